@@ -1,0 +1,171 @@
+"""What the core may ask of the world, and what it may be told.
+
+The core is a generator that yields effects and receives replies; a driver (`paravent.drive`) performs them against
+ports. Live traffic, explain, replay and tests are drivers of the same generators. The four little functions at the
+end give each effect its reply's type, so that the core reads as plain calls.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from paravent.model import Subject
+from paravent.rules import Window
+
+type PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class FindKey:
+    """A verification key of one issuer. Never fetches: what is not in the last good set is absent."""
+
+    issuer: str
+    """The issuer's name in the configuration: key sets are per issuer, a kid is never looked up globally."""
+    kid: str
+    algorithm: str
+
+
+class KeyMissing(StrEnum):
+    """Why there is no key."""
+
+    UNKNOWN = "unknown"
+    """The set is fresh enough and does not hold it."""
+    UNAVAILABLE = "unavailable"
+    """There is no set that may still be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSeen:
+    """Remember a DPoP proof; the reply says whether it was remembered already (RFC 9449 section 11.1)."""
+
+    key: bytes = field(repr=False)
+    """SHA-256 over jkt and jti."""
+    until_ms: int
+    """The proof's own time makes it worthless after this moment."""
+
+
+class BudgetKind(StrEnum):
+    PERSONS = "persons"
+    REQUESTS = "requests"
+    MISSES = "misses"
+
+
+class Scope(StrEnum):
+    """Whose budget. Closed: also a metric label."""
+
+    PRACTITIONER = "practitioner"
+    ESTABLISHMENT = "establishment"
+    CLIENT = "client"
+    FLEET = "fleet"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One limit list of one payer."""
+
+    scope: Scope
+    payer: str
+    """Who pays: "rpps:10003461033", "finess:…", "client:…", "fleet". Stable across policy revisions."""
+    kind: BudgetKind
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Before the upstream is called: reserve the persons asked about, one request, and one possible miss.
+
+    Atomic over all budgets: either every one has room and all are charged, or nothing is written.
+    """
+
+    id: str
+    """The request's id: `Settle` names it."""
+    now_ms: int
+    budgets: tuple[Budget, ...]
+    persons: tuple[Subject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """After the upstream has answered: what really left, or will.
+
+    Persons reserved and not disclosed are given back, persons disclosed and not reserved are charged (refused as a
+    whole if one budget has no room), and the reserved miss is kept or given back.
+    """
+
+    charge: Charge
+    now_ms: int
+    disclosed: tuple[Subject, ...]
+    missed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full one window of one budget is, after the charge."""
+
+    scope: Scope
+    kind: BudgetKind
+    window: Window
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """It fits."""
+
+    usage: tuple[Usage, ...]
+    """One for every window of the practitioner's own budgets; wider scopes may be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """It does not fit; nothing was written."""
+
+    scope: Scope
+    kind: BudgetKind
+    window: Window
+    retry_after_s: int
+    """Whole seconds, rounded up, until the refused window has room for the same charge."""
+
+
+class StoreDown(StrEnum):
+    """The state store could not be asked in time. Never means "allowed"."""
+
+    UNAVAILABLE = "unavailable"
+
+
+type Effect = FindKey | ProofSeen | Charge | Settle
+type Reply = PublicKey | KeyMissing | bool | Charged | OverBudget | StoreDown
+type Deciding[Result] = Generator[Effect, Reply, Result]
+"""A conversation with the world that ends in a `Result`."""
+
+
+def find_key(effect: FindKey) -> Deciding[PublicKey | KeyMissing]:
+    reply = yield effect
+    if isinstance(reply, EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey | KeyMissing):
+        return reply
+    raise TypeError("a driver answered FindKey with something else")
+
+
+def proof_seen(effect: ProofSeen) -> Deciding[bool | StoreDown]:
+    reply = yield effect
+    if isinstance(reply, bool | StoreDown):
+        return reply
+    raise TypeError("a driver answered ProofSeen with something else")
+
+
+def charge(effect: Charge) -> Deciding[Charged | OverBudget | StoreDown]:
+    reply = yield effect
+    if isinstance(reply, Charged | OverBudget | StoreDown):
+        return reply
+    raise TypeError("a driver answered Charge with something else")
+
+
+def settle(effect: Settle) -> Deciding[Charged | OverBudget | StoreDown]:
+    reply = yield effect
+    if isinstance(reply, Charged | OverBudget | StoreDown):
+        return reply
+    raise TypeError("a driver answered Settle with something else")

@@ -1,0 +1,213 @@
+"""The nouns of one request: what arrived, who asks, about whom, what was decided, what came of it.
+
+Plain frozen values. Everything here is built once, at an edge, and only read afterwards.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent.reasons import Reason
+
+type Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""A parsed JSON document. Numbers that a float would change are kept as text by the parser (`masking.json`)."""
+
+REDACTED: Final = "<redacted>"
+
+
+class Secret[T]:
+    """A value that cannot be printed, formatted, pickled or compared by accident."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def reveal(self) -> T:
+        """The value. Calls of this name are what a reviewer looks for."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return REDACTED
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not to be pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What is known of the connection that a request came on."""
+
+    peer_ip: str
+    """Address of the TCP peer. A signal, never an identity."""
+    secure: bool
+    """TLS ended here, or at a front proxy that the configuration names."""
+    certificate_sha256: bytes | None = None
+    """SHA-256 of the DER of the client certificate of this TLS connection, after its chain was checked. 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One request as it arrived, from raw bytes. Nothing in it has been normalised or believed."""
+
+    now_ms: int
+    """When its head was complete, in milliseconds since 1970."""
+    request_id: str
+    """Ours, random; the `reference` of a problem document and the `id` of the audit record."""
+    method: bytes
+    target: bytes
+    """The request target in origin form, path and query, exactly as sent."""
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    """In order; names in lower case; values without surrounding blanks."""
+    body: bytes = field(repr=False)
+    connection: Connection
+
+    @property
+    def now_s(self) -> int:
+        return self.now_ms // 1000
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """Every value of a header. Whoever needs exactly one says so."""
+        return tuple(value for key, value in self.headers if key == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Practitioner:
+    """Who asks: always and only from a verified token."""
+
+    rpps: str
+    """Canonical: 11 digits, without the type prefix 8 (ANS: IdNat_PS = "8" + RPPS)."""
+    profession: str
+    """TRE_G15 code: "10" doctor, "21" pharmacist, "28" optician."""
+    finess: str | None
+    """Establishment, 9 characters, or None when the token names none."""
+    client: str
+    """`client_id` of the software or portal (RFC 9068 section 2.2)."""
+    issuer: str
+    """The name of the issuer in the configuration, not its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How the practitioner proved it: what the audit keeps of the token."""
+
+    level: str
+    """The assurance level of the policy that matched."""
+    auth_age_s: int
+    """Seconds between the last active login (`auth_time`) and this request."""
+    binding: str
+    """"dpop" or "mtls"."""
+    token_id: str = field(repr=False)
+    """First 16 hexadecimal characters of SHA-256 over iss and jti: names a token without being one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller already knows, because it is in the request. Only these values may be echoed.
+
+    `subject` values are normalised (`paravent.nir`); `fields` are as sent, by their JSON pointer or path parameter.
+    """
+
+    nir: str | None = field(default=None, repr=False)
+    """13 characters, upper case, without key."""
+    birth_date: str | None = field(default=None, repr=False)
+    """YYYYMMDD, not always a calendar date."""
+    birth_rank: int | None = field(default=None, repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Every scalar of the request: "/nom" or "{numeroAMC}" → text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One person (or, where a policy says so, one card) as the budgets and the audit know them: a keyed hash."""
+
+    key: bytes
+    """16 bytes: HMAC-SHA-256 under the subject key, truncated."""
+
+    def __repr__(self) -> str:
+        return f"Subject({self.key.hex()[:8]}…)"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """The request that we build for the upstream. Nothing of the caller's bytes is copied into it."""
+
+    method: bytes
+    target: bytes = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    """Without Host and Content-Length: whoever sends it adds them."""
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the upstream said, from raw bytes."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        return tuple(value for key, value in self.headers if key == name)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """How far a decision got: for the audit, whatever the verdict."""
+
+    operation: str | None = None
+    purpose: str | None = None
+    practitioner: Practitioner | None = None
+    evidence: Evidence | None = None
+    subject: Subject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a 401 asks for (RFC 9110 section 11.6.1, RFC 9449 section 7.1, RFC 9470 section 3)."""
+
+    scheme: str
+    """"DPoP" or "Bearer"."""
+    error: str | None = None
+    """"invalid_token", "insufficient_user_authentication", "invalid_dpop_proof", "use_dpop_nonce"; None: no credentials came."""
+    acr_values: tuple[str, ...] = ()
+    max_age_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The upstream is not called."""
+
+    reason: Reason
+    about: About = About()
+    challenge: Challenge | None = None
+    retry_after_s: int | None = None
+    """Whole seconds, rounded up, until the same question can be asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """The upstream was called; what it said does not leave."""
+
+    reason: Reason
+    about: About = About()
+    persons: tuple[Subject, ...] = ()
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The reduced answer. Everything in it was serialised anew from a parsed tree."""
+
+    body: bytes = field(repr=False)
+    content_type: bytes
+    about: About
+    persons: tuple[Subject, ...]
+    """Distinct persons that this answer discloses."""
+    released: Mapping[str, int]
+    """Policy path of a field → how many values of it leave."""
+    dropped: int
+    """How many values of the upstream's answer do not leave."""

@@ -1,0 +1,248 @@
+"""A loaded policy, as data. `policy` produces it from YAML; `identity`, `quota` and `masking` read their part.
+
+It lies below them all because siblings do not import each other. Nothing here interprets anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule stands, for `explain`, lint and the audit."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+# ---- who, how strongly
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One named strength of authentication: evidence that a token must show. All given sets must agree."""
+
+    name: str
+    acr: frozenset[str]
+    """`acr` is one of these (OpenID Connect Core section 2)."""
+    amr_all: frozenset[str] = frozenset()
+    """`amr` holds every one of these (RFC 8176)."""
+    amr_any: frozenset[str] = frozenset()
+    """`amr` holds at least one of these, when not empty."""
+    amr_none: frozenset[str] = frozenset()
+    """`amr` holds none of these. CNIL, délibération 2025-019: a code received by e-mail is not a factor."""
+
+
+class Binding(StrEnum):
+    """How a token is tied to a key the caller holds."""
+
+    MTLS = "mtls"
+    """RFC 8705: `cnf["x5t#S256"]` is the certificate of this connection."""
+    DPOP = "dpop"
+    """RFC 9449: `cnf.jkt` is the key that signed this request's proof."""
+
+
+class ThumbprintEncoding(StrEnum):
+    """How `x5t#S256` is written. Declared, never guessed."""
+
+    RFC8705 = "rfc8705"
+    """base64url of the 32 bytes (RFC 8705 section 3.1)."""
+    ANS_HEX = "ans-hex"
+    """base64 of the 64-character hexadecimal digest, as the ANS transport guide v1.2.0 prints it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """policies/assurance.yaml"""
+
+    levels: tuple[Level, ...]
+    """Strongest first. A requirement is met by its level or by one listed before it."""
+    bindings: frozenset[Binding]
+    thumbprint_encoding: ThumbprintEncoding
+
+
+# ---- how much
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `limit` in any trailing `per_s` seconds."""
+
+    limit: int
+    per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The limits of one scope."""
+
+    persons: tuple[Window, ...] = ()
+    """Distinct beneficiaries disclosed."""
+    misses: tuple[Window, ...] = ()
+    """Questions that the upstream could not answer: unknown, invalid, not entitled."""
+    requests: tuple[Window, ...] = ()
+    """Questions that were let through to the upstream, or could have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """policies/quotas.yaml"""
+
+    professions: Mapping[str, Budgets]
+    """TRE_G15 code → the budgets of one practitioner of that profession."""
+    establishment: Budgets = Budgets()
+    client: Budgets = Budgets()
+    fleet: Budgets = Budgets()
+
+
+# ---- what may be asked
+
+
+class FieldType(StrEnum):
+    """The closed list of what a request field may be. `policy` documents each."""
+
+    NIR = "nir"
+    BIRTH_DATE = "birth-date"
+    BIRTH_RANK = "birth-rank"
+    DATE = "date"
+    NAME = "name"
+    CODE = "code"
+    DOMAIN = "domain"
+    AMC_NUMBER = "amc-number"
+    MEMBER_NUMBER = "member-number"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestField:
+    """One value that the caller may send, and must unless `required` is false."""
+
+    name: str
+    type: FieldType
+    required: bool = True
+    one_of: frozenset[str] = frozenset()
+    """When not empty, the only texts accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectFields:
+    """Which request fields say who is asked about. Names of `RequestField`s or path parameters."""
+
+    nir: str | None = None
+    birth_date: str | None = None
+    birth_rank: str | None = None
+    card: tuple[str, ...] = ()
+    """A card (AMC number, member number) stands for a person where the question names no person."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFields:
+    """Which members of a person object in the answer identify that person."""
+
+    nir: str
+    birth_date: str
+    birth_rank: str
+
+
+# ---- what may leave
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path: a member, perhaps every element of the array in it, perhaps only some of those.
+
+    `/contratsAMC[]/garanties[domaine=PHAR]/tauxPourcent` is
+    Step("contratsAMC", array=True), Step("garanties", array=True, where=("domaine", "PHAR")), Step("tauxPourcent").
+    """
+
+    name: str
+    array: bool = False
+    where: tuple[str, str] | None = None
+    """Keep only elements (objects) whose member equals the text."""
+
+
+type Path = tuple[Step, ...]
+
+
+def path_text(path: Path) -> str:
+    """The path as a policy writes it."""
+    parts: list[str] = []
+    for step in path:
+        where = f"{step.where[0]}={step.where[1]}" if step.where else ""
+        parts.append(f"/{step.name}" + (f"[{where}]" if step.array else ""))
+    return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One line of a view: this leaf may leave, through this operator."""
+
+    path: Path
+    operator: str
+    """Name in the registry of `masking.operators`."""
+    parameter: str | int | bool | None = None
+    """What stands after the operator's name in `{operator: parameter}`."""
+    place: Place = Place("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpec:
+    """What one profession sees of one operation's answer, for one purpose. Not listed is not sent."""
+
+    operation: str
+    profession: str
+    """TRE_G15 code."""
+    purpose: str
+    fields: tuple[FieldRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseShape:
+    """Where persons stand in an answer, so that only the one asked about leaves."""
+
+    persons: tuple[Path, ...] = ()
+    """Paths of person objects: `/beneficiaireDeSoins`, `/famille[]`."""
+    identified_by: PersonFields | None = None
+    """How a person object names its person. Required when `persons` is not empty."""
+    scope: str = "asked"
+    """"asked": only the person asked about. "listed": every person at `persons`, each counted (a search)."""
+    max_persons: int = 1
+    """More than this in one answer, after scoping, and it is withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One question of the upstream API that the policy knows. All others are refused."""
+
+    name: str
+    method: bytes
+    path: tuple[str, ...]
+    """Segments; "{name}" is a parameter: ("v1", "cartes", "{numeroAMC}", …)."""
+    level: str
+    max_auth_age_s: int
+    request: tuple[RequestField, ...]
+    """Members of the JSON body. Empty: no body is accepted."""
+    parameters: tuple[RequestField, ...]
+    """Path parameters, by name."""
+    subject: SubjectFields
+    response: ResponseShape
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything the policy folder says, checked."""
+
+    revision: str
+    """First 16 hexadecimal characters of SHA-256 over the files: stamped on every record."""
+    professions: Mapping[str, str]
+    """TRE_G15 code → the policy's word for it: "21" → "pharmacien"."""
+    default_purpose: Mapping[str, str]
+    """TRE_G15 code → the purpose when the request names none."""
+    assurance: Assurance
+    quotas: Quotas
+    operations: Mapping[str, Operation]
+    views: tuple[ViewSpec, ...]
