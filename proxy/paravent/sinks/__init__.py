@@ -1,0 +1,1 @@
+"""Where records go: the files of the ledger, and their verification."""

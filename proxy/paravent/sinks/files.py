@@ -1,0 +1,173 @@
+"""The ledger as a sink: many requests append, one thread writes, a group is made durable at once.
+
+The thread takes all records that wait, seals them in order, writes them with one call, syncs once, moves the head,
+then answers each caller. While it syncs the next group gathers, so the disk sets the pace and never the event loop.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from paravent.audit.chain import seal
+from paravent.audit.keys import ChainKey
+from paravent.audit.verify import GROUP_MAX
+from paravent.model import Secret
+from paravent.sinks.journal import Journal
+
+SEGMENT_BYTES: Final = 64 * 1024 * 1024
+"""About 80 000 records: a file that can be shipped, and checked at a start, in a second or two."""
+
+WAITING_MAX: Final = 4 * GROUP_MAX
+"""Records that may wait. Beyond, the disk is seconds behind and the answer is no at once."""
+
+PROBE_S: Final = 1.0
+"""How often a sink that failed looks whether it could write again."""
+
+
+type _Answer = bool | Exception
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    record: dict[str, object]
+    answer: asyncio.Future[bool]
+    loop: asyncio.AbstractEventLoop
+
+    def given_up(self) -> bool:
+        """Its deadline passed and its caller was told False. The record of a cancelled caller is still written."""
+        return self.answer.done() and not self.answer.cancelled()
+
+
+class FileSink:
+    """`ports.AuditSink` on a folder of files. Open it in the process that uses it (after a fork, not before)."""
+
+    def __init__(
+        self,
+        directory: Path,
+        chain_key: Secret[bytes],
+        writer: str = "0",
+        *,
+        deadline_ms: int = 1000,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        """Create or resume the chain of `writer` in `directory`; reads its last file once.
+
+        Raises LedgerDamaged (not what was written), LedgerBusy (another process writes it), OSError (no access).
+        """
+        self._key = ChainKey.of(chain_key)
+        self._journal = Journal(directory, self._key, writer, segment_bytes)
+        self._deadline_s = deadline_ms / 1000
+        self._waiting: deque[_Waiting] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=f"ledger-{writer}", daemon=True)
+        self._thread.start()
+
+    @property
+    def healthy(self) -> bool:
+        """False when the next append is known to fail: the last one did, or nothing is written any more."""
+        return self._journal.trouble is None and not self._journal.closed
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not healthy, for an operator: the name of an errno or a constant sentence."""
+        return self._journal.trouble
+
+    async def append(self, record: dict[str, object]) -> bool:
+        """Chain and write one record. True: it is durable. False: the disk, the queue or the deadline said no.
+
+        A record whose deadline passed while it waited is not written. One whose deadline passed while it was being
+        written may stay: a decision on record whose answer never left. TypeError or ValueError: not a record.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(record, loop.create_future(), loop)
+        with self._wake:
+            if self._closing or self._journal.closed or len(self._waiting) >= WAITING_MAX:
+                return False
+            self._waiting.append(waiting)
+            self._wake.notify()
+        alarm = loop.call_later(self._deadline_s, _resolve, [(waiting.answer, False)])
+        try:
+            return await waiting.answer
+        finally:
+            alarm.cancel()
+
+    def close(self) -> None:
+        """Write what waits, then give up the files. Blocks until the disk is done."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._journal.close()
+
+    # ---- the thread
+
+    def _run(self) -> None:
+        while True:
+            group = self._take()
+            if group is None:
+                return
+            try:
+                if group:
+                    self._write(group)
+                elif self._journal.trouble:
+                    self._journal.probe()
+            except BaseException as bug:
+                # Whatever it was, the chain in memory may no longer be the one on disk.
+                self._journal.shut(type(bug).__name__)
+                _answer([(waiting, False) for waiting in group])
+
+    def _take(self) -> list[_Waiting] | None:
+        """The next group; empty when it is time to look at the disk again; None when it is over."""
+        with self._wake:
+            if not self._waiting and not self._closing:
+                hopeful = self._journal.trouble is not None and not self._journal.closed
+                self._wake.wait(PROBE_S if hopeful else None)
+            if not self._waiting and self._closing:
+                return None
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_MAX))]
+
+    def _write(self, group: list[_Waiting]) -> None:
+        tip = self._journal.tip
+        lines: list[bytes] = []
+        sealed: list[_Waiting] = []
+        answers: list[tuple[_Waiting, _Answer]] = []
+        for waiting in group:
+            if waiting.given_up():
+                continue
+            try:
+                line, tip = seal(tip, waiting.record, self._key)
+            except (TypeError, ValueError) as bug:
+                answers.append((waiting, bug))
+                continue
+            lines.append(line)
+            sealed.append(waiting)
+        durable = bool(lines) and self._journal.commit(b"".join(lines), tip)
+        _answer(answers + [(waiting, durable) for waiting in sealed])
+
+
+def _answer(answers: Sequence[tuple[_Waiting, _Answer]]) -> None:
+    """Tell the callers, each in its own loop, with one wake-up a loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[bool], _Answer]]] = {}
+    for waiting, answer in answers:
+        by_loop.setdefault(waiting.loop, []).append((waiting.answer, answer))
+    for loop, told in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, told)
+        except RuntimeError:
+            # The loop is closed: nobody waits any more.
+            continue
+
+
+def _resolve(told: Sequence[tuple[asyncio.Future[bool], _Answer]]) -> None:
+    for future, answer in told:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

@@ -1,0 +1,195 @@
+"""The files of one writer, written so that kill -9 at any moment loses nothing that was acknowledged.
+
+Rules of this file
+  1. Lines first, made durable; then the head; only then has anything been acknowledged.
+  2. What could not be made durable is taken back: the file ends again where the last acknowledged line ends.
+  3. When it cannot be taken back, or the disk said that a sync failed, nothing is written any more. After a failed
+     sync the kernel may forget the pages and call the next one a success.
+  4. The files are ours alone. When one has another size or has been moved away, nothing is written any more.
+
+Synchronous: it blocks for as long as the disk does. `files.FileSink` calls it from a thread of its own.
+"""
+
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+from paravent.audit.chain import Head, Link, genesis, seal_head
+from paravent.audit.keys import ChainKey
+from paravent.sinks.folder import WRITER, head_path, segment_path
+from paravent.sinks.opening import (
+    FLAGS,
+    Ending,
+    LedgerBusy,
+    LedgerDamaged,
+    find_ending,
+    make_folder,
+    sync_folder,
+    take_lock,
+)
+
+__all__ = ["Journal", "LedgerBusy", "LedgerDamaged"]
+
+PROBE: Final = b" " * 4096
+"""Written and taken back to see whether there is room again. One block of a usual file system; blanks without a
+newline are an incomplete line, which the next start cuts off."""
+
+
+class Journal:
+    """An open chain. `commit` is all or nothing."""
+
+    def __init__(self, directory: Path, key: ChainKey, writer: str, segment_bytes: int) -> None:
+        """Create or resume the chain. LedgerDamaged, LedgerBusy, or OSError when the folder cannot be used."""
+        if not WRITER.fullmatch(writer):
+            raise ValueError("a writer's name is 1 to 16 lower-case letters and digits")
+        self._directory = directory
+        self._key = key
+        self._writer = writer
+        self._segment_bytes = segment_bytes
+        self._fds: list[int] = []
+        self._segment = 1
+        self._size = 0
+        """Bytes of the segment that are lines."""
+        self.tip = genesis(writer)
+        """The last acknowledged line: the next one chains on to it."""
+        self.closed = False
+        """Nothing will be written any more."""
+        self.trouble: str | None = None
+        """Why the last commit failed: a constant or the name of an errno. None when it did not."""
+        try:
+            make_folder(directory)
+            self._kept(take_lock(directory, writer))
+            self._resume(find_ending(directory, writer, key))
+        except BaseException:
+            self.close()
+            raise
+
+    def commit(self, lines: bytes, tip: Link) -> bool:
+        """Append sealed lines that end in `tip`. True: they and the head are durable. False: count on none of them."""
+        if self.closed or not self._undisturbed():
+            return False
+        try:
+            if self._size and self._size + len(lines) > self._segment_bytes:
+                self._rotate()
+            self._append(lines)
+        except OSError as failure:
+            return self._take_back(failure)
+        try:
+            os.fdatasync(self._file)
+            self._write_head(Head(tip, self._segment))
+        except OSError as failure:
+            return self._shut(failure)
+        self._size += len(lines)
+        self.tip = tip
+        self.trouble = None
+        return True
+
+    def probe(self) -> None:
+        """After a failure: is there room again? Sets `trouble`."""
+        if self.closed or not self._undisturbed():
+            return
+        try:
+            self._append(PROBE)
+            os.ftruncate(self._file, self._size)
+        except OSError as failure:
+            self._take_back(failure)
+        else:
+            self.trouble = None
+
+    def shut(self, trouble: str) -> None:
+        """Write nothing any more, and say why."""
+        self.closed = True
+        self.trouble = trouble
+
+    def close(self) -> None:
+        """Give up the files and the lock."""
+        self.closed = True
+        while self._fds:
+            os.close(self._fds.pop())
+
+    # ---- writing
+
+    def _append(self, data: bytes) -> None:
+        """One write. Half a write is a full disk that has not said so yet."""
+        if os.write(self._file, data) != len(data):
+            raise OSError(errno.ENOSPC, "short write")
+
+    def _write_head(self, head: Head) -> None:
+        sealed = seal_head(head, self._key)
+        if os.pwrite(self._head_file, sealed, 0) != len(sealed):
+            raise OSError(errno.ENOSPC, "short write")
+        os.fdatasync(self._head_file)
+
+    def _take_back(self, failure: OSError) -> bool:
+        try:
+            os.ftruncate(self._file, self._size)
+            os.fdatasync(self._file)
+        except OSError as worse:
+            return self._shut(worse)
+        self.trouble = _name(failure)
+        return False
+
+    def _shut(self, failure: OSError) -> bool:
+        """Lines may be on disk, the head may have moved: whichever, the next start reads it as it is."""
+        self.shut(_name(failure))
+        return False
+
+    def _undisturbed(self) -> bool:
+        """Are the files still those we wrote, where we wrote them? A log rotator that moves one away stops us here."""
+        try:
+            for file, path in (
+                (self._file, segment_path(self._directory, self._writer, self._segment)),
+                (self._head_file, head_path(self._directory, self._writer)),
+            ):
+                if not os.path.samestat(os.fstat(file), path.lstat()):
+                    self.shut("a file of the ledger was replaced")
+            if os.fstat(self._file).st_size != self._size:
+                self.shut("a file of the ledger was written by someone else")
+        except OSError as failure:
+            self.shut(_name(failure))
+        return not self.closed
+
+    # ---- files
+
+    def _resume(self, ending: Ending) -> None:
+        """Take up the files where the chain ends: cut off half a line, move the head on to whole ones."""
+        self.tip = ending.tip
+        self._segment = ending.segment
+        self._size = ending.size
+        self._head_file = self._kept(os.open(head_path(self._directory, self._writer), os.O_RDWR | FLAGS))
+        self._file = self._open_segment(0)
+        if os.fstat(self._file).st_size != ending.size:
+            # Never acknowledged: a line that a kill or a power cut left half written.
+            os.ftruncate(self._file, ending.size)
+        os.fdatasync(self._file)
+        if ending.tip != ending.head.link:
+            self._write_head(Head(ending.tip, ending.segment if ending.size else ending.head.segment))
+
+    def _open_segment(self, flags: int) -> int:
+        path = segment_path(self._directory, self._writer, self._segment)
+        return self._kept(os.open(path, os.O_WRONLY | os.O_APPEND | flags | FLAGS, 0o600))
+
+    def _rotate(self) -> None:
+        """The next file becomes the one in hand. On failure the one before stays."""
+        before = self._file
+        self._segment += 1
+        try:
+            self._file = self._open_segment(os.O_CREAT | os.O_EXCL)
+            sync_folder(self._directory)
+        except OSError:
+            self._file = before
+            self._segment -= 1
+            raise
+        self._size = 0
+        self._fds.remove(before)
+        os.close(before)
+
+    def _kept(self, fd: int) -> int:
+        self._fds.append(fd)
+        return fd
+
+
+def _name(failure: OSError) -> str:
+    """ENOSPC, EIO …: never the text, which names a path."""
+    return errno.errorcode.get(failure.errno or 0, "unknown error")

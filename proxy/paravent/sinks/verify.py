@@ -1,0 +1,170 @@
+"""Is the ledger of a folder whole? Every line of every writer, in memory that does not grow with it.
+
+May run while the ledger is being written: the head is read before the lines, so that whatever it promises is there
+to be found, and once more after them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from paravent.audit.chain import Broken, Head, genesis
+from paravent.audit.keys import ChainKey
+from paravent.audit.verify import FINDINGS_MAX, GROUP_MAX, Damage, Finding, Walk
+from paravent.model import Secret
+from paravent.rules import Place
+from paravent.sinks.folder import head_path, read_head, read_lines, segment_path, segments_in, writers_in
+
+
+@dataclass(frozen=True, slots=True)
+class WriterReport:
+    """What one writer left."""
+
+    writer: str
+    files: int
+    records: int
+    """Lines whose seal is right, each counted once."""
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the folder holds, and what is wrong with it."""
+
+    records: int
+    writers: tuple[WriterReport, ...]
+    findings: tuple[Finding, ...]
+    """What breaks the chain, by file and line; none when the ledger is whole."""
+    further: int
+    """Findings that are not listed: there were too many."""
+    notes: tuple[Finding, ...]
+    """What is no damage: lines that were never acknowledged when writing stopped."""
+
+    @property
+    def whole(self) -> bool:
+        return not self.findings
+
+
+def nothing(_bytes: int) -> None:
+    """Progress that nobody watches."""
+
+
+def verify_directory(path: Path, chain_key: Secret[bytes], progress: Callable[[int], None] = nothing) -> Report:
+    """Check every chain in `path`. `progress` is told of every file done, in bytes. Never raises for what it reads."""
+    key = ChainKey.of(chain_key)
+    try:
+        writers = writers_in(path)
+    except FileNotFoundError:
+        return _no_ledger("there is no ledger: the folder does not exist.")
+    except OSError:
+        return _no_ledger("the folder of the ledger cannot be read.", Damage.UNREADABLE)
+    if not writers:
+        return _no_ledger("there is no ledger: the folder holds none of its files.")
+    checks = [_Check(path, writer, key) for writer in writers]
+    for check in checks:
+        check.run(progress)
+    findings = sorted((finding for check in checks for finding in check.findings), key=lambda it: (it.file, it.line))
+    return Report(
+        records=sum(check.walk.records for check in checks),
+        writers=tuple(WriterReport(it.writer, len(it.numbers), it.walk.records, not it.findings) for it in checks),
+        findings=tuple(findings),
+        further=sum(check.walk.further for check in checks),
+        notes=tuple(note for check in checks for note in check.walk.notes),
+    )
+
+
+def ledger_bytes(path: Path) -> int:
+    """Size of all files that `verify_directory` will read; 0 when the folder cannot be read."""
+    try:
+        return sum(
+            segment_path(path, writer, number).stat().st_size
+            for writer in writers_in(path)
+            for number in segments_in(path, writer)
+        )
+    except OSError:
+        return 0
+
+
+class _Check:
+    """One writer's chain."""
+
+    def __init__(self, directory: Path, writer: str, key: ChainKey) -> None:
+        self.writer = writer
+        self._directory = directory
+        self._key = key
+        self._files: list[Finding] = []
+        head = self._head()
+        self.numbers = segments_in(directory, writer)
+        self.walk = Walk(key, genesis(writer), head)
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self._files + self.walk.findings
+
+    def run(self, progress: Callable[[int], None]) -> None:
+        self._missing_files()
+        place = Place(head_path(self._directory, self.writer).name, 0)
+        for number in self.numbers:
+            path = segment_path(self._directory, self.writer, number)
+            try:
+                place = self._lines(path)
+                progress(path.stat().st_size)
+            except OSError:
+                self._found(Damage.UNREADABLE, path.name, "the file cannot be read.")
+        self.walk.end(place)
+        self._head_age()
+
+    def _lines(self, path: Path) -> Place:
+        place = Place(path.name, 0)
+        for number, line in enumerate(read_lines(path), start=1):
+            place = Place(path.name, number)
+            self.walk.line(line, place)
+        return place
+
+    def _head(self) -> Head | None:
+        name = head_path(self._directory, self.writer).name
+        try:
+            head = read_head(self._directory, self.writer, self._key)
+        except OSError:
+            self._found(Damage.UNREADABLE, name, "the head cannot be read.")
+            return None
+        if isinstance(head, Head):
+            return head
+        if head is None:
+            told = "the head is missing: nobody can tell whether lines were cut off at the end."
+            self._found(Damage.HEAD_MISSING, name, told)
+        elif head is Broken.KEY:
+            self._found(Damage.WRONG_KEY, name, f"the head was sealed under another key than {self._key.id}.")
+        else:
+            self._found(Damage.HEAD_CHANGED, name, "the head is not what was sealed: it was changed or replaced.")
+        return None
+
+    def _missing_files(self) -> None:
+        last = self.numbers[-1] if self.numbers else 1
+        present = set(self.numbers)
+        for number in range(1, last + 1):
+            if number not in present:
+                which = "the first file" if number == 1 else "a file"
+                name = segment_path(self._directory, self.writer, number).name
+                self._found(Damage.FILE_MISSING, name, f"{which} of writer {self.writer} is missing.")
+            if len(self._files) >= FINDINGS_MAX:
+                return
+
+    def _head_age(self) -> None:
+        """A running writer moves the head after every group; one that is further behind was put back."""
+        try:
+            head = read_head(self._directory, self.writer, self._key)
+        except OSError:
+            return
+        if isinstance(head, Head) and self.walk.tip.seq - head.link.seq > GROUP_MAX:
+            told = (
+                f"the head stands at record {head.link.seq}, the lines go on to {self.walk.tip.seq}: it was put back."
+            )
+            self._found(Damage.HEAD_OLD, head_path(self._directory, self.writer).name, told)
+
+    def _found(self, kind: Damage, file: str, sentence: str) -> None:
+        self._files.append(Finding(kind, file, 0, sentence))
+
+
+def _no_ledger(sentence: str, kind: Damage = Damage.NO_LEDGER) -> Report:
+    return Report(0, (), (Finding(kind, "", 0, sentence),), 0, ())

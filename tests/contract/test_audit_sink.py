@@ -1,0 +1,219 @@
+"""What every `ports.AuditSink` owes: durable before True, in order, never half, never twice."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ledger_process
+from ledgers import CHAIN, a_record
+from paravent.ports import AuditSink
+from paravent.sinks.files import WAITING_MAX, FileSink
+from paravent.sinks.folder import read_records
+from paravent.sinks.opening import LedgerBusy
+from paravent.sinks.verify import verify_directory
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "audit"
+
+
+@pytest.fixture
+def sink(folder: Path) -> Iterator[FileSink]:
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=30_000)) as opened:
+        yield opened
+
+
+def ids(folder: Path) -> list[object]:
+    return [record["id"] for record in read_records(folder)]
+
+
+def numbered(number: int) -> dict[str, object]:
+    return a_record() | {"id": str(number)}
+
+
+async def test_a_file_sink_is_an_audit_sink(sink: FileSink) -> None:
+    """It fits the port, and a new one is healthy."""
+    port: AuditSink = sink
+    assert port.healthy
+
+
+async def test_true_means_it_is_there(sink: FileSink, folder: Path) -> None:
+    """When append returns, the record is on disk as given, chained, and under the head."""
+    assert await sink.append(a_record(7))
+    (written,) = read_records(folder)
+    assert written.items() >= a_record(7).items()
+    report = verify_directory(folder, CHAIN)
+    assert (report.whole, report.records, report.notes) == (True, 1, ())
+
+
+async def test_many_at_once_keep_their_order(sink: FileSink, folder: Path) -> None:
+    """200 appends in flight: all durable, one line each, in the order they were made."""
+    answers = await asyncio.gather(*(sink.append(numbered(number)) for number in range(200)))
+    assert answers == [True] * 200
+    assert ids(folder) == [str(number) for number in range(200)]
+    assert verify_directory(folder, CHAIN).whole
+
+
+async def test_a_flood_is_answered_to_the_last(sink: FileSink, folder: Path) -> None:
+    """More than may wait: whoever was told True is on record once, whoever was told False is not, nobody hangs."""
+    count = WAITING_MAX + 2000
+    answers = await asyncio.gather(*(sink.append(numbered(number)) for number in range(count)))
+    assert ids(folder) == [str(number) for number, answer in enumerate(answers) if answer]
+    assert verify_directory(folder, CHAIN).whole
+
+
+async def test_a_passed_deadline_is_a_no_and_the_chain_stays_right(folder: Path) -> None:
+    """Nobody is told True who is not on record; a record whose caller was told False may be, and is chained."""
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=0)) as hasty:
+        answers = await asyncio.gather(*(hasty.append(numbered(number)) for number in range(300)))
+    acknowledged = {str(number) for number, answer in enumerate(answers) if answer}
+    assert False in answers
+    assert acknowledged <= set(ids(folder))
+    assert len(set(ids(folder))) == len(ids(folder))
+    assert verify_directory(folder, CHAIN).whole
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"x": object()}, {"x": "\udcff"}, {"seq": 1}, {"x": "x" * (1 << 20)}],
+    ids=["not JSON", "a lone surrogate", "a member of the chain", "too long"],
+)
+async def test_what_is_no_record_is_a_bug_of_its_caller_alone(
+    sink: FileSink, folder: Path, wrong: dict[str, object]
+) -> None:
+    """It raises where it was made; its neighbours in the same group are written."""
+    records = [numbered(1), wrong, numbered(2)]
+    answers = await asyncio.gather(*(sink.append(record) for record in records), return_exceptions=True)
+    assert answers[0] is answers[2] is True
+    assert isinstance(answers[1], TypeError | ValueError)
+    assert ids(folder) == ["1", "2"]
+    assert sink.healthy
+
+
+async def test_a_caller_who_left_is_on_record(sink: FileSink, folder: Path) -> None:
+    """A cancelled request was decided all the same: its record is written."""
+    task = asyncio.create_task(sink.append(numbered(1)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert await sink.append(numbered(2))
+    assert ids(folder) == ["1", "2"]
+
+
+async def test_closing_writes_what_waits(folder: Path) -> None:
+    """SIGTERM drains: everything accepted before the close is answered True, everything after it False."""
+    sink = FileSink(folder, CHAIN, deadline_ms=30_000)
+    tasks = [asyncio.create_task(sink.append(numbered(number))) for number in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(sink.close)
+    assert await asyncio.gather(*tasks) == [True] * 50
+    assert not await sink.append(numbered(50))
+    assert not sink.healthy
+    assert len(ids(folder)) == 50
+
+
+async def test_two_loops_may_share_a_sink(sink: FileSink, folder: Path) -> None:
+    """Each caller is answered in its own event loop."""
+    told: list[bool] = []
+    other = threading.Thread(target=lambda: told.append(asyncio.run(sink.append(numbered(1)))))
+    other.start()
+    assert await sink.append(numbered(2))
+    await asyncio.to_thread(other.join)
+    assert told == [True]
+    assert sorted(map(str, ids(folder))) == ["1", "2"]
+
+
+async def test_a_restart_continues_the_chain(folder: Path) -> None:
+    """Three starts, one chain; files roll over at their size and the next one's first line chains on."""
+    for start in range(3):
+        with contextlib.closing(FileSink(folder, CHAIN, segment_bytes=4096, deadline_ms=30_000)) as sink:
+            for number in range(10):
+                assert await sink.append(numbered(start * 10 + number))
+    report = verify_directory(folder, CHAIN)
+    assert (report.whole, report.records) == (True, 30)
+    assert report.writers[0].files > 5
+    assert max(path.stat().st_size for path in folder.glob("*.jsonl")) <= 4096
+    assert ids(folder) == [str(number) for number in range(30)]
+
+
+async def test_it_can_be_verified_while_it_is_written(sink: FileSink, folder: Path) -> None:
+    """A scheduled check beside a busy proxy never cries wolf."""
+    reports = []
+    done = asyncio.Event()
+
+    async def check() -> None:
+        while not done.is_set():
+            reports.append(await asyncio.to_thread(verify_directory, folder, CHAIN))
+
+    checking = asyncio.create_task(check())
+    for burst in range(20):
+        await asyncio.gather(*(sink.append(numbered(burst * 40 + number)) for number in range(40)))
+    done.set()
+    await checking
+    assert [finding for report in reports for finding in report.findings] == []
+
+
+def test_one_process_a_chain(folder: Path) -> None:
+    """A second sink on the same writer is refused, in this process and from another, until the first is closed."""
+    command = [sys.executable, ledger_process.__file__, "held", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LedgerBusy):
+            FileSink(folder, CHAIN)
+        holder.communicate()
+    with contextlib.closing(FileSink(folder, CHAIN)):
+        with pytest.raises(LedgerBusy):
+            FileSink(folder, CHAIN)
+        FileSink(folder, CHAIN, writer="1").close()
+
+
+@pytest.mark.parametrize("writer", ["", "A", "0-1", "../0", "a" * 17])
+def test_a_writer_s_name_is_part_of_a_file_name(folder: Path, writer: str) -> None:
+    """Anything else than a few lower-case letters and digits is refused before a file is touched."""
+    with pytest.raises(ValueError, match="writer"):
+        FileSink(folder, CHAIN, writer=writer)
+    assert not folder.exists()
+
+
+async def test_nobody_else_reads_the_ledger(sink: FileSink, folder: Path) -> None:
+    """The folder is 0700 and its files 0600, whatever the umask."""
+    assert await sink.append(a_record())
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda it: (it / "ledger-0-000001.jsonl").unlink(),
+        lambda it: (it / "ledger-0-000001.jsonl").rename(it / "ledger-0-000001.jsonl.1"),
+        lambda it: shutil.copy(it / "ledger-0-000001.jsonl", it / "copy").replace(it / "ledger-0-000001.jsonl"),
+        lambda it: os.truncate(it / "ledger-0-000001.jsonl", 0),
+        lambda it: (it / "ledger-0-000001.jsonl").write_bytes(b"{}\n"),
+        lambda it: (it / ".ledger-0.head").unlink(),
+    ],
+    ids=["removed", "rotated away", "replaced by its copy", "emptied", "overwritten", "head removed"],
+)
+async def test_a_ledger_that_is_disturbed_takes_no_more(folder: Path, disturb: object) -> None:
+    """Its files gone or changed under it, a sink says no until it is opened again: nobody would read it."""
+    assert callable(disturb)
+    sink = FileSink(folder, CHAIN, deadline_ms=30_000)
+    assert await sink.append(a_record(1))
+    disturb(folder)
+    assert not await sink.append(a_record(2))
+    assert not sink.healthy
+    assert not await sink.append(a_record(3))
+    sink.close()
+    assert verify_directory(folder, CHAIN).records <= 1
