@@ -1,0 +1,58 @@
+"""Who asks, told to the upstream: a short signed statement of ours, never the caller's token.
+
+A JWT (RFC 7519) signed with Ed25519 (RFC 8037). The upstream checks it with the public key that the management
+listener serves as a JWK set at /jwks.json.
+"""
+
+import base64
+import hashlib
+from functools import lru_cache
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from paravent.model import Practitioner, Secret
+
+LIFETIME_S = 60
+"""Long enough for the slowest upstream answer, short enough that a stolen one is worthless."""
+
+PERIOD_S = 30
+"""One statement serves all requests of a practitioner in the same half minute: a signature costs more than a lookup
+of the budget, and a pharmacist asks several times a minute."""
+
+
+class Assertor:
+    """Signs statements. The memo is a cache of a pure function: same practitioner and period, same bytes."""
+
+    def __init__(self, seed: Secret[bytes]) -> None:
+        """`seed`: 32 bytes."""
+        self._key = Ed25519PrivateKey.from_private_bytes(seed.reveal())
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        self._kid = hashlib.sha256(raw).hexdigest()[:16]
+        self._sign = lru_cache(maxsize=4096)(self._sign_once)
+
+    def sign(self, who: Practitioner, now_s: int) -> bytes:
+        """A compact JWS, valid from the start of the current period for `LIFETIME_S` + `PERIOD_S` seconds."""
+        return self._sign(who, now_s // PERIOD_S)
+
+    def _sign_once(self, who: Practitioner, period: int) -> bytes:
+        iat_s = period * PERIOD_S
+        claims = {
+            "iss": "paravent",
+            "sub": "8" + who.rpps,
+            "client_id": who.client,
+            "profession": who.profession,
+            "iat": iat_s,
+            "exp": iat_s + PERIOD_S + LIFETIME_S,
+        }
+        if who.finess is not None:
+            claims["finess"] = who.finess
+        headers = {"typ": "paravent-assertion+jwt", "kid": self._kid}
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=headers).encode("ascii")
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public half (RFC 7517 section 5)."""
+        key = {"kty": "OKP", "crv": "Ed25519", "x": self._x, "kid": self._kid, "use": "sig", "alg": "EdDSA"}
+        return {"keys": [key]}

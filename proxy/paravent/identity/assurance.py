@@ -1,0 +1,73 @@
+"""How strongly and how recently somebody logged in, against what an operation asks.
+
+Evidence is what the token shows; what it does not show is denied. The words of the answer are RFC 9470: which `acr`
+values would do, and how old a login may be.
+"""
+
+from dataclasses import dataclass
+
+from paravent.identity.claims import Claims
+from paravent.reasons import Reason
+from paravent.rules import Assurance, Level
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What an operation asks of a login."""
+
+    level: str
+    """Name of a level of the policy: that one or one listed before it."""
+    max_auth_age_s: int
+    """Seconds since the last active login, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """What a token has shown."""
+
+    level: str
+    auth_age_s: int
+
+
+def judge(claims: Claims, assurance: Assurance, requirement: Requirement, now_s: int) -> Strength | Reason:
+    """Strong enough and recent enough, or which of the two is not; strength first, since a fresh weak login would not
+    help.
+
+    ValueError when the policy has no level of the required name: policies are checked for that when they are loaded.
+    """
+    required = _rank(assurance, requirement.level)
+    shown = next((rank for rank, level in enumerate(assurance.levels) if _meets(claims, level)), None)
+    if shown is None or shown > required:
+        return Reason.ASSURANCE_TOO_LOW
+    if claims.auth_time_s is None:
+        return Reason.AUTHENTICATION_TOO_OLD
+    # A login can be a few seconds ahead of our clock (`claims` bounds it); it is then of this moment.
+    age_s = max(0, now_s - claims.auth_time_s)
+    if age_s > requirement.max_auth_age_s:
+        return Reason.AUTHENTICATION_TOO_OLD
+    return Strength(assurance.levels[shown].name, age_s)
+
+
+def sufficient_acr(assurance: Assurance, requirement: Requirement) -> tuple[str, ...]:
+    """The `acr` values that can meet the requirement, "in order of preference" (RFC 9470 section 3): what is required
+    first, stronger ones after it, so that nobody is asked for more than is needed."""
+    levels = assurance.levels[: _rank(assurance, requirement.level) + 1]
+    strongest = {acr: rank for rank, level in reversed(list(enumerate(levels))) for acr in level.acr}
+    return tuple(sorted(strongest, key=lambda acr: (-strongest[acr], acr)))
+
+
+def _rank(assurance: Assurance, name: str) -> int:
+    """0 is the strongest."""
+    return [level.name for level in assurance.levels].index(name)
+
+
+def _meets(claims: Claims, level: Level) -> bool:
+    """All conditions of the level, by set logic on whole values.
+
+    `amr` must be there even for a level that asks nothing of it: without it, a method that the level excludes (CNIL,
+    délibération 2025-019, on codes sent by e-mail) could go unsaid.
+    """
+    if claims.acr is None or claims.amr is None or claims.acr not in level.acr:
+        return False
+    any_of_them = not level.amr_any or not level.amr_any.isdisjoint(claims.amr)
+    return level.amr_all <= claims.amr and any_of_them and level.amr_none.isdisjoint(claims.amr)

@@ -1,0 +1,86 @@
+"""Who asks: from the bytes of a request to a practitioner, or to a refusal that says what to do.
+
+The order, and why:
+
+1. grammar, header, issuer, key, signature, claims (`token`). Until here nobody is anybody.
+2. binding, all that can be decided alone. It comes before the strength of the login: whoever cannot prove that the
+   token is theirs is told nothing about the login of the person it was taken from.
+3. assurance. A weak or old login gets the challenge of RFC 9470, from a caller who is certainly the right one: the
+   software then opens the login page, and only then is that the right thing to do.
+4. the replay memory, last: it is the only step that writes, and the only one that waits for the state store.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from paravent import effects
+from paravent.effects import Deciding, ProofSeen, StoreDown
+from paravent.identity.assurance import Requirement, Strength, judge
+from paravent.identity.binding import check_binding
+from paravent.identity.challenge import challenge_for
+from paravent.identity.claims import Refused
+from paravent.identity.issuers import Issuer
+from paravent.identity.token import credentials, verify
+from paravent.model import Challenge, Evidence, Facts, Practitioner
+from paravent.reasons import Reason
+from paravent.rules import Assurance, Binding
+
+__all__ = ["Authenticated", "Refusal", "Requirement", "authenticate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A practitioner, and how they proved it."""
+
+    practitioner: Practitioner
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Nobody, for this request."""
+
+    reason: Reason
+    challenge: Challenge | None
+    """What a 401 asks for; None when the reason is not the caller's to mend."""
+    practitioner: Practitioner | None
+    """Who the token speaks of, once its signature has been verified: for the audit, never for the caller."""
+
+
+def authenticate(
+    facts: Facts,
+    issuers: Mapping[str, Issuer],
+    assurance: Assurance,
+    requirement: Requirement,
+    external_origin: str,
+) -> Deciding[Authenticated | Refusal]:
+    """Judge who asks. `issuers` by issuer URL; `external_origin` is scheme and authority without a final slash."""
+
+    def refuse(reason: Reason, practitioner: Practitioner | None = None, accepted: Binding | None = None) -> Refusal:
+        return Refusal(reason, challenge_for(reason, assurance, requirement, accepted), practitioner)
+
+    sent = credentials(facts)
+    if isinstance(sent, Reason):
+        return refuse(sent)
+    token = yield from verify(sent.token, issuers, facts.now_s)
+    if isinstance(token, Refused):
+        return refuse(token.reason, token.practitioner)
+    claims = token.claims
+
+    bound = check_binding(facts, sent.scheme, token, assurance, external_origin)
+    if isinstance(bound, Reason):
+        return refuse(bound, claims.practitioner)
+    binding = Binding.DPOP if isinstance(bound, ProofSeen) else bound
+
+    strength = judge(claims, assurance, requirement, facts.now_s)
+    if not isinstance(strength, Strength):
+        return refuse(strength, claims.practitioner, binding)
+
+    if isinstance(bound, ProofSeen):
+        seen = yield from effects.proof_seen(bound)
+        if isinstance(seen, StoreDown):
+            return refuse(Reason.STATE_UNAVAILABLE, claims.practitioner)
+        if seen:
+            return refuse(Reason.DPOP_REPLAYED, claims.practitioner)
+    evidence = Evidence(strength.level, strength.auth_age_s, binding.value, claims.token_id)
+    return Authenticated(claims.practitioner, evidence)

@@ -1,0 +1,42 @@
+"""A token alone is worth nothing: the caller must hold the key that it is bound to.
+
+    cnf.jkt        scheme DPoP and a proof (RFC 9449)
+    cnf.x5t#S256   scheme Bearer and the client certificate of this connection (RFC 8705)
+    neither        refused
+
+Never the other way round, so that a stolen token cannot be presented under the weaker of two rules.
+"""
+
+from typing import assert_never
+
+from paravent.effects import ProofSeen
+from paravent.identity.dpop import check_proof
+from paravent.identity.mtls import check_certificate
+from paravent.identity.token import VerifiedToken
+from paravent.model import Facts
+from paravent.reasons import Reason
+from paravent.rules import Assurance, Binding
+
+
+def check_binding(
+    facts: Facts, scheme: str, token: VerifiedToken, assurance: Assurance, external_origin: str
+) -> ProofSeen | Binding | Reason:
+    """All of the binding that can be decided alone. A `ProofSeen` is still to be asked; a `Binding` is complete."""
+    confirmation = token.claims.confirmation
+    if confirmation is None:
+        return Reason.BINDING_MISSING
+    if confirmation.binding not in assurance.bindings:
+        return Reason.BINDING_NOT_ACCEPTED
+    match confirmation.binding:
+        case Binding.DPOP:
+            # RFC 9449 section 7.1: a bound token as Bearer, without its proof, is what a thief would try.
+            if scheme != "DPoP":
+                return Reason.BINDING_DOWNGRADE
+            return check_proof(facts, token.raw.reveal(), confirmation.thumbprint, external_origin)
+        case Binding.MTLS:
+            if scheme != "Bearer":
+                return Reason.BINDING_DOWNGRADE
+            encoding = assurance.thumbprint_encoding
+            return check_certificate(facts.connection, confirmation.thumbprint, encoding) or Binding.MTLS
+        case _:
+            assert_never(confirmation.binding)

@@ -1,0 +1,185 @@
+"""What a verified token says, claim by claim, with strict types.
+
+PyJWT would accept `exp` as a string or a float, an audience list with foreign names in it, a subject with a blank in
+front. Here an integer is an integer (`type(x) is int`: True is none), a text is a text, and nothing is repaired. So a
+NumericDate with a fraction, which RFC 7519 section 2 allows, is refused: authorization servers do not write any.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent.identity.issuers import Issuer
+from paravent.model import Json, Practitioner
+from paravent.reasons import Reason
+from paravent.rules import Binding
+
+_SUBJECT: Final = re.compile(r"8([0-9]{11})")
+"""ANS, IdNat_PS: type of identifier 8, then the RPPS number. Its Luhn key is not checked: test numbers may fail it."""
+_PROFESSION: Final = re.compile(r"[0-9]{2}")
+"""ANS, TRE_G15."""
+_FINESS: Final = re.compile(r"[0-9A-Z]{9}")
+_CLIENT: Final = re.compile(r"[\x20-\x7e]{1,256}")
+"""RFC 6749 appendix A.1: VSCHAR. The length is ours."""
+_TOKEN_ID: Final = re.compile(r"[\x21-\x7e]{1,256}")
+"""RFC 7519 section 4.1.7 only says string. Printable, so that it can be hashed and shown without surprise."""
+
+_CONFIRMATIONS: Final = {"jkt": Binding.DPOP, "x5t#S256": Binding.MTLS}
+"""RFC 9449 section 6.1 and RFC 8705 section 3.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """`cnf`: the key that the token is bound to (RFC 7800 section 3.1)."""
+
+    binding: Binding
+    thumbprint: str = field(repr=False)
+    """As the token writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims of one token, typed. Evidence that is absent stays None and is judged by `assurance`."""
+
+    practitioner: Practitioner
+    token_id: str = field(repr=False)
+    """First 16 hexadecimal characters of SHA-256 over iss and jti: the same for every spelling of the token."""
+    acr: str | None
+    """OpenID Connect Core section 2; RFC 9068 section 2.2.1 brings it, `amr` and `auth_time` to access tokens."""
+    amr: frozenset[str] | None
+    """RFC 8176."""
+    auth_time_s: int | None
+    """The last active login, seconds since 1970."""
+    confirmation: Confirmation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A token that does not get its bearer in."""
+
+    reason: Reason
+    practitioner: Practitioner | None = None
+    """Who it speaks of, for the audit. Only ever set once the signature has been verified."""
+
+
+def rfc9068(payload: Mapping[str, Json], issuer: Issuer, now_s: int) -> Claims | Refused:
+    """Read the payload of a token whose signature holds. Identity first, so that what follows can name who it is."""
+    practitioner = _practitioner(payload, issuer)
+    if practitioner is None:
+        return Refused(Reason.TOKEN_IDENTITY)
+    token_id = payload.get("jti")
+    reason = _terms(payload, issuer, practitioner.client) or _times(payload, issuer, now_s) or _evidence(payload)
+    if reason is not None:
+        return Refused(reason, practitioner)
+    if not _is_text(token_id, _TOKEN_ID):
+        return Refused(Reason.TOKEN_MALFORMED, practitioner)
+    confirmation = _confirmation(payload)
+    if isinstance(confirmation, Reason):
+        return Refused(confirmation, practitioner)
+    return Claims(
+        practitioner=practitioner,
+        token_id=hashlib.sha256(f"{issuer.issuer}\0{token_id}".encode()).hexdigest()[:16],
+        acr=_text(payload, "acr"),
+        amr=_texts(payload, "amr"),
+        auth_time_s=_whole(payload, "auth_time"),
+        confirmation=confirmation,
+    )
+
+
+def _practitioner(payload: Mapping[str, Json], issuer: Issuer) -> Practitioner | None:
+    """Who. None when one of the claims that name somebody is absent or not as the profile writes it."""
+    subject, profession, client = payload.get("sub"), payload.get("profession"), payload.get("client_id")
+    finess = payload.get("finess")
+    if not (_is_text(subject, _SUBJECT) and _is_text(profession, _PROFESSION) and _is_text(client, _CLIENT)):
+        return None
+    if "finess" in payload and not _is_text(finess, _FINESS):
+        return None
+    return Practitioner(
+        rpps=str(subject)[1:],
+        profession=str(profession),
+        finess=None if finess is None else str(finess),
+        client=str(client),
+        issuer=issuer.name,
+    )
+
+
+def _terms(payload: Mapping[str, Json], issuer: Issuer, client: str) -> Reason | None:
+    """For us, from software that we know."""
+    if payload.get("iss") != issuer.issuer:
+        return Reason.TOKEN_ISSUER_UNKNOWN
+    audience = payload.get("aud")
+    named = [audience] if isinstance(audience, str) else audience
+    # RFC 7519 section 4.1.3 would be content with our name among others. A token that other services accept too can
+    # be played to us by one of them, so every name in the list must be ours.
+    if not isinstance(named, list) or not named or not all(name in issuer.audience for name in named):
+        return Reason.TOKEN_AUDIENCE
+    # OpenID Connect Core section 2: `azp` names the party the token was issued to. It may not contradict client_id.
+    if client not in issuer.clients or payload.get("azp", client) != client:
+        return Reason.TOKEN_CLIENT
+    return None
+
+
+def _times(payload: Mapping[str, Json], issuer: Issuer, now_s: int) -> Reason | None:
+    """In force now, and not for longer than agreed."""
+    issued, expires = _whole(payload, "iat"), _whole(payload, "exp")
+    not_before = _whole(payload, "nbf") if "nbf" in payload else issued
+    if issued is None or expires is None or not_before is None:
+        return Reason.TOKEN_MALFORMED
+    # RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted". No leeway on this side: software renews
+    # a token that expires seconds early, but cannot mend a fresh one that is refused as not yet valid.
+    if expires <= now_s:
+        return Reason.TOKEN_EXPIRED
+    # Section 4.1.5 and 4.1.6, with leeway: the issuer's clock may be a little ahead of ours.
+    if max(issued, not_before) > now_s + issuer.leeway_s:
+        return Reason.TOKEN_NOT_YET_VALID
+    if not 0 < expires - issued <= issuer.max_lifetime_s:
+        return Reason.TOKEN_LIFETIME
+    # OpenID Connect Core section 2: the time of the login. One that has not happened yet proves nothing.
+    login = _whole(payload, "auth_time")
+    return Reason.TOKEN_NOT_YET_VALID if login is not None and login > now_s + issuer.leeway_s else None
+
+
+def _evidence(payload: Mapping[str, Json]) -> Reason | None:
+    """Evidence may be absent here, but not of another type: an `amr` that is a text would match by its characters."""
+    readers = {"acr": _text, "amr": _texts, "auth_time": _whole}
+    wrong = any(name in payload and read(payload, name) is None for name, read in readers.items())
+    return Reason.TOKEN_MALFORMED if wrong else None
+
+
+def _confirmation(payload: Mapping[str, Json]) -> Confirmation | Reason | None:
+    """RFC 7800 section 3.1: a token confirms one key. Two members would leave it to us which, unknown ones whether."""
+    if "cnf" not in payload:
+        return None
+    members = payload["cnf"]
+    if not isinstance(members, dict):
+        return Reason.TOKEN_MALFORMED
+    if len(members) != 1:
+        return Reason.BINDING_NOT_ACCEPTED
+    ((name, thumbprint),) = members.items()
+    binding = _CONFIRMATIONS.get(name)
+    if binding is None:
+        return Reason.BINDING_NOT_ACCEPTED
+    return Confirmation(binding, thumbprint) if isinstance(thumbprint, str) else Reason.TOKEN_MALFORMED
+
+
+def _is_text(value: Json, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _text(payload: Mapping[str, Json], name: str) -> str | None:
+    value = payload.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _texts(payload: Mapping[str, Json], name: str) -> frozenset[str] | None:
+    value = payload.get(name)
+    if not isinstance(value, list) or not all(isinstance(member, str) for member in value):
+        return None
+    return frozenset(str(member) for member in value)
+
+
+def _whole(payload: Mapping[str, Json], name: str) -> int | None:
+    value = payload.get(name)
+    return value if type(value) is int else None

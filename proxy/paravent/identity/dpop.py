@@ -1,0 +1,113 @@
+"""The proof that a caller holds the key its token is bound to (RFC 9449 section 4.3), check by check.
+
+Everything but the replay memory is decided here without asking anybody. Server-chosen nonces (section 8) are not asked
+for: a proof is good for a minute, for one request, once.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent.effects import ProofSeen
+from paravent.identity import algorithms, base64url, jwk, jws
+from paravent.identity.jwk import KeyFault
+from paravent.identity.jws import Jws
+from paravent.identity.thumbprint import thumbprint
+from paravent.model import Facts, Json
+from paravent.reasons import Reason
+
+MAX_PROOF_BYTES: Final = 4096
+"""A proof with an RSA key of 4096 bits has about 2.4 KB."""
+MAX_AGE_S: Final = 60
+"""RFC 9449 section 11.1: "a relatively brief period (on the order of seconds or minutes)"."""
+MAX_AHEAD_S: Final = 10
+"""FAPI 2.0 Security Profile section 5.3.2.1: times up to 10 seconds ahead are to be accepted, as clocks differ."""
+CLOCK_SPREAD_S: Final = 30
+"""How far the clocks of our own nodes may be apart: a proof is remembered that much longer, so that a node whose clock
+is behind cannot take one that another node has already forgotten."""
+
+_JTI: Final = re.compile(r"[\x21-\x7e]{1,128}")
+"""Section 4.2 wants 96 random bits at least: 16 characters of base64url. The upper bound is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A well-formed proof: the members that section 4.2 requires, typed. Believed once `_signature` has agreed."""
+
+    jws: Jws
+    jwk: Mapping[str, Json] = field(repr=False)
+    jti: str = field(repr=False)
+    htm: str
+    htu: str = field(repr=False)
+    iat_s: int
+    ath: str = field(repr=False)
+
+
+def check_proof(facts: Facts, token: bytes, jkt: str, external_origin: str) -> ProofSeen | Reason:
+    """All checks of section 4.3 but the last; when they hold, the effect that makes the last one."""
+    proof = _read(facts.values(b"dpop"))
+    if isinstance(proof, Reason):
+        return proof
+    reason = _signature(proof) or _request(proof, facts, external_origin) or _time(proof, facts.now_s)
+    if reason is not None:
+        return reason
+    # "12. … ensure that the value of the ath claim equals the hash of that access token" (section 4.2: base64url of
+    # the SHA-256 of its ASCII)
+    if not _same(proof.ath, base64url.encode(hashlib.sha256(token).digest())):
+        return Reason.DPOP_TOKEN
+    # "… confirm that the public key to which the access token is bound matches the public key from the DPoP proof"
+    if not _same(jkt, base64url.encode(thumbprint(proof.jwk))):
+        return Reason.DPOP_KEY
+    # Section 11.1: `jti` is remembered for as long as the proof could be accepted, to the end of that second. Keyed on
+    # the key and its `jti`, not on the proof's text: an ECDSA signature has a second form.
+    until_s = proof.iat_s + MAX_AGE_S + CLOCK_SPREAD_S + 1
+    return ProofSeen(hashlib.sha256(f"{jkt}|{proof.jti}".encode()).digest(), until_s * 1000)
+
+
+def _read(values: tuple[bytes, ...]) -> Proof | Reason:
+    """1. one DPoP header; 2. one well-formed JWT; 3. every required claim; 4. its type."""
+    if not values:
+        return Reason.DPOP_MISSING
+    token = jws.parse(values[0], MAX_PROOF_BYTES) if len(values) == 1 else None
+    if token is None or token.header.get("typ") != "dpop+jwt":
+        return Reason.DPOP_MALFORMED
+    key = token.header.get("jwk")
+    jti, htm, htu, iat, ath = (token.payload.get(name) for name in ("jti", "htm", "htu", "iat", "ath"))
+    if not (isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(ath, str)):
+        return Reason.DPOP_MALFORMED
+    if not isinstance(key, dict) or type(iat) is not int or _JTI.fullmatch(jti) is None:
+        return Reason.DPOP_MALFORMED
+    return Proof(token, key, jti, htm, htu, iat, ath)
+
+
+def _signature(proof: Proof) -> Reason | None:
+    """5. an asymmetric algorithm that we accept; 6. the signature, with the key in the proof; 7. no private key."""
+    algorithm = next((known for known in algorithms.DEFAULT if known == proof.jws.header.get("alg")), None)
+    key = jwk.public_key(proof.jwk)
+    if algorithm is None or isinstance(key, KeyFault):
+        return Reason.DPOP_MALFORMED
+    return None if jws.verifies(proof.jws, key, algorithm) else Reason.DPOP_SIGNATURE
+
+
+def _request(proof: Proof, facts: Facts, external_origin: str) -> Reason | None:
+    """8. `htm` and 9. `htu` are this request's, "ignoring any query and fragment parts".
+
+    Compared as text with the origin that callers use and the path as it was sent. Section 4.3 suggests normalising both
+    sides; but what two parsers normalise differently is how a proof for one path is used on another.
+    """
+    path, _, _ = facts.target.partition(b"?")
+    same = proof.htm.encode() == facts.method and proof.htu.encode() == external_origin.encode() + path
+    return None if same else Reason.DPOP_REQUEST
+
+
+def _time(proof: Proof, now_s: int) -> Reason | None:
+    """11. made just now. (10., the nonce: none is asked for.)"""
+    return None if -MAX_AHEAD_S <= now_s - proof.iat_s <= MAX_AGE_S else Reason.DPOP_TIME
+
+
+def _same(claimed: str, expected: str) -> bool:
+    """In constant time: a caller would like to learn the right value character by character."""
+    return claimed.isascii() and hmac.compare_digest(claimed, expected)

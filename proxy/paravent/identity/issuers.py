@@ -1,0 +1,55 @@
+"""Whose tokens are accepted, and on what terms. Deployment facts, from the configuration."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from paravent.identity import algorithms
+
+MAX_LEEWAY_S: Final = 30
+"""RFC 7519 section 4.1.4 speaks of "a few minutes" at most; a signed clock is closer than that today."""
+MAX_LIFETIME_S: Final = 4 * 3600
+"""ANS, "Sécurisation de la couche transport API REST Pro Santé Connectée" 1.2.0: access tokens of 1 to 4 hours."""
+
+
+class Profile(StrEnum):
+    """Which claims a token carries and what they mean.
+
+    One for now. A second one (Pro Santé Connect's own tokens: `typ` JWT, `authMode`, no `cnf`) is a member here, a
+    reader beside `claims.rfc9068`, and a case in `token.verify`; the type checker names the places.
+    """
+
+    RFC9068 = "rfc9068"
+    """JWT profile for OAuth 2.0 access tokens, with the claims of docs/reference: profession, finess, cnf."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One authorization server. Refuses to exist with terms that would accept too much."""
+
+    name: str
+    """In the configuration: `[issuers.NAME]`."""
+    issuer: str
+    """`iss`, compared exactly: RFC 9068 section 4."""
+    audience: tuple[str, ...]
+    """The names by which this service goes. A token must name one of them and nobody else."""
+    clients: frozenset[str]
+    """`client_id` of the software that may call."""
+    algorithms: tuple[str, ...] = algorithms.DEFAULT
+    """Signature algorithms accepted, from `paravent.identity.algorithms.KNOWN`."""
+    profile: Profile = Profile.RFC9068
+    leeway_s: int = 10
+    """How far the issuer's clock may be from ours. FAPI 2.0 Security Profile section 5.3.2.1 asks for 10 seconds."""
+    max_lifetime_s: int = 3600
+    """`exp - iat` may not be more. ANS names one hour as typical."""
+
+    def __post_init__(self) -> None:
+        """ValueError: the settings' own checks should have spoken first."""
+        if not (self.name and self.issuer and self.audience and self.clients and self.algorithms):
+            raise ValueError("an issuer needs a name, an issuer, an audience, clients and algorithms")
+        if not set(self.algorithms) <= set(algorithms.KNOWN):
+            raise ValueError("an issuer's algorithms must all be known ones")
+        if not 0 <= self.leeway_s <= MAX_LEEWAY_S:
+            raise ValueError(f"leeway_s must be 0 to {MAX_LEEWAY_S}")
+        if not 0 < self.max_lifetime_s <= MAX_LIFETIME_S:
+            raise ValueError(f"max_lifetime_s must be 1 to {MAX_LIFETIME_S}")

@@ -1,0 +1,89 @@
+"""The bytes of a signed token: one strict reading, one signature check.
+
+    token = header "." payload "." signature        each base64url, none empty, no padding, ASCII, one spelling
+
+JSON is parsed here once, strictly: UTF-8 without byte order mark, no member twice, bounded nesting, no NaN. PyJWT's
+algorithms check the signature; its own reading of tokens is not used. It would be a second opinion on the same bytes
+(of two equal members it keeps the last), and half of the time that a verification takes.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+import jiter
+from jwt import get_algorithm_by_name
+
+from paravent.effects import PublicKey
+from paravent.identity import algorithms, base64url
+from paravent.model import Json, Secret
+
+_COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+_REFUSED_HEADERS: Final = frozenset(
+    {
+        "jku",  # RFC 7515 section 4.1.2: where to fetch the key. Keys come from the configuration only.
+        "x5u",  # section 4.1.5, same
+        "x5c",  # section 4.1.6, the key itself
+        "crit",  # section 4.1.11: extensions that must be understood. None are.
+        "b64",  # RFC 7797: unencoded payload
+        "zip",  # RFC 7516 section 4.1.3
+        "enc",  # RFC 7516 section 4.1.2: this is no encrypted token
+        "cty",  # RFC 7515 section 4.1.10: a token inside the token
+    }
+)
+
+_ALGORITHMS: Final = {name: get_algorithm_by_name(name) for name in algorithms.KNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Jws:
+    """A token that is well formed. Nothing in it is believed until `verifies` says so."""
+
+    header: Mapping[str, Json] = field(repr=False)
+    payload: Mapping[str, Json] = field(repr=False)
+    signature: bytes = field(repr=False)
+    raw: Secret[bytes]
+    """Exactly as received: what DPoP's `ath` covers and, up to its last point, the signature."""
+
+
+def parse(raw: bytes, max_bytes: int) -> Jws | None:
+    """Read a token, or None when any of the rules above, or one of the refused header members, is against it."""
+    if len(raw) > max_bytes or _COMPACT.fullmatch(raw) is None:
+        return None
+    first, second, signature = (base64url.decode(part) for part in raw.split(b"."))
+    if first is None or second is None or signature is None:
+        return None
+    header, payload = parse_object(first), parse_object(second)
+    if header is None or payload is None or not _REFUSED_HEADERS.isdisjoint(header):
+        return None
+    return Jws(header, payload, signature, Secret(raw))
+
+
+def parse_object(text: bytes) -> dict[str, Json] | None:
+    """One JSON object, or None. Member names that differ only in their escapes are the same name."""
+    try:
+        # No cache: strings of tokens are not to stay in memory.
+        value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="none")
+    except ValueError:
+        return None
+    return cast(dict[str, Json], value) if isinstance(value, dict) else None
+
+
+def verifies(jws: Jws, key: PublicKey, algorithm: str) -> bool:
+    """The signature holds under this key with this algorithm, which comes from our list and never from the token.
+
+    ECDSA allows a second signature for the same text, (r, N - s). It verifies too: so replay and revocation are keyed
+    on claims, never on the token's text.
+    """
+    if algorithm not in algorithms.of_key(key):
+        return False
+    signing_input, _, _ = jws.raw.reveal().rpartition(b".")
+    verifier = _ALGORITHMS[algorithm]
+    try:
+        # Says again what `of_key` has said: the family and the curve (it raises), the length (it returns a sentence).
+        prepared = verifier.prepare_key(key)
+        return verifier.check_key_length(prepared) is None and verifier.verify(signing_input, prepared, jws.signature)
+    except Exception:  # Key and text are a stranger's. Whatever a library makes of them, it did not verify.
+        return False

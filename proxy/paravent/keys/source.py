@@ -1,0 +1,93 @@
+"""The verification keys of every issuer, in memory; refreshed beside the requests, never by one.
+
+* A file is looked at every second, and read again when its content has changed.
+* An address is fetched every five minutes. A `kid` that is not in the set brings the next fetch forward, to half a
+  minute after the last one, however many such tokens come and whether or not the address answers.
+* What cannot be read, or holds no usable key, changes nothing: the last good set serves for a day (`stale_for_s`), then
+  the issuer's tokens are refused as unavailable.
+* Nothing is written to disk: after a restart during an outage of an address, its issuer is not ready.
+
+One background thread an issuer: one that hangs delays nobody else, and two fetches of a set never overlap.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from paravent.effects import FindKey, KeyMissing, PublicKey
+from paravent.keys.held import STALE_FOR_S, HeldKeys
+from paravent.keys.places import KeyFile, Place
+
+_POLL_S: Final = 1.0
+
+
+class JwksSource:
+    """`ports.KeySource` over the key sets of the configured issuers."""
+
+    def __init__(
+        self,
+        places: Mapping[str, Place],
+        *,
+        stale_for_s: float = STALE_FOR_S,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`places`: the issuer's name in the configuration → where its key set is."""
+        self._held = {issuer: HeldKeys(place, clock_s, stale_for_s) for issuer, place in places.items()}
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def load(self) -> list[str]:
+        """Read every set once, before serving. What is returned must be mended before starting, a sentence each.
+
+        An address that does not answer is not in it: that passes by itself, and `ready` tells.
+        """
+        found: list[str] = []
+        for issuer, held in self._held.items():
+            problem = held.place.problem()
+            if problem is not None:
+                found.append(f"issuers.{issuer}: {problem}")
+                continue
+            held.tick()
+            if isinstance(held.place, KeyFile) and not held.ready():
+                found += [f"issuers.{issuer}: {sentence}" for sentence in held.problems]
+        return found
+
+    def start(self) -> None:
+        """Begin refreshing. Once; the threads end with `stop` or with the process."""
+        for issuer, held in self._held.items():
+            thread = threading.Thread(target=self._keep, args=(held,), name=f"keys-{issuer}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Stop refreshing. A fetch under way is not waited for beyond the timeout; it can do no harm."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+    def find(self, wanted: FindKey) -> PublicKey | KeyMissing:
+        """Looks in memory. An issuer that is not configured has no keys."""
+        held = self._held.get(wanted.issuer)
+        return KeyMissing.UNKNOWN if held is None else held.find(wanted.kid, wanted.algorithm)
+
+    def ready(self) -> Mapping[str, bool]:
+        """Issuer → whether its tokens can be verified now."""
+        return {issuer: held.ready() for issuer, held in self._held.items()}
+
+    def ages_s(self) -> Mapping[str, float]:
+        """Issuer → seconds since its set was last confirmed. An issuer whose set was never read is not in it."""
+        return {issuer: age_s for issuer, held in self._held.items() if (age_s := held.age_s()) is not None}
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """Issuer → reads that gave no usable set, since the start."""
+        return {issuer: held.failures for issuer, held in self._held.items()}
+
+    def problems(self) -> Mapping[str, tuple[str, ...]]:
+        """Issuer → what was wrong with the last read: why it failed, or which keys of a good set were left out."""
+        return {issuer: held.problems for issuer, held in self._held.items()}
+
+    def _keep(self, held: HeldKeys) -> None:
+        while not self._stopping.wait(_POLL_S):
+            held.tick()

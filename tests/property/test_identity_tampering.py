@@ -1,0 +1,93 @@
+"""Nothing that was not signed gets in: whatever is done to an honest request's credentials, they are refused.
+
+And nothing raises: an exception at a front door is how such services have been passed before.
+"""
+
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from asking import CALLER_KEY, ISSUER_KEY, ask, asked_with_dpop, facts
+from paravent.identity.authenticate import Authenticated, Refusal
+from paravent.identity.jws import parse
+from tokens import ABSENT, claims, dpop_headers, mint, prove
+
+TOKEN = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt)
+HEADERS = dpop_headers(TOKEN, prove(CALLER_KEY, TOKEN))
+AUTHORIZATION, PROOF = HEADERS[0][1], HEADERS[1][1]
+REQUIRED = sorted(claims(jkt=CALLER_KEY.jkt).keys() - {"finess"})
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def offered(authorization: bytes, proof: bytes) -> Any:
+    return ask(facts(((b"authorization", authorization), (b"dpop", proof)))).result
+
+
+def test_untouched_credentials_are_accepted() -> None:
+    """Guard of this file: what is tampered with below was good before."""
+    assert isinstance(offered(AUTHORIZATION, PROOF), Authenticated)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(AUTHORIZATION) - 1), st.integers(0, 255))
+def test_any_byte_of_the_token_changed(position: int, byte: int) -> None:
+    """One byte of the Authorization header replaced by any other: refused."""
+    assume(AUTHORIZATION[position] != byte)
+    changed = AUTHORIZATION[:position] + bytes([byte]) + AUTHORIZATION[position + 1 :]
+    assert isinstance(offered(changed, PROOF), Refusal)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(PROOF) - 1), st.integers(0, 255))
+def test_any_byte_of_the_proof_changed(position: int, byte: int) -> None:
+    """One byte of the DPoP header replaced by any other: refused."""
+    assume(PROOF[position] != byte)
+    changed = PROOF[:position] + bytes([byte]) + PROOF[position + 1 :]
+    assert isinstance(offered(AUTHORIZATION, changed), Refusal)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(AUTHORIZATION)), st.integers(0, len(PROOF)))
+def test_credentials_cut_short(token_bytes: int, proof_bytes: int) -> None:
+    """Cut anywhere: refused."""
+    assume((token_bytes, proof_bytes) != (len(AUTHORIZATION), len(PROOF)))
+    assert isinstance(offered(AUTHORIZATION[:token_bytes], PROOF[:proof_bytes]), Refusal)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_any_bytes_at_all(authorization: bytes, proof: bytes) -> None:
+    """No bytes make it raise."""
+    assert isinstance(offered(authorization, proof), Refusal)
+    assert isinstance(offered(b"DPoP " + authorization, proof), Refusal)
+    assert isinstance(offered(AUTHORIZATION, proof), Refusal)
+
+
+def test_any_required_claim_removed() -> None:
+    """Each claim of the profile but the establishment is needed."""
+    for name in REQUIRED:
+        assert isinstance(ask(asked_with_dpop(**{name: ABSENT})).result, Refusal), name
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([*REQUIRED, "finess", "nbf", "azp"]), JSON)
+def test_any_claim_of_another_type(name: str, value: Any) -> None:
+    """A claim with a value of another JSON type is refused; the issuer's signature does not help it."""
+    usual = {**claims(jkt=CALLER_KEY.jkt), "nbf": 1, "azp": "portail"}[name]
+    assume(type(value) is not type(usual))
+    # The one claim of two types (RFC 7519 section 4.1.3): a list of audiences, of which ours would be the only one.
+    assert isinstance(ask(asked_with_dpop(**{name: value})).result, Refusal)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="abc.ABC-_=+/ é", max_size=30))
+def test_only_three_parts_parse(text: str) -> None:
+    """What parses has exactly three parts of the base64url alphabet."""
+    parsed = parse(text.encode(), 8192)
+    assert parsed is None or text.count(".") == 2

@@ -1,0 +1,267 @@
+"""Proofs that a key is held (RFC 9449 section 4.3), and all that looks like one. The token is always good."""
+
+import json
+from typing import Any
+
+import pytest
+
+from asking import CALLER_KEY, ISSUER_KEY, ask, facts, world
+from paravent.effects import ProofSeen, StoreDown
+from paravent.identity.authenticate import Authenticated, Refusal
+from paravent.model import Facts
+from paravent.reasons import Reason
+from tokens import (
+    ABSENT,
+    NOW_S,
+    ORIGIN,
+    PATH,
+    URL,
+    SigningKey,
+    ath,
+    bare_jwk,
+    bearer_headers,
+    compact,
+    dpop_headers,
+    mint,
+    prove,
+    signing_key,
+)
+
+TOKEN = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt)
+OTHER_KEY = signing_key("ES256", "thief")
+
+
+def with_proof(proof: str, token: str = TOKEN, **request: Any) -> Facts:
+    return facts(dpop_headers(token, proof), **request)
+
+
+def reason_of(asked: Facts, replies: Any = None) -> Reason | None:
+    result = ask(asked, replies).result
+    return result.reason if isinstance(result, Refusal) else None
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "PS256", "EdDSA"])
+def test_a_caller_may_use_any_of_the_algorithms(alg: str) -> None:
+    """RFC 9449 leaves the choice to the client; what we accept is in the `algs` of every challenge."""
+    key = signing_key(alg, "caller")
+    token = mint(ISSUER_KEY, jkt=key.jkt)
+    assert isinstance(ask(with_proof(prove(key, token), token)).result, Authenticated)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"iat": NOW_S - 60}, "a minute old"),
+        ({"iat": NOW_S + 10}, "from a clock ten seconds ahead"),
+        ({"jti": "j" * 128}, "the longest jti"),
+        ({"nonce": "from-elsewhere", "extra": 1}, "claims that nobody asked for"),
+        (
+            {"header": {"jwk": {**bare_jwk(CALLER_KEY.public), "key_ops": ["verify"], "ext": True}}},
+            "as browsers export keys",
+        ),
+    ],
+)
+def test_honest_variants_are_accepted(changes: dict[str, Any], why: str) -> None:
+    """What clients legitimately vary stops nobody."""
+    assert reason_of(with_proof(prove(CALLER_KEY, TOKEN, **changes))) is None, why
+
+
+def test_the_query_is_not_part_of_htu() -> None:
+    """RFC 9449 section 4.3, check 9: query and fragment are ignored, on our side of the comparison."""
+    assert reason_of(with_proof(prove(CALLER_KEY, TOKEN), target=f"{PATH}?a=1".encode())) is None
+
+
+PRIVATE = bare_jwk(CALLER_KEY.public) | {"d": "AAAA"}
+OFF_CURVE = bare_jwk(CALLER_KEY.public) | {"y": bare_jwk(OTHER_KEY.public)["y"]}
+MALFORMED, REQUEST, TIME = Reason.DPOP_MALFORMED, Reason.DPOP_REQUEST, Reason.DPOP_TIME
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "claim"),
+    [
+        ({"header": {"typ": "JWT"}}, MALFORMED, "37: not typed as a proof"),
+        ({"header": {"typ": "at+jwt"}}, MALFORMED, "37: typed as an access token"),
+        ({"header": {"typ": ABSENT}}, MALFORMED, "37: not typed at all"),
+        ({"header": {"alg": "none"}}, MALFORMED, "37: none"),
+        ({"header": {"alg": "HS256"}}, MALFORMED, "37: HMAC"),
+        ({"header": {"alg": "RS256"}}, MALFORMED, "37: an algorithm that is not listed"),
+        ({"header": {"alg": ["ES256"]}}, MALFORMED, "37: the algorithm in a list"),
+        ({"header": {"alg": "ES384"}}, Reason.DPOP_SIGNATURE, "37: an algorithm of another curve"),
+        ({"header": {"jwk": ABSENT}}, MALFORMED, "38: no key"),
+        ({"header": {"jwk": "key"}}, MALFORMED, "38: a key that is no object"),
+        ({"header": {"jwk": PRIVATE}}, MALFORMED, "38: the private key"),
+        ({"header": {"jwk": {"kty": "oct", "k": "c2VjcmV0"}}}, MALFORMED, "38: a symmetric key"),
+        ({"header": {"jwk": OFF_CURVE}}, MALFORMED, "38: not a point of the curve"),
+        ({"header": {"jwk": {**bare_jwk(CALLER_KEY.public), "use": "enc"}}}, MALFORMED, "38: a key for encryption"),
+        (
+            {"header": {"jwk": bare_jwk(OTHER_KEY.public)}},
+            Reason.DPOP_SIGNATURE,
+            "40: another key than the one that signed",
+        ),
+        ({"header": {"jku": "https://evil.example"}}, MALFORMED, "8: where to fetch the key"),
+        ({"header": {"crit": ["exp"]}}, MALFORMED, "9: an extension that must be understood"),
+        ({"htm": "GET"}, REQUEST, "39: made for another method"),
+        ({"htm": "post"}, REQUEST, "39: the method in another case"),
+        ({"htm": ABSENT}, MALFORMED, "39: no method"),
+        ({"htm": ["POST"]}, MALFORMED, "39: the method in a list"),
+        ({"htu": ORIGIN + "/v1/autre"}, REQUEST, "39: made for another path"),
+        ({"htu": "http://127.0.0.1:9000" + PATH}, REQUEST, "39: made for the service behind us"),
+        ({"htu": "http" + URL[5:]}, REQUEST, "39: made for plain HTTP"),
+        ({"htu": "https://droits.example.evil.example" + PATH}, REQUEST, "39: made for a host that begins like ours"),
+        ({"htu": URL + "?a=1"}, REQUEST, "39: section 4.2: htu carries no query"),
+        ({"htu": URL + "/"}, REQUEST, "39: a slash more"),
+        ({"htu": URL.replace("droits/", "droits/../droits/")}, REQUEST, "39: the same after normalising, not before"),
+        ({"htu": ABSENT}, MALFORMED, "39: no address"),
+        ({"htu": None}, MALFORMED, "39: a null address"),
+        ({"ath": ABSENT}, MALFORMED, "40: says nothing about the token"),
+        ({"ath": ath(TOKEN + "x")}, Reason.DPOP_TOKEN, "40: made for another token"),
+        ({"ath": ath(TOKEN) + "="}, Reason.DPOP_TOKEN, "40: padded"),
+        ({"ath": "é"}, Reason.DPOP_TOKEN, "40: not ASCII"),
+        ({"iat": NOW_S - 61}, TIME, "41: more than a minute old"),
+        ({"iat": NOW_S + 11}, TIME, "41: eleven seconds from now"),
+        ({"iat": -(10**30)}, TIME, "41: before all time"),
+        ({"iat": ABSENT}, MALFORMED, "41: no time"),
+        ({"iat": str(NOW_S)}, MALFORMED, "41: the time as a text"),
+        ({"iat": float(NOW_S)}, MALFORMED, "41: the time as a float"),
+        ({"iat": True}, MALFORMED, "41: the time as a boolean"),
+        ({"jti": ABSENT}, MALFORMED, "41: no jti"),
+        ({"jti": ""}, MALFORMED, "41: an empty jti"),
+        ({"jti": "j" * 129}, MALFORMED, "41: a jti that would fill the memory"),
+        ({"jti": "a b"}, MALFORMED, "41: a jti with a blank"),
+        ({"jti": 1}, MALFORMED, "41: a jti that is a number"),
+    ],
+)
+def test_proofs_that_are_refused(changes: dict[str, Any], reason: Reason, claim: str) -> None:
+    """Threat rows 8, 9 and 37 to 41: refused, and the replay memory is not asked."""
+    told = ask(with_proof(prove(CALLER_KEY, TOKEN, **changes)))
+    assert isinstance(told.result, Refusal), claim
+    assert told.result.reason is reason, claim
+    assert not any(isinstance(effect, ProofSeen) for effect in told.asked), claim
+
+
+@pytest.mark.parametrize(
+    ("key", "claim"),
+    [
+        (signing_key("PS256", "short", 1024), "37: an RSA key of 1024 bits"),
+        (signing_key("ES512", "p521"), "37: a curve that is not listed"),
+        (signing_key("ES256K", "k256"), "37: a curve of another purpose"),
+    ],
+)
+def test_keys_outside_the_limits(key: SigningKey, claim: str) -> None:
+    """Threat row 37: the caller chooses its key, within limits."""
+    token = mint(ISSUER_KEY, jkt=key.jkt)
+    assert reason_of(with_proof(prove(key, token), token)) is MALFORMED, claim
+
+
+@pytest.mark.parametrize(
+    ("member", "claim"),
+    [
+        ({"e": "AQ"}, "an exponent of 1"),
+        ({"e": "Aw"}, "an exponent of 3"),
+        ({"e": "AQAAAAAAAAAB"}, "an exponent of 65 bits"),
+        ({"e": "AAEAAQ"}, "an exponent with a leading zero: another spelling, another thumbprint"),
+        ({"n": "AQAB" * 700}, "a modulus of 16 800 bits"),
+        ({"n": ""}, "no modulus"),
+        ({"n": 5}, "a modulus that is a number"),
+    ],
+)
+def test_rsa_keys_that_cost_more_than_they_prove(member: dict[str, Any], claim: str) -> None:
+    """Threat row 37: sizes are checked before any arithmetic."""
+    key = signing_key("PS256", "caller")
+    token = mint(ISSUER_KEY, jkt=key.jkt)
+    proof = prove(key, token, header={"jwk": {**bare_jwk(key.public), **member}})
+    assert reason_of(with_proof(proof, token)) is MALFORMED, claim
+
+
+def test_the_key_of_the_proof_must_be_the_key_of_the_token() -> None:
+    """Threat row 40: a thief's own key proves that the thief holds it. The answer is RFC 9449's: an invalid token."""
+    result = ask(with_proof(prove(OTHER_KEY, TOKEN))).result
+    assert isinstance(result, Refusal)
+    assert result.reason is Reason.DPOP_KEY
+    assert result.challenge is not None
+    assert result.challenge.error == "invalid_token"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason", "claim"),
+    [
+        (dpop_headers(TOKEN, "")[:1], Reason.DPOP_MISSING, "40: no DPoP header"),
+        ((*dpop_headers(TOKEN, prove(CALLER_KEY, TOKEN)), (b"dpop", b"")), MALFORMED, "40: two DPoP headers"),
+        (dpop_headers(TOKEN, ", ".join([prove(CALLER_KEY, TOKEN)] * 2)), MALFORMED, "40: two proofs joined by a comma"),
+        (dpop_headers(TOKEN, ""), MALFORMED, "40: an empty proof"),
+        (dpop_headers(TOKEN, TOKEN), MALFORMED, "the token as its own proof"),
+        (dpop_headers(TOKEN, prove(CALLER_KEY, TOKEN, extra="x" * 4000)), MALFORMED, "16: a proof of more than 4 KB"),
+        (bearer_headers(TOKEN), Reason.BINDING_DOWNGRADE, "35: a bound token as Bearer"),
+        (
+            bearer_headers(TOKEN) + dpop_headers(TOKEN, prove(CALLER_KEY, TOKEN))[1:],
+            Reason.BINDING_DOWNGRADE,
+            "35: as Bearer, even with a proof",
+        ),
+    ],
+)
+def test_exactly_one_proof(headers: tuple[tuple[bytes, bytes], ...], reason: Reason, claim: str) -> None:
+    """Threat rows 16, 35 and 40."""
+    assert reason_of(facts(headers)) is reason, claim
+
+
+def test_an_unbound_token_gains_nothing_from_a_proof() -> None:
+    """Threat row 36: without cnf, scheme DPoP and a proof by any key are refused."""
+    token = mint(ISSUER_KEY)
+    assert reason_of(with_proof(prove(CALLER_KEY, token), token)) is Reason.BINDING_MISSING
+
+
+def test_a_thumbprint_in_another_spelling_is_another_thumbprint() -> None:
+    """Row 34, for jkt: padded or in another case it does not match."""
+    for jkt in (CALLER_KEY.jkt + "=", CALLER_KEY.jkt.swapcase(), "é" * 43, ""):
+        token = mint(ISSUER_KEY, jkt=jkt)
+        assert reason_of(with_proof(prove(CALLER_KEY, token), token)) is Reason.DPOP_KEY
+
+
+def test_a_member_twice_in_a_proof() -> None:
+    """Threat row 19, for proofs."""
+    usual = {"jti": "1", "htm": "POST", "htu": URL, "iat": NOW_S, "ath": ath(TOKEN)}
+    payload = json.dumps(usual).replace("{", '{"htm": "GET", ', 1).encode()
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": bare_jwk(CALLER_KEY.public)}
+    assert reason_of(with_proof(compact(CALLER_KEY, header, payload))) is MALFORMED
+
+
+# ---- the replay memory
+
+
+def remembered(proof: str, token: str = TOKEN) -> ProofSeen:
+    effect = ask(with_proof(proof, token)).asked[-1]
+    assert isinstance(effect, ProofSeen)
+    return effect
+
+
+def test_a_proof_is_taken_once() -> None:
+    """Threat row 41: the memory has the last word."""
+    asked = with_proof(prove(CALLER_KEY, TOKEN))
+    assert reason_of(asked, world(seen=True)) is Reason.DPOP_REPLAYED
+    assert reason_of(asked, world(seen=False)) is None
+
+
+def test_without_its_memory_nobody_gets_in() -> None:
+    """A store that does not answer never means "not seen". It is our outage: 503, and no challenge."""
+    result = ask(with_proof(prove(CALLER_KEY, TOKEN)), {**world(), ProofSeen: StoreDown.UNAVAILABLE}).result
+    assert isinstance(result, Refusal)
+    assert (result.reason, result.challenge) == (Reason.STATE_UNAVAILABLE, None)
+
+
+def test_the_memory_knows_the_proof_by_key_and_jti() -> None:
+    """The same jti signed again is the same proof; another jti, or another key's, is another."""
+    first = remembered(prove(CALLER_KEY, TOKEN))
+    again = remembered(prove(CALLER_KEY, TOKEN, iat=NOW_S - 1))
+    other = remembered(prove(CALLER_KEY, TOKEN, jti="proof-2"))
+    their_token = mint(ISSUER_KEY, jkt=OTHER_KEY.jkt)
+    theirs = remembered(prove(OTHER_KEY, their_token), their_token)
+    assert first.key == again.key
+    assert len({first.key, other.key, theirs.key}) == 3
+    assert len(first.key) == 32
+
+
+def test_the_memory_outlives_the_proof() -> None:
+    """When it may be forgotten, a node whose clock is half a minute behind already refuses it by its time."""
+    forgotten_ms = remembered(prove(CALLER_KEY, TOKEN)).until_ms
+    asked = with_proof(prove(CALLER_KEY, TOKEN), now_ms=forgotten_ms - 30_000)
+    assert reason_of(asked) is Reason.DPOP_TIME
