@@ -1,0 +1,84 @@
+"""JSON in, JSON out, without surprises (RFC 8259, and RFC 7493 where it is stricter).
+
+Refused, as a value: more than the caller's limit; a BOM; bytes that are not UTF-8; lone surrogates; NaN and Infinity;
+a name twice in one object (also when one spelling is escaped); nesting over 200; anything after the document. The
+parser's own messages quote the document, so none of them leaves this file.
+
+A number that is no integer stays the text it was (`LosslessFloat`): 1.10 is not 1.1, and no float rounds an amount.
+"""
+
+from enum import Enum
+from typing import Final
+
+import jiter
+import orjson
+from jiter import LosslessFloat
+
+type Scalar = bool | int | str | LosslessFloat | None
+type Tree = Scalar | list["Tree"] | dict[str, "Tree"]
+"""What `decode` builds."""
+type Outgoing = Scalar | orjson.Fragment | list["Outgoing"] | dict[str, "Outgoing"]
+"""What `encode` writes."""
+
+MAX_DEPTH: Final = 200
+"""jiter's own bound, held by a test. Real answers nest less than ten deep; walks never go deeper than their view."""
+MAX_NUMBER_CHARACTERS: Final = 30
+"""Longest number that may leave. An amount in centimes has 12 digits, a 64-bit integer 20, a double at most 24."""
+_SIGNED_64_MIN: Final = -(2**63)
+_UNSIGNED_64_MAX: Final = 2**64 - 1
+
+
+class Undecodable(Enum):
+    """Why bytes are not a document."""
+
+    TOO_LARGE = "too large"
+    MALFORMED = "malformed"
+
+
+def decode(body: bytes, *, limit_bytes: int) -> Tree | Undecodable:
+    """Parse one document, or say why not. Never raises for what the bytes hold."""
+    if len(body) > limit_bytes:
+        return Undecodable.TOO_LARGE
+    try:
+        # "keys": names repeat from answer to answer; values are people's and must not stay in a cache.
+        tree: Tree = jiter.from_json(
+            body, allow_inf_nan=False, catch_duplicate_keys=True, float_mode="lossless-float", cache_mode="keys"
+        )
+    except ValueError:
+        return Undecodable.MALFORMED
+    return tree
+
+
+def encode(tree: Outgoing) -> bytes:
+    """Write a document anew: UTF-8, no blanks, names in the order of the tree.
+
+    Raises TypeError on an integer beyond 64 bits or a `LosslessFloat`: whoever lets one leave passes it through
+    `sealed_number` first.
+    """
+    return orjson.dumps(tree)
+
+
+def sealed_number(number: int | LosslessFloat) -> int | orjson.Fragment | None:
+    """A number as `encode` can write it, digit for digit; None when it is longer than `MAX_NUMBER_CHARACTERS`."""
+    if isinstance(number, int):
+        if _SIGNED_64_MIN <= number <= _UNSIGNED_64_MAX:
+            return number
+        text = str(number).encode() if abs(number) < 10**MAX_NUMBER_CHARACTERS else b""
+    else:
+        text = bytes(number)
+    return orjson.Fragment(text) if 0 < len(text) <= MAX_NUMBER_CHARACTERS else None
+
+
+def scalar_text(value: Scalar) -> str:
+    """A scalar as a document writes it, without quotes: what a request value is compared with."""
+    match value:
+        case str():
+            return value
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value) if abs(value) < 10**MAX_NUMBER_CHARACTERS else ""
+        case _:
+            return bytes(value).decode()

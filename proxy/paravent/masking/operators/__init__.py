@@ -1,0 +1,20 @@
+"""The closed list of what a view may do with a field. One operator a file."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
+from paravent.masking.operators.echo import ECHO
+from paravent.masking.operators.exists import EXISTS
+from paravent.masking.operators.initial import INITIAL
+from paravent.masking.operators.keep import KEEP
+from paravent.masking.operators.mask import MASK
+from paravent.masking.operators.redact import REDACT
+from paravent.masking.operators.year import YEAR
+
+REGISTRY: Final[Mapping[str, Operator]] = MappingProxyType(
+    {operator.name: operator for operator in (KEEP, ECHO, REDACT, MASK, YEAR, INITIAL, EXISTS)}
+)
+
+__all__ = ["DROP", "REGISTRY", "Drop", "Identifies", "Operator", "Parameter", "Release"]

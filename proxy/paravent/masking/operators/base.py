@@ -1,0 +1,60 @@
+"""What an operator is: how one listed leaf is turned into what leaves.
+
+An operator never sees an object, an array or null: null leaves as null through all of them, for it says only what the
+absence of the member would say. It never raises; what it cannot handle it drops.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Final
+
+from paravent.masking.json import Scalar
+from paravent.model import Asked
+
+
+class Drop(Enum):
+    """The value does not leave, and neither does its name."""
+
+    DROP = "drop"
+
+
+DROP: Final = Drop.DROP
+
+
+class Identifies(StrEnum):
+    """Which part of a person's identity stands at a leaf."""
+
+    NIR = "nir"
+    BIRTH_DATE = "birth_date"
+    BIRTH_RANK = "birth_rank"
+
+
+type Parameter = str | int | bool | None
+type Release = Callable[[Scalar, Asked], Scalar | Drop]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One word of the policy language."""
+
+    name: str
+    summary: str
+    """One sentence for the generated reference."""
+    problem: Callable[[Parameter, Identifies | None], str | None]
+    """What is wrong with a parameter at such a leaf, or None."""
+    bind: Callable[[Parameter, Identifies | None], Release]
+    """The function for one leaf, once `problem` found nothing."""
+    for_nir: bool = False
+    """Whether it may stand at the NIR of a person: only what never shows part of it."""
+    as_is: bool = False
+    """Whether values leave as they came, so that the last sweep must look into them."""
+
+
+def no_parameter(name: str) -> Callable[[Parameter, Identifies | None], str | None]:
+    """The check of an operator that takes nothing."""
+
+    def problem(parameter: Parameter, _: Identifies | None) -> str | None:
+        return None if parameter is None else f"{name} takes no parameter"
+
+    return problem

@@ -1,0 +1,52 @@
+"""A person as an answer names them: normal forms of the three members that identify one."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent.masking.json import Tree
+from paravent.nir import normalise_answer
+
+_RANKS: Final = frozenset("123456789")
+
+type Members = dict[str, Tree]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonIdentity:
+    """One person in normal form, before hashing. Nothing of it prints."""
+
+    nir: str = field(repr=False)
+    """13 characters. In scope "asked" the NIR that was asked with, so that a child looked up under a parent's NIR is
+    the same person before and after the answer."""
+    birth_date: str = field(repr=False)
+    """YYYYMMDD, not always a calendar date."""
+    birth_rank: int = field(repr=False)
+    """1 to 9."""
+
+
+def written_nir(value: Tree) -> str | None:
+    """The normal form of a NIR written as text or as a number."""
+    if isinstance(value, str):
+        return normalise_answer(value)
+    return normalise_answer(str(value)) if _is_number(value) else None
+
+
+def birth_date(value: Tree) -> str | None:
+    """YYYYMMDD from `19840517`, `"19840517"` or `"1984-05-17"`."""
+    if not isinstance(value, str):
+        value = str(value) if _is_number(value) else ""
+    if len(value) == 10 and value[4] == value[7] == "-":
+        value = value[:4] + value[5:7] + value[8:]
+    return value if len(value) == 8 and value.isascii() and value.isdecimal() else None
+
+
+def birth_rank(value: Tree) -> int | None:
+    """1 to 9 from `2` or `"2"`."""
+    if isinstance(value, str):
+        return int(value) if value in _RANKS else None
+    return value if type(value) is int and 1 <= value <= 9 else None  # `type`: true is an int in Python, and no rank.
+
+
+def _is_number(value: Tree) -> bool:
+    # bool is an int in Python, and no member of an identity is one. Longer than a NIR with key is none either.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15

@@ -1,0 +1,97 @@
+"""What is wrong with a line of a view, told as sentences for the policy's author.
+
+`policy` reads the lines, `masking` knows what they mean; who loads a policy connects the two.
+"""
+
+import difflib
+from typing import Final
+
+from paravent.masking.operators import REGISTRY, Identifies
+from paravent.rules import FieldRule, Path, ResponseShape, Step, path_text
+
+MAX_STEPS: Final = 32
+"""Longest path of a view, and so the depth of every walk. The reference API's longest has 4 steps, FHIR's about 12."""
+
+type Skeleton = tuple[tuple[str, bool], ...]
+
+
+def skeleton(path: Path) -> Skeleton:
+    """A path without its conditions."""
+    return tuple((step.name, step.array) for step in path)
+
+
+def check_shape(shape: ResponseShape) -> str | None:
+    """What is wrong with how an operation says where persons stand, or None."""
+    if shape.scope not in {"asked", "listed"}:
+        return 'scope is "asked" or "listed"'
+    if shape.max_persons < 1:
+        return "max_persons is at least 1"
+    if shape.persons and shape.identified_by is None:
+        return "persons are listed, but not which members identify one: identified_by is missing"
+    if shape.identified_by is not None and not shape.persons:
+        return "identified_by is given, but no persons path"
+    if any(not 0 < len(path) <= MAX_STEPS for path in shape.persons):
+        return f"a persons path has 1 to {MAX_STEPS} steps"
+    return None
+
+
+def identifies(path: Path, shape: ResponseShape) -> Identifies | None:
+    """Which part of a person's identity stands at a path, if any."""
+    fields = shape.identified_by
+    if fields is None or path[-1].array or skeleton(path[:-1]) not in set(map(skeleton, shape.persons)):
+        return None
+    return _IDENTITY.get(
+        (path[-1].name == fields.nir, path[-1].name == fields.birth_date, path[-1].name == fields.birth_rank)
+    )
+
+
+_IDENTITY: Final = {
+    (True, False, False): Identifies.NIR,
+    (False, True, False): Identifies.BIRTH_DATE,
+    (False, False, True): Identifies.BIRTH_RANK,
+}
+
+
+def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
+    """What is wrong with one line of a view by itself, in one sentence, or None.
+
+    Knows neither the other lines (`check_view` does) nor the request: that `{echo: /nom}` names a field which the
+    operation accepts is for the policy's own check.
+    """
+    if not 0 < len(rule.path) <= MAX_STEPS:
+        return f"a path has 1 to {MAX_STEPS} steps"
+    operator = REGISTRY.get(rule.operator)
+    if operator is None:
+        near = difflib.get_close_matches(rule.operator, REGISTRY, n=1)
+        return f"unknown operator {rule.operator!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if misplaced := _misplaced(rule.path, shape):
+        return misplaced
+    part = identifies(rule.path, shape)
+    if problem := operator.problem(rule.parameter, part):
+        return problem
+    at_nir = shape.identified_by is not None and rule.path[-1].name == shape.identified_by.nir
+    if at_nir and not operator.for_nir:
+        allowed = ", ".join(sorted(name for name, each in REGISTRY.items() if each.for_nir))
+        return f"{operator.name} would show a NIR; here only: {allowed}"
+    return None
+
+
+def _misplaced(path: Path, shape: ResponseShape) -> str | None:
+    if path[-1].where is not None:
+        return "a condition selects objects: name a member below it"
+    if any(step.where is not None and not step.array for step in path):
+        return "a condition stands only on a list"
+    names = [step.name for step in path]
+    for persons in shape.persons:
+        shared = names[: len(persons)]
+        if shared != [step.name for step in persons][: len(names)]:
+            continue
+        if len(path) <= len(persons):
+            return f"{path_text(path)} holds persons: name the members of a person that may leave"
+        if skeleton(path[: len(persons)]) != skeleton(persons):
+            return f"persons stand at {path_text(_bare(persons))}: write the path the same way, or they are not scoped"
+    return None
+
+
+def _bare(path: Path) -> Path:
+    return tuple(Step(step.name, step.array) for step in path)

@@ -1,0 +1,86 @@
+"""A view at work: an answer's bytes in, the bytes that one profession may see out.
+
+    parse ─► who is it about ─► walk the view ─► last look for identifiers ─► serialise anew
+
+Every way out but the last is a `Reason`. There is no branch that returns the upstream's bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent.masking import json
+from paravent.masking.person import PersonIdentity
+from paravent.masking.rules import skeleton
+from paravent.masking.scope import Scope, compile_scope
+from paravent.masking.trie import Branch, ViewProblem, build, check_view
+from paravent.masking.walk import Run, reduce_object
+from paravent.model import Asked
+from paravent.nir import contains_identifier
+from paravent.reasons import Reason
+from paravent.rules import ResponseShape, ViewSpec, path_text
+
+MAX_BODY_BYTES: Final = 2**20
+"""1 MiB, nginx's `client_max_body_size`. A family with five contracts is about 30 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """What may leave of one answer, and what must be put on record about it."""
+
+    body: bytes = field(repr=False)
+    """JSON, UTF-8."""
+    persons: tuple[PersonIdentity, ...]
+    """Distinct persons that it is about. Empty when the answer names none."""
+    released: Mapping[str, int]
+    """Policy path of a field → how many values of it leave, null included."""
+    dropped: int
+    """Members and elements cut off, each counted once however much was below it."""
+
+
+class ViewError(ValueError):
+    """A view that `check_view` finds fault with reached the compiler: a loader did not check its policy."""
+
+    def __init__(self, problems: tuple[ViewProblem, ...]) -> None:
+        self.problems = problems
+        super().__init__(f"{len(problems)} problem(s) in a view")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One compiled view. Immutable, shared by all requests."""
+
+    tree: Branch = field(repr=False)
+    scope: Scope
+    paths: tuple[str, ...]
+    """The view's lines, by index."""
+
+    def apply(self, body: bytes, asked: Asked, *, limit_bytes: int = MAX_BODY_BYTES) -> Reduced | Reason:
+        """Reduce one answer, or say why nothing of it leaves. Never raises for what the bytes hold."""
+        root = json.decode(body, limit_bytes=limit_bytes)
+        if isinstance(root, json.Undecodable):
+            return Reason.ANSWER_TOO_LARGE if root is json.Undecodable.TOO_LARGE else Reason.ANSWER_MALFORMED
+        if not isinstance(root, dict):
+            return Reason.ANSWER_SHAPE
+        scoped = self.scope.judge(root, asked)
+        if isinstance(scoped, Reason):
+            return scoped
+        run = Run(asked, scoped, [0] * len(self.paths))
+        reduced = reduce_object(self.tree, root, run)
+        if run.unwritable:
+            return Reason.ANSWER_MALFORMED
+        if any(map(contains_identifier, run.texts)):
+            return Reason.ANSWER_IDENTIFIER_LEFT
+        released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count}
+        return Reduced(json.encode(reduced), scoped.persons, released, run.dropped)
+
+
+def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
+    """Bind every operator and build the tree. Raises ViewError when `check_view` would have found a problem."""
+    problems = check_view(spec, shape)
+    if problems:
+        raise ViewError(problems)
+    paths = tuple(path_text(rule.path) for rule in spec.fields)
+    starts = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(len(rule.path))}
+    listed = [path for path in shape.persons if skeleton(path) in starts]
+    return View(build(spec, shape), compile_scope(shape, listed), paths)

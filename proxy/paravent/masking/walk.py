@@ -1,0 +1,144 @@
+"""The walk: a tree of a view over a parsed answer. Builds a new document; the old one is never edited.
+
+The view is followed, not the answer: what the view does not name is not visited, and the walk is never deeper than
+the view's longest path, however deep the answer is.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+from jiter import LosslessFloat
+
+from paravent.masking.json import Outgoing, Scalar, Tree, sealed_number
+from paravent.masking.operators import DROP
+from paravent.masking.operators.base import Drop, Release
+from paravent.masking.person import Members
+from paravent.masking.scope import Scoped
+from paravent.masking.trie import Branch, Elements, Leaf
+from paravent.model import Asked
+from paravent.nir import SHORTEST
+
+_ABSENT: Final = object()
+_NUMBERS: Final = (int, LosslessFloat)
+_SCALARS: Final = (str, int, LosslessFloat)
+_SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
+
+
+@dataclass(slots=True, repr=False)
+class Run:
+    """What one walk carries along. Mutable, and never outlives it."""
+
+    asked: Asked
+    scoped: Scoped
+    counts: list[int]
+    """Values released by each line of the view."""
+    dropped: int = 0
+    """Members and elements cut off, each counted once however much was below it."""
+    texts: list[str] = field(default_factory=list)
+    """Values that leave as they came and are long enough to hold a NIR."""
+    unwritable: bool = False
+    """A number that would have left is longer than any real one."""
+
+
+def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgoing]:
+    """What may leave of one object."""
+    reduced: dict[str, Outgoing] = {}
+    get, counts = members.get, run.counts
+    for name, index, release, sweep in branch.leaves:
+        value = get(name, _ABSENT)
+        if sweep and type(value) is str:  # What `_leave` would do, without three calls: most values of most views.
+            if len(value) >= SHORTEST:
+                run.texts.append(value)
+            reduced[name] = value
+        elif value is None or (sweep and type(value) is bool):
+            reduced[name] = value
+        elif value is _ABSENT or (left := _leave(value, release, sweep, run)) is DROP:
+            continue
+        else:
+            reduced[name] = left
+        counts[index] += 1
+    if branch.deeper:
+        _reduce_containers(branch, members, reduced, run)
+    run.dropped += len(members) - len(reduced)
+    return reduced
+
+
+def _reduce_containers(branch: Branch, members: Members, reduced: dict[str, Outgoing], run: Run) -> None:
+    """Objects and lists keep their shape, even when nothing is left in them. null, where one is expected, is null."""
+    for name, below, person in branch.objects:
+        value = members.get(name, _ABSENT)
+        if value is None:
+            reduced[name] = None
+        elif isinstance(value, dict) and not (person and id(value) not in run.scoped.kept):
+            reduced[name] = reduce_object(below, value, run)
+    for name, elements in branch.arrays:
+        value = members.get(name, _ABSENT)
+        if value is None:
+            reduced[name] = None
+        elif isinstance(value, list):
+            reduced[name] = _reduce_elements(elements, value, run)
+    for name, leaf in branch.lists:
+        value = members.get(name, _ABSENT)
+        if value is None:
+            reduced[name] = None
+        elif isinstance(value, list):
+            reduced[name] = _reduce_values(leaf, value, run)
+
+
+def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Outgoing]:
+    kept, foreign = run.scoped.kept, run.scoped.foreign
+    reduced: list[Outgoing] = []
+    for item in items:
+        if not isinstance(item, dict) or (elements.person and id(item) not in kept) or id(item) in foreign:
+            continue
+        branch = elements.always
+        if elements.member is not None:
+            value = item.get(elements.member)
+            branch = elements.selected.get(value, branch) if isinstance(value, str) else branch
+        if branch is not None:
+            reduced.append(reduce_object(branch, item, run))
+    run.dropped += len(items) - len(reduced)
+    return reduced
+
+
+def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
+    left = [None if item is None else _leave(item, leaf.release, leaf.sweep, run) for item in items]
+    reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]
+    run.counts[leaf.index] += len(reduced)
+    run.dropped += len(items) - len(reduced)
+    return reduced
+
+
+def _leave(value: object, release: Release, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
+    """One value at a listed leaf, through its operator. A container is never a value."""
+    if not isinstance(value, _SCALARS):
+        return DROP
+    left = release(value, run.asked)
+    if isinstance(left, str):
+        if sweep and len(left) >= SHORTEST:
+            run.texts.append(left)
+        return left
+    if isinstance(left, _NUMBERS):
+        return _leave_number(left, sweep, run)
+    return left
+
+
+def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
+    sealed = sealed_number(number)
+    if sealed is None:
+        run.unwritable = True
+        return DROP
+    if sweep:
+        run.texts.extend(_as_texts(number))
+    return sealed
+
+
+def _as_texts(number: int | LosslessFloat) -> list[str]:
+    """How a number could spell a NIR: in plain digits, also when it is written 2.840575990003e12."""
+    if isinstance(number, int):
+        return [str(abs(number))] if abs(number) >= _SHORTEST_NUMBER else []
+    value = abs(float(number))
+    # A double holds every integer of fifteen digits.
+    spelled = [str(int(value))] if _SHORTEST_NUMBER <= value < 10**15 else []
+    return [*spelled, bytes(number).decode()]

@@ -1,0 +1,204 @@
+"""The NIR (numéro de sécurité sociale): grammar, key, normal form, keyed hash, and a scanner of last resort.
+
+    2 84 05 75 990 003 26
+    │ │  │  │  │   │   └ key: 97 - (first thirteen as a number mod 97), 01 to 97; Corsica counts 2A as 19, 2B as 18
+    │ │  │  │  │   └ order number, 001 to 999
+    │ │  │  │  └ commune (COG) or, for 99, country of birth
+    │ │  │  └ département at birth: 01 to 95, 2A, 2B, 97x, 98x, 99 abroad
+    │ │  └ month: 01 to 12, or 20 to 99 where civil status is incomplete
+    │ └ year, two digits
+    └ 1 man, 2 woman; 3 to 8: numbers that stand in for a NIR (NIA, NNP, MIG) in the same fields
+
+Source: service-public.fr F33078; Cnam's nir-validation for months 20 to 99 and for the numbers beginning with 5 to 8.
+
+One normal form is used everywhere: thirteen characters, upper case, without key.
+Good: `2840575990003`, `284057599000326`, `182112A990014`. Refused in a request: `284057599000399` (wrong key).
+"""
+
+import hmac
+import re
+import unicodedata
+from typing import Final
+
+from paravent.model import Secret, Subject
+
+_NIR13: Final = r"[1-8][0-9]{4}(?:[0-9]{2}|2A|2B)[0-9]{6}"
+_WRITTEN: Final = re.compile(rf"({_NIR13})([0-9]{{2}})?")
+_BIRTH_DATE: Final = re.compile(r"[0-9]{8}")
+
+_DRESS: Final = str.maketrans("", "", " .-\t\u00a0\u00ad\u2007\u2009\u200b\u200c\u200d\u2010\u2011\u202f\u2060\ufeff")
+"""What people and forms put between the parts of a number: spaces of any width, dots, hyphens, zero-width marks."""
+
+
+def nir_key(nir13: str) -> str:
+    """The two-digit key of a NIR in normal form: 97 - (n mod 97), never 00."""
+    number = int(nir13.replace("2A", "19").replace("2B", "18"))
+    return f"{97 - number % 97:02}"
+
+
+def parse_request_nir(text: str) -> str | None:
+    """The normal form of a NIR that a caller sent, or None when it is not one.
+
+    Strict: thirteen or fifteen characters as the API's own pattern has them; no spaces, no lower case. Fifteen with a
+    wrong key is a slip of the keyboard and is refused, so that nobody reads, and is charged for, a stranger.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        return None
+    nir13, key = match.groups()
+    return nir13 if key is None or key == nir_key(nir13) else None
+
+
+def undress(text: str) -> str:
+    """The characters of a written number without what separates them, in upper case."""
+    return text.upper() if text.isascii() and text.isalnum() else text.translate(_DRESS).upper()
+
+
+def normalise_answer(text: str) -> str | None:
+    """The normal form of a NIR that the upstream wrote, or None when it cannot be one.
+
+    Lenient: any separators, lower case, thirteen or fifteen characters, and the key is not judged. The upstream is
+    the authority on its own data, and real and test numbers with a wrong key exist.
+    """
+    match = _WRITTEN.fullmatch(text) or _WRITTEN.fullmatch(undress(text))
+    return match.group(1) if match is not None else None
+
+
+def same_text(a: str, b: str) -> bool:
+    """Whether two texts are equal, in time that does not depend on where they differ."""
+    if a.isascii() and b.isascii():
+        return hmac.compare_digest(a, b)
+    return hmac.compare_digest(a.encode(errors="surrogatepass"), b.encode(errors="surrogatepass"))
+
+
+def same_nir(a: str, b: str) -> bool:
+    """Whether two written numbers are the same NIR, whatever their dress. Two that are not NIRs are not the same."""
+    one, other = normalise_answer(a), normalise_answer(b)
+    return one is not None and other is not None and same_text(one, other)
+
+
+# ---- keyed hash
+
+_PERSON: Final = b"paravent subject person 1"
+_CARD: Final = b"paravent subject card 1"
+_SUBJECT_BYTES: Final = 16
+"""128 bits: no two persons of a country meet by accident (RFC 2104 section 5 allows half of the digest)."""
+
+
+def subject_of_person(secret: Secret[bytes], nir13: str, birth_date: str, birth_rank: int) -> Subject:
+    """The person as budgets and audit know them.
+
+    Children are asked for under a parent's NIR, so the NIR alone names nobody: birth date (YYYYMMDD, not always a
+    calendar date) and birth rank (1 to 9) belong to the name. Raises ValueError on values not in normal form.
+    """
+    if re.fullmatch(_NIR13, nir13) is None or _BIRTH_DATE.fullmatch(birth_date) is None or not 1 <= birth_rank <= 9:
+        raise ValueError("a person needs a NIR, a birth date and a birth rank in normal form")
+    return _subject(secret, _PERSON, nir13, birth_date, str(birth_rank))
+
+
+def subject_of_card(secret: Secret[bytes], amc: str, member: str) -> Subject:
+    """A third-party-payer card (AMC number, member number), where the question names no person."""
+    return _subject(secret, _CARD, amc, member)
+
+
+def _subject(secret: Secret[bytes], label: bytes, *parts: str) -> Subject:
+    # Each part after its own length: ("1", "23") and ("12", "3") are different messages, and so are the two labels.
+    framed = b"".join(len(part).to_bytes(4) + part for part in (label, *(text.encode() for text in parts)))
+    return Subject(hmac.digest(secret.reveal(), framed, "sha256")[:_SUBJECT_BYTES])
+
+
+# ---- scanner
+
+SHORTEST: Final = 13
+"""No shorter text can hold a NIR."""
+
+_S: Final = r"[\s._/\-]{0,3}"
+"""What may stand between two parts."""
+_SEPARATED: Final = re.compile(r"[\s._/\-]")
+_PERHAPS: Final = re.compile(rf"[0-9][0-9ABab\s._/\-]{{{SHORTEST - 1}}}")
+"""What every written NIR begins like. Cheap, and almost no text has it."""
+_MONTH: Final = r"(?:0[1-9]|1[0-2]|[2-9][0-9])"
+_PLAUSIBLE: Final = re.compile(
+    rf"[1-478][0-9]{{2}}{_MONTH}(?!00)(?:[0-9]{{2}}|2[AB])(?!000)[0-9]{{3}}(?!000)[0-9]{{3}}"
+    # NNP `[78][12]` and MIG `[56][12]`: no date, no place inside (Cnam nir-validation, README).
+    r"|[5-8][12][0-9]{11}"
+)
+_IN_PLACE: Final = re.compile(
+    # Cut, if at all, where a NIR is cut: a thousand, an IBAN, a telephone, a date are cut elsewhere. Looking ahead
+    # only, so that a candidate which proves none does not hide one that begins inside it.
+    rf"(?<![0-9])(?=([1-8]{_S}[0-9]{{2}}{_S}[0-9]{{2}}{_S}[0-9]{{2}}{_S}[0-9]{{3}}{_S}[0-9]{{3}})"
+    rf"(?:({_S})([0-9]{{2}}))?(?![0-9]))"
+)
+_CORSICAN: Final = re.compile(rf"[1-8](?:{_S}[0-9]){{4}}{_S}2[ABab](?:{_S}[0-9]){{6}}")
+_DIGIT_RUN: Final = re.compile(rf"[0-9](?:{_S}[0-9])+")
+_TWO_DIGITS: Final = re.compile(r"[0-9]{2}")
+_LONGEST_RUN: Final = 15 + 14 * 3
+"""Fifteen digits with three separators between any two."""
+
+
+def contains_identifier(text: str) -> bool:
+    """Whether a text seems to hold a NIR, with or without key, in any common dress. A tripwire, never the mask.
+
+    Fifteen digits count with a right key; thirteen with plausible parts, written in one piece, digit by digit, or cut
+    where a NIR is cut; with 2A or 2B inside, plausible parts are enough. Known to escape: numbers glued to other
+    digits, split over fields, or encoded. Known to trip: a number of thirteen digits that happens to have such parts,
+    as a time in milliseconds may. Linear in the length of the text.
+    """
+    if len(text) < SHORTEST:
+        return False
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
+    if _PERHAPS.search(plain) is None:
+        return False
+    return (
+        any(_is_nir_in_place(*found) for found in _IN_PLACE.findall(plain))
+        or any(_plausible(_bare(found)) for found in _CORSICAN.findall(plain))
+        or any(_is_nir_alone(run) for run in _DIGIT_RUN.findall(plain) if len(run) <= _LONGEST_RUN)
+    )
+
+
+def _is_nir_in_place(written: str, separator: str, key: str) -> bool:
+    """Thirteen digits and perhaps a key. A key that stands apart is not judged: what it follows is a NIR by itself."""
+    nir13 = _bare(written)
+    return _plausible(nir13) and (not key or separator != "" or key == nir_key(nir13))
+
+
+def _is_nir_alone(run: str) -> bool:
+    """All digits of one run, however they are cut: `28405 75990 00326`, or one by one as in the boxes of a form."""
+    digits = _bare(run)
+    if len(digits) == 13:
+        return _TWO_DIGITS.search(run) is None and _plausible(digits)
+    return len(digits) == 15 and _plausible(digits[:13]) and digits[13:] == nir_key(digits[:13])
+
+
+def _bare(written: str) -> str:
+    return _SEPARATED.sub("", written).upper()
+
+
+def _plausible(nir13: str) -> bool:
+    return _PLAUSIBLE.fullmatch(nir13) is not None and not _is_medicine(nir13)
+
+
+def _is_medicine(digits: str) -> bool:
+    """CIP13, the code on every box of a French medicine: an EAN-13 that begins with 34009, and no person's number."""
+    if not digits.startswith("34009") or not digits.isdecimal():
+        return False
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
+
+
+class _Plain(dict[int, str]):
+    """For `translate`: ASCII for whatever stands for a digit or a separator: full-width, Arabic, zero-width, dashes."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = plain = character if character.isascii() else _plain_character(character)
+        return plain
+
+
+def _plain_character(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    category = unicodedata.category(character)
+    if category in {"Cf", "Mn", "Me"}:  # zero-width marks, soft hyphen, combining marks
+        return ""
+    return "-" if category == "Pd" or character in "·•\u2212" else character

@@ -1,0 +1,82 @@
+"""What is a document, what is none, and that numbers keep their digits."""
+
+import json
+
+import pytest
+
+from paravent.masking.json import MAX_DEPTH, Undecodable, decode, encode, sealed_number
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\xef\xbb\xbf{}", id="a byte order mark"),
+        pytest.param('{"a":1}'.encode("utf-16"), id="UTF-16"),
+        pytest.param(b'{"a":"\xe9"}', id="Latin-1"),
+        pytest.param(b'{"a":"\xed\xa0\x80"}', id="a surrogate in UTF-8"),
+        pytest.param(b'{"a":"\\ud800"}', id="a lone surrogate, escaped"),
+        pytest.param(b'{"a":1,"a":2}', id="a name twice"),
+        pytest.param(b'{"nir":1,"n\\u0069r":2}', id="a name twice, once escaped"),
+        pytest.param(b'{"a":NaN}', id="NaN"),
+        pytest.param(b'{"a":-Infinity}', id="Infinity"),
+        pytest.param(b'{"a":1}{"b":2}', id="two documents"),
+        pytest.param(b'{"a":1}\x00', id="a byte after the document"),
+        pytest.param(b'{"a":1,}', id="a trailing comma"),
+        pytest.param(b"{'a':1}", id="single quotes"),
+        pytest.param(b'{"a":01}', id="a leading zero"),
+        pytest.param(b'{"a":"\n"}', id="a raw line feed in a text"),
+        pytest.param(b'{"a":' + b"9" * 5000 + b"}", id="an integer that Python refuses to print"),
+        pytest.param(b"[" * 100_000, id="a hundred thousand open lists"),
+        pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="a hundred thousand objects"),
+        pytest.param(b")]}',\n{}", id="a guard against script inclusion"),
+        pytest.param(b"<html></html>", id="a page"),
+    ],
+)
+def test_what_is_no_document_is_a_value(body: bytes) -> None:
+    """Nothing is raised: an exception's text would quote the body."""
+    assert decode(body, limit_bytes=10**7) is Undecodable.MALFORMED
+
+
+def test_the_callers_limit_counts_bytes() -> None:
+    """Exactly the limit is parsed; one byte more is not."""
+    assert decode(b'{"a":1}', limit_bytes=7) == {"a": 1}
+    assert decode(b'{"a":1}', limit_bytes=6) is Undecodable.TOO_LARGE
+
+
+def test_nesting_is_bounded_by_the_parser() -> None:
+    """The documented bound is the parser's own, give or take the innermost value."""
+    assert decode(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, limit_bytes=10**4) is not Undecodable.MALFORMED
+    too_deep = MAX_DEPTH + 2
+    assert decode(b"[" * too_deep + b"]" * too_deep, limit_bytes=10**4) is Undecodable.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("written", "leaves"),
+    [
+        pytest.param(b"1.10", b"1.10", id="a trailing zero of an amount stays"),
+        pytest.param(b"1e400", b"1e400", id="a number beyond doubles stays"),
+        pytest.param(b"0.1000000000000000055511151", b"0.1000000000000000055511151", id="digits beyond doubles stay"),
+        pytest.param(b"18446744073709551616", b"18446744073709551616", id="an integer beyond 64 bits stays"),
+        pytest.param(b"-9223372036854775809", b"-9223372036854775809", id="a negative integer beyond 64 bits stays"),
+        pytest.param(b"9" * 30, b"9" * 30, id="thirty digits leave"),
+        pytest.param(b"9" * 31, None, id="thirty-one digits do not"),
+        pytest.param(b"0." + b"1" * 29, None, id="nor do thirty-one characters of a fraction"),
+    ],
+)
+def test_a_number_leaves_digit_for_digit_or_not_at_all(written: bytes, leaves: bytes | None) -> None:
+    number = decode(written, limit_bytes=100)
+    assert not isinstance(number, Undecodable | str | list | dict | None)
+    sealed = sealed_number(number)
+    assert (None if sealed is None else encode(sealed)) == leaves
+
+
+def test_what_is_written_reads_as_the_same_document() -> None:
+    """The standard library reads what we write as what we read."""
+    body = '{"é":["\\u0000",null,true,{"":1.50}],"b":"<\\/script>"}'.encode()
+    tree = decode(body, limit_bytes=1000)
+    assert isinstance(tree, dict)
+    elements = tree["é"]
+    assert isinstance(elements, list)
+    elements.pop()
+    assert json.loads(encode(tree)) == {"é": ["\x00", None, True], "b": "</script>"}

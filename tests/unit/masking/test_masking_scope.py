@@ -1,0 +1,234 @@
+"""Who an answer is about: families, twins, children under a parent's NIR, strangers, and searches."""
+
+import json
+from typing import Final
+
+import pytest
+
+from masking_views import shape, view
+from paravent.masking import PersonIdentity, Reduced
+from paravent.model import Asked
+from paravent.reasons import Reason
+
+MOTHER, FATHER, CHILD, STRANGER = "2790369991012", "177082B993045", "1120469991033", "2650199990021"
+type Person = dict[str, object]
+
+
+def person(name: str, nir: object, date: object, rank: object) -> Person:
+    return {"prenom": name, "noNIRCertifie": nir, "dateNaissance": date, "rangGemellaire": rank}
+
+
+INES: Final = person("INES", MOTHER, "19790314", 1)
+PAUL: Final = person("PAUL", FATHER, "19770820", 1)
+NOE: Final = person("NOE", CHILD, "20120405", 1)
+MAE: Final = person("MAE", MOTHER, "20190713", 1)
+ZOE: Final = person("ZOE", MOTHER, "20190713", 2)
+
+VIEW: Final = view(
+    {
+        "/beneficiaire/prenom": "keep",
+        "/famille[]/prenom": "keep",
+        "/contrats[]/numero": "keep",
+        "/contrats[]/titulaire/prenom": "keep",
+    },
+    shape("/beneficiaire", "/famille[]", "/contrats[]/beneficiaires[]", "/contrats[]/titulaire"),
+)
+
+
+def ask(nir: str | None, date: str | None, rank: int | None, answer: dict[str, object]) -> object:
+    """The reduced document, or the reason."""
+    reduced = VIEW.apply(json.dumps(answer).encode(), Asked(nir, date, rank))
+    return json.loads(reduced.body) if isinstance(reduced, Reduced) else reduced
+
+
+FAMILY: Final = [INES, PAUL, NOE, MAE, ZOE]
+
+
+@pytest.mark.parametrize(
+    ("nir", "date", "rank", "name"),
+    [
+        pytest.param(MOTHER, "19790314", 1, "INES", id="an insured by their own NIR"),
+        pytest.param(FATHER, "19770820", 1, "PAUL", id="a Corsican by his own NIR"),
+        pytest.param(CHILD, "20120405", 1, "NOE", id="a child by its own NIR"),
+        pytest.param(MOTHER, "20120405", 1, "NOE", id="a child with its own NIR, under the mother's"),
+        pytest.param(FATHER, "20120405", 1, "NOE", id="the same child, under the father's"),
+        pytest.param(MOTHER, "20190713", 1, "MAE", id="the first twin"),
+        pytest.param(MOTHER, "20190713", 2, "ZOE", id="the second twin"),
+        pytest.param(None, "20120405", 1, "NOE", id="a question by civil status, without NIR"),
+    ],
+)
+def test_of_a_family_only_the_person_asked_about_leaves(nir: str, date: str, rank: int, name: str) -> None:
+    assert ask(nir, date, rank, {"famille": FAMILY}) == {"famille": [{"prenom": name}]}
+
+
+@pytest.mark.parametrize(
+    ("nir", "date", "rank"),
+    [
+        pytest.param(MOTHER, "19790315", 1, id="another birth date"),
+        pytest.param(MOTHER, "20190713", 3, id="a third twin that is not there"),
+        pytest.param(None, None, None, id="nobody asked about"),
+        pytest.param(MOTHER, None, None, id="a NIR alone names nobody"),
+    ],
+)
+def test_of_a_family_without_the_person_asked_about_nothing_leaves(nir: str, date: str, rank: int) -> None:
+    assert ask(nir, date, rank, {"famille": FAMILY}) is Reason.ANSWER_OTHER_PERSON
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param({"beneficiaire": ZOE}, {"beneficiaire": {"prenom": "ZOE"}}, id="the person asked about leaves"),
+        pytest.param({"beneficiaire": MAE}, Reason.ANSWER_OTHER_PERSON, id="the twin does not"),
+        pytest.param({"beneficiaire": INES, "famille": FAMILY}, Reason.ANSWER_OTHER_PERSON, id="nor does the mother"),
+        pytest.param(
+            {"beneficiaire": ZOE, "famille": [person("EVE", STRANGER, "20190713", 2)]},
+            {"beneficiaire": {"prenom": "ZOE"}, "famille": []},
+            id="somebody else born that day is dropped when the NIR tells them apart",
+        ),
+        pytest.param(
+            {"famille": [person("ADA", STRANGER, "20190713", 2), person("EVE", CHILD, "20190713", 2)]},
+            Reason.ANSWER_OTHER_PERSON,
+            id="two strangers who both fit cannot be told apart",
+        ),
+        pytest.param(
+            {"beneficiaire": person("EVE", STRANGER, "20190713", 2), "famille": [ZOE]},
+            Reason.ANSWER_OTHER_PERSON,
+            id="an answer about somebody else born that day is withheld",
+        ),
+        pytest.param(
+            {"contrats": [{"numero": "1", "titulaire": INES}, {"numero": "2", "titulaire": ZOE}]},
+            {"contrats": [{"numero": "1"}, {"numero": "2", "titulaire": {"prenom": "ZOE"}}]},
+            id="a contract stays without its holder when that is somebody else",
+        ),
+        pytest.param(
+            {"famille": [ZOE, person("LOU", MOTHER, "20190713", 2)]},
+            Reason.ANSWER_OTHER_PERSON,
+            id="two children under one NIR with one rank cannot be told apart",
+        ),
+        pytest.param(
+            {"famille": [ZOE, ZOE]},
+            {"famille": [{"prenom": "ZOE"}, {"prenom": "ZOE"}]},
+            id="the same entry twice is the same person",
+        ),
+        pytest.param(
+            {"famille": [person("ZOE", None, "20190713", 2)]},
+            {"famille": [{"prenom": "ZOE"}]},
+            id="a child without a certified NIR is found by birth date and rank",
+        ),
+        pytest.param(
+            {"famille": [person("ZOE", None, "20190713", 2), person("LOU", None, "20190713", 2)]},
+            Reason.ANSWER_OTHER_PERSON,
+            id="two children without NIR cannot be told apart",
+        ),
+        pytest.param(
+            {"beneficiaire": ZOE, "famille": [person("LOU", None, "20190713", 2)]},
+            {"beneficiaire": {"prenom": "ZOE"}, "famille": []},
+            id="who may be somebody else is dropped beside who certainly is the one",
+        ),
+        pytest.param(
+            {"famille": [person("ZOE", int(MOTHER), 20190713, "2")]},
+            {"famille": [{"prenom": "ZOE"}]},
+            id="an identity written in numbers is understood",
+        ),
+        pytest.param(
+            {"famille": [person("ZOE", "2 79 03 69 991 012 71", "2019-07-13", 2)]},
+            {"famille": [{"prenom": "ZOE"}]},
+            id="an identity written with spaces, key and dashes is understood",
+        ),
+        pytest.param(
+            {"famille": [{"prenom": "X"}, person("Y", MOTHER, None, 2), person("Z", MOTHER, "20190713", True), ZOE]},
+            {"famille": [{"prenom": "ZOE"}]},
+            id="who cannot be identified is dropped from a list",
+        ),
+        pytest.param({"beneficiaire": {"prenom": "X"}}, Reason.ANSWER_SHAPE, id="and withheld where there is no list"),
+        pytest.param({"beneficiaire": [ZOE]}, Reason.ANSWER_SHAPE, id="a list where one person stands is another API"),
+        pytest.param({"beneficiaire": "ZOE"}, Reason.ANSWER_SHAPE, id="so is a text"),
+        pytest.param({"beneficiaire": None}, {"beneficiaire": None}, id="no person at all is no stranger"),
+        pytest.param({"famille": ZOE}, {}, id="one person where a list stands is dropped"),
+        pytest.param({"famille": [None, "ZOE", [ZOE], 3, ZOE]}, {"famille": [{"prenom": "ZOE"}]}, id="only objects"),
+        pytest.param({"famille": []}, {"famille": []}, id="an empty family keeps its shape"),
+        pytest.param({}, {}, id="an answer without persons"),
+    ],
+)
+def test_asked_about_the_second_twin(answer: dict[str, object], outcome: object) -> None:
+    assert ask(MOTHER, "20190713", 2, answer) == outcome
+
+
+@pytest.mark.parametrize(
+    ("contracts", "left"),
+    [
+        pytest.param([{"numero": "1", "beneficiaires": [INES, ZOE]}], ["1"], id="a contract that names the person"),
+        pytest.param([{"numero": "1", "beneficiaires": [INES, PAUL]}], [], id="a contract of others only"),
+        pytest.param([{"numero": "1", "beneficiaires": []}], ["1"], id="a contract that names nobody"),
+        pytest.param([{"numero": "1"}], ["1"], id="a contract without a list of persons"),
+        pytest.param([{"numero": "1", "beneficiaires": [{}]}], ["1"], id="a contract of somebody unidentified"),
+        pytest.param(
+            [{"numero": "1", "beneficiaires": [person("ZOE", None, "20190713", 2)]}], ["1"], id="named without NIR"
+        ),
+        pytest.param([{"numero": "1", "titulaire": INES}], ["1"], id="the holder's being somebody else takes nothing"),
+        pytest.param(
+            [{"numero": "1", "beneficiaires": [PAUL]}, {"numero": "2", "beneficiaires": [ZOE]}],
+            ["2"],
+            id="of two, hers",
+        ),
+    ],
+)
+def test_a_contract_of_others_goes_with_them(contracts: list[dict[str, object]], left: list[str]) -> None:
+    """Asked about ZOE, whose contracts are those that name her, or name nobody we could identify."""
+    answer = ask(MOTHER, "20190713", 2, {"beneficiaire": ZOE, "contrats": contracts})
+    assert answer == {"beneficiaire": {"prenom": "ZOE"}, "contrats": [{"numero": number} for number in left]}
+
+
+def test_a_person_who_lists_others_stays() -> None:
+    """A mother whose children stand below her is not dropped with them."""
+    compiled = view(
+        {"/famille[]/prenom": "keep", "/famille[]/enfants[]/prenom": "keep"},
+        shape("/famille[]", "/famille[]/enfants[]"),
+    )
+    answer = {"famille": [{**INES, "enfants": [NOE]}, {**PAUL, "enfants": [NOE]}]}
+    reduced = compiled.apply(json.dumps(answer).encode(), Asked(MOTHER, "19790314", 1))
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {"famille": [{"prenom": "INES", "enfants": []}]}
+
+
+def test_the_person_disclosed_is_the_person_charged() -> None:
+    """A child looked up under a parent's NIR counts once, under the name it was asked with."""
+    reduced = VIEW.apply(json.dumps({"beneficiaire": NOE}).encode(), Asked(MOTHER, "20120405", 1))
+    assert isinstance(reduced, Reduced)
+    assert reduced.persons == (PersonIdentity(MOTHER, "20120405", 1),)
+
+
+def test_nothing_of_a_person_prints() -> None:
+    """Neither an identity nor a reduced answer shows a NIR, a date or a name when it is printed."""
+    reduced = VIEW.apply(json.dumps({"beneficiaire": NOE}).encode(), Asked(MOTHER, "20120405", 1))
+    assert not [secret for secret in (MOTHER, CHILD, "20120405", "NOE") if secret in repr(reduced)]
+
+
+SEARCH: Final = view({"/resultats[]/prenom": "keep"}, shape("/resultats[]", "/autres[]", scope="listed", max_persons=3))
+
+
+def search(answer: dict[str, object]) -> object:
+    """Names that leave and how many persons they count for, or the reason."""
+    reduced = SEARCH.apply(json.dumps(answer).encode(), Asked())
+    if isinstance(reduced, Reason):
+        return reduced
+    return [each["prenom"] for each in json.loads(reduced.body)["resultats"]], len(reduced.persons)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param({"resultats": [INES, PAUL]}, (["INES", "PAUL"], 2), id="everybody found leaves and counts"),
+        pytest.param({"resultats": [INES, PAUL, NOE]}, (["INES", "PAUL", "NOE"], 3), id="as many as the policy allows"),
+        pytest.param({"resultats": [INES, PAUL, NOE, ZOE]}, Reason.TOO_MANY_PERSONS, id="one more and nothing leaves"),
+        pytest.param({"resultats": [MAE, ZOE]}, (["MAE", "ZOE"], 2), id="twins are two persons"),
+        pytest.param({"resultats": [INES, INES, INES, INES]}, (["INES"] * 4, 1), id="one person four times is one"),
+        pytest.param({"resultats": [INES, {"prenom": "X"}]}, (["INES"], 1), id="who cannot be counted does not leave"),
+        pytest.param(
+            {"resultats": [INES, person("X", None, "19790314", 1)]}, (["INES"], 1), id="nor does who has no NIR"
+        ),
+        pytest.param({"resultats": [INES], "autres": [PAUL, NOE, MAE]}, (["INES"], 1), id="who does not leave is free"),
+    ],
+)
+def test_a_search_counts_everybody_it_shows(answer: dict[str, object], outcome: object) -> None:
+    assert search(answer) == outcome

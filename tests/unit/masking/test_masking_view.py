@@ -1,0 +1,186 @@
+"""A view at work on small documents, and on hostile ones."""
+
+import json
+from typing import Final
+
+import pytest
+
+from masking_views import NO_PERSONS, NOBODY, rule, shape, spec, view
+from paravent.masking import Reduced, View, ViewError, compile_view
+from paravent.model import Asked
+from paravent.reasons import Reason
+
+VIEW: Final = view(
+    {
+        "/nom": "keep",
+        "/numero": {"mask": 4},
+        "/reseaux[]": "keep",
+        "/c2s/actif": "keep",
+        "/periodes[]/debut": "keep",
+        "/garanties[]/libelle": "keep",
+        "/garanties[domaine=PHAR]/taux": "keep",
+        "/garanties[domaine=MED]/taux": "redact",
+        "/optique[domaine=OPTI]/taux": "keep",
+    }
+)
+
+
+def reduce(body: bytes | dict[str, object], by: View = VIEW) -> object:
+    reduced = by.apply(body if isinstance(body, bytes) else json.dumps(body).encode(), NOBODY)
+    return json.loads(reduced.body) if isinstance(reduced, Reduced) else reduced
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        pytest.param({"nom": "A", "adresse": "B"}, {"nom": "A"}, id="what is not listed does not leave"),
+        pytest.param({"nom": None}, {"nom": None}, id="null leaves as null"),
+        pytest.param({"numero": None}, {"numero": None}, id="null leaves as null through an operator"),
+        pytest.param({}, {}, id="what is absent stays absent"),
+        pytest.param({"nom": {"nom": "A"}}, {}, id="an object where a value is listed is dropped"),
+        pytest.param({"nom": ["A"]}, {}, id="a list where a value is listed is dropped"),
+        pytest.param({"NOM": "A", "nom ": "B", "nom\u200b": "C"}, {}, id="a name is that name, exactly"),
+        pytest.param({"c2s": {"actif": True, "organisme": "X"}}, {"c2s": {"actif": True}}, id="below an object"),
+        pytest.param({"c2s": {"organisme": "X"}}, {"c2s": {}}, id="an object keeps its shape"),
+        pytest.param({"c2s": None}, {"c2s": None}, id="null where an object is expected is null"),
+        pytest.param({"c2s": "2840575990003"}, {}, id="a text where an object is expected is dropped"),
+        pytest.param({"c2s": [{"actif": True}]}, {}, id="a list where an object is expected is dropped"),
+        pytest.param({"periodes": []}, {"periodes": []}, id="an empty list keeps its shape"),
+        pytest.param({"periodes": None}, {"periodes": None}, id="null where a list is expected is null"),
+        pytest.param({"periodes": {"debut": "x"}}, {}, id="an object where a list is expected is dropped"),
+        pytest.param(
+            {"periodes": [{"debut": "x"}, "y", None, ["z"], 3, {"fin": "w"}]},
+            {"periodes": [{"debut": "x"}, {}]},
+            id="an element that is no object is dropped",
+        ),
+        pytest.param(
+            {"reseaux": ["A", None, 1, {"b": "B"}, ["C"]]},
+            {"reseaux": ["A", None, 1]},
+            id="a list of values holds values",
+        ),
+        pytest.param({"reseaux": "A"}, {}, id="a value where a list of values is expected is dropped"),
+        pytest.param({"nom": 1.0}, {"nom": 1.0}, id="a fraction is a value"),
+        pytest.param({"nom": "<script>\u2028é\x00"}, {"nom": "<script>\u2028é\x00"}, id="any character survives"),
+    ],
+)
+def test_what_leaves(answer: dict[str, object], left: object) -> None:
+    assert reduce(answer) == left
+
+
+def test_a_condition_adds_to_what_every_element_shows() -> None:
+    """All guarantees show a name, PHAR its rate, MED that it has one, OPTI nothing more."""
+    domains: list[object] = ["PHAR", "MED", "OPTI", None, ["PHAR"], 1]
+    answer: dict[str, object] = {"garanties": [{"domaine": each, "libelle": "L", "taux": 65} for each in domains]}
+    assert reduce(answer) == {
+        "garanties": [{"libelle": "L", "taux": 65}, {"libelle": "L", "taux": "***"}] + [{"libelle": "L"}] * 4
+    }
+
+
+def test_a_list_with_conditions_only_shows_only_what_they_select() -> None:
+    """No line for every element: an element that no condition selects goes whole."""
+    answer: dict[str, object] = {"optique": [{"domaine": "DENT", "taux": 1}, {"domaine": "OPTI", "taux": 2}, {}]}
+    assert reduce(answer) == {"optique": [{"taux": 2}]}
+
+
+def test_what_left_and_what_did_not_is_counted() -> None:
+    """Released values by line of the view, null included; cut-off members and elements once each."""
+    answer = {
+        "nom": "A",
+        "reseaux": ["B", "C", []],
+        "periodes": [{"debut": None}, {"debut": "x", "fin": "y"}],
+        "famille": [{}, {}],
+    }
+    reduced = VIEW.apply(json.dumps(answer).encode(), NOBODY)
+    assert isinstance(reduced, Reduced)
+    assert reduced.released == {"/nom": 1, "/reseaux[]": 2, "/periodes[]/debut": 2}
+    assert reduced.dropped == 3  # the list in reseaux, one fin, famille
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"[]", Reason.ANSWER_SHAPE, id="a list is no answer"),
+        pytest.param(b'"nom"', Reason.ANSWER_SHAPE, id="a text is no answer"),
+        pytest.param(b"null", Reason.ANSWER_SHAPE, id="null is no answer"),
+        pytest.param(b"", Reason.ANSWER_MALFORMED, id="nothing is no answer"),
+        pytest.param(b'{"nom":"A"', Reason.ANSWER_MALFORMED, id="half a document"),
+        pytest.param(b'{"nom":"A","nom":"B"}', Reason.ANSWER_MALFORMED, id="a name twice"),
+        pytest.param(b'{"x":' * 5000 + b"1" + b"}" * 5000, Reason.ANSWER_MALFORMED, id="five thousand levels"),
+        pytest.param(
+            b'{"nom":' + b"9" * 31 + b"}", Reason.ANSWER_MALFORMED, id="a listed number longer than any real one"
+        ),
+        pytest.param(b'{"nom":"' + b"A" * 2**20 + b'"}', Reason.ANSWER_TOO_LARGE, id="more than a mebibyte"),
+    ],
+)
+def test_what_is_withheld_whole(body: bytes, reason: Reason) -> None:
+    assert reduce(body) is reason
+
+
+def test_a_number_that_does_not_leave_may_be_of_any_length() -> None:
+    """Only what is shown is judged: an unlisted member never stops a pharmacist."""
+    assert reduce(b'{"nom":"A","x":' + b"9" * 400 + b"}") == {"nom": "A"}
+
+
+def test_the_walk_is_no_deeper_than_the_view() -> None:
+    """Two hundred levels below a listed name are cut at the first."""
+    assert reduce(b'{"nom":' + b"[" * 190 + b"]" * 190 + b',"c2s":{"actif":' + b'{"a":' * 150 + b"1" + b"}" * 152) == {
+        "c2s": {}
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param('"2840575990003"', id="a text"),
+        pytest.param('"Rappeler, NSS 2 84 05 75 990 003 26"', id="a sentence"),
+        pytest.param('"\\u0032840575990003"', id="an escaped text"),
+        pytest.param("2840575990003", id="a number"),
+        pytest.param("-2840575990003", id="a negative number"),
+        pytest.param("284057599000326", id="a number with its key"),
+        pytest.param("2840575990003.0", id="a fraction"),
+        pytest.param("2.840575990003e12", id="a number in scientific notation"),
+    ],
+)
+@pytest.mark.parametrize("place", ['{"nom":%s}', '{"reseaux":["A",%s]}', '{"c2s":{"actif":%s}}'])
+def test_a_kept_value_that_holds_a_nir_withholds_the_answer(value: str, place: str) -> None:
+    """The tripwire under every `keep`: a policy that lists a free text, or an upstream that moved a field."""
+    assert reduce((place % value).encode()) is Reason.ANSWER_IDENTIFIER_LEFT
+
+
+def test_an_echoed_nir_is_no_accident() -> None:
+    """What the caller sent may come back without tripping the wire."""
+    by = view(
+        {
+            "/p/noNIRCertifie": "echo",
+            "/p/dateNaissance": "echo",
+            "/p/rangGemellaire": "echo",
+            "/p/ins": {"echo": "/ins"},
+        },
+        shape("/p"),
+    )
+    person = {
+        "noNIRCertifie": "2840575990003",
+        "dateNaissance": "19840517",
+        "rangGemellaire": 1,
+        "ins": "284057599000326",
+    }
+    asked = Asked("2840575990003", "19840517", 1, {"/ins": "284057599000326"})
+    reduced = by.apply(json.dumps({"p": person}).encode(), asked)
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {"p": person}
+
+
+def test_the_nir_of_a_child_asked_for_under_a_parents_does_not_leave() -> None:
+    """The child leaves; its own NIR, which the caller did not send, does not."""
+    by = view({"/p/prenom": "keep", "/p/noNIRCertifie": "echo"}, shape("/p"))
+    person = {"prenom": "NOE", "noNIRCertifie": "1120469991033", "dateNaissance": "20120405", "rangGemellaire": 1}
+    reduced = by.apply(json.dumps({"p": person}).encode(), Asked("2790369991012", "20120405", 1))
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {"p": {"prenom": "NOE"}}
+
+
+def test_a_view_with_problems_does_not_compile() -> None:
+    """Whoever skipped the check learns it at start, not at the first answer."""
+    with pytest.raises(ViewError) as caught:
+        compile_view(spec(rule("/nom", "kepe")), NO_PERSONS)
+    assert "did you mean 'keep'" in caught.value.problems[0][1]
