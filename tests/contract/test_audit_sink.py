@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import ledger_process
-from ledgers import CHAIN, a_record
+from audit_records import CHAIN, a_record
 from paravent.ports import AuditSink
 from paravent.sinks.files import WAITING_MAX, FileSink
 from paravent.sinks.folder import read_records

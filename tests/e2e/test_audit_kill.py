@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ledger_process
-from ledgers import CHAIN, a_record
+from audit_records import CHAIN, a_record
 from paravent.sinks.files import FileSink
 from paravent.sinks.folder import read_records
 from paravent.sinks.verify import verify_directory

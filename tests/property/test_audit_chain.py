@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgers import KEY, a_record
+from audit_records import KEY, a_record
 from paravent.audit.chain import HEAD_BYTES, Broken, Head, genesis, seal, seal_head, unseal_head
 from paravent.audit.verify import verify_lines
 

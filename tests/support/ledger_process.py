@@ -14,7 +14,7 @@ import resource
 import sys
 from pathlib import Path
 
-from ledgers import CHAIN, KEY, a_record
+from audit_records import CHAIN, KEY, a_record
 from paravent.audit.chain import seal
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import Journal

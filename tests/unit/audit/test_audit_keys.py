@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledgers import MASTER
+from audit_records import MASTER
 from paravent.audit.keys import ChainKey, derive_keys, key_id
 from paravent.model import Secret
 

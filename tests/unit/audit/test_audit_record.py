@@ -6,7 +6,7 @@ import re
 import orjson
 import pytest
 
-from ledgers import EVIDENCE, PHARMACIST, REVISION, about, facts, person, release
+from audit_records import EVIDENCE, PHARMACIST, REVISION, about, facts, person, release
 from paravent.audit import grammar
 from paravent.audit.record import record
 from paravent.model import About, Deny, Release, Subject, Withhold

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgers import CHAIN, KEY, OTHER_CHAIN, a_record, write_ledger
+from audit_records import CHAIN, KEY, OTHER_CHAIN, a_record, write_ledger
 from paravent.audit.chain import Link, Sealed, genesis, seal, unseal
 from paravent.audit.keys import ChainKey
 from paravent.audit.verify import FINDINGS_MAX, GROUP_MAX, Damage, verify_lines

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ledgers import CHAIN, MASTER, write_ledger
+from audit_records import CHAIN, MASTER, write_ledger
 from paravent.cli import main
 from paravent.cli.audit import audit, verify_and_tell
 
