@@ -1,0 +1,81 @@
+"""What a value of each field type looks like, in a request body and in a request path.
+
+    nir             13 characters, or 15 with the right key (`paravent.nir`)
+    birth-date      eight digits, not always a calendar date: months above 12 occur where civil status is incomplete
+    birth-rank      a number from 1 to 9 (rang gémellaire)
+    date            a calendar date, 2026-11-22 (RFC 3339 full-date)
+    name            Latin letters, spaces, apostrophes, hyphens, dots, at most 60; no digit, no wildcard
+    code            letters and digits, at most 20
+    domain          PHAR MED OPTI AUDI DENT LABO HOSP
+    amc-number      8 to 10 digits: 8 in gestion unique, up to 10 for a préfectoral number
+    member-number   letters and digits, at most 30 (n° adhérent)
+
+Nothing is trimmed, folded or composed: a value is of its type as sent, or the request is refused.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Final
+
+from paravent.model import Json
+from paravent.nir import parse_request_nir
+from paravent.rules import FieldType, RequestField
+
+DOMAINS: Final = ("PHAR", "MED", "OPTI", "AUDI", "DENT", "LABO", "HOSP")
+
+# Latin letters as French civil status writes them (U+00C0 to U+024F without the signs for times and divided by): one
+# alphabet, so that look-alikes of another do not make a second person of one name.
+_LETTER: Final = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_NAME: Final = re.compile(rf"(?=.*[{_LETTER}])[{_LETTER} '\u2019.-]{{1,60}}")
+
+
+def _form(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+_DATE: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _is_date(text: str) -> bool:
+    # fromisoformat alone would also take 20261122 and 2026-W47-7.
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+_TEXTS: Final[Mapping[FieldType, Callable[[str], bool]]] = {
+    FieldType.NIR: lambda text: parse_request_nir(text) is not None,
+    FieldType.BIRTH_DATE: _form("[0-9]{8}"),
+    FieldType.DATE: _is_date,
+    FieldType.NAME: lambda text: _NAME.fullmatch(text) is not None,
+    FieldType.CODE: _form("[A-Za-z0-9]{1,20}"),
+    FieldType.DOMAIN: DOMAINS.__contains__,
+    FieldType.AMC_NUMBER: _form("[0-9]{8,10}"),
+    FieldType.MEMBER_NUMBER: _form("[A-Za-z0-9]{1,30}"),
+}
+"""Every type but the birth rank, which alone is a number."""
+
+URL_TYPES: Final = frozenset(
+    {FieldType.DATE, FieldType.CODE, FieldType.DOMAIN, FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER}
+)
+"""What may stand in a request path. Paths end up in logs: nothing that names a person."""
+
+
+def accepts_text(field: RequestField, text: str) -> bool:
+    """Whether a text is a value of this field."""
+    judge = _TEXTS.get(field.type)
+    return judge is not None and judge(text) and (not field.one_of or text in field.one_of)
+
+
+def accepts(field: RequestField, value: Json) -> bool:
+    """Whether a member of a JSON body is a value of this field, of the right JSON type too."""
+    if field.type is FieldType.BIRTH_RANK:
+        # bool is an int in Python: `true` is not the first-born.
+        return type(value) is int and 1 <= value <= 9 and (not field.one_of or str(value) in field.one_of)
+    return isinstance(value, str) and accepts_text(field, value)

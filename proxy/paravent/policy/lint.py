@@ -1,0 +1,139 @@
+"""What the files of a policy say about one another: every cross-check, none of them a matter of taste.
+
+Each check yields a problem where a rule could not hold, would hold for nobody, or would mean something else than it
+seems to. The checks of operations are in `lint_operations`, those of views in `lint_views`.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from paravent.policy.files import Read, Sources
+from paravent.policy.hints import did_you_mean
+from paravent.policy.lint_operations import Placed, check_operations
+from paravent.policy.lint_views import CheckRule, PlacedView, check_views
+from paravent.policy.paths import duration_text
+from paravent.policy.schema import (
+    WIDER_SCOPES,
+    AssuranceFile,
+    BudgetsText,
+    LevelText,
+    QuotasFile,
+    VocabularyFile,
+    WindowText,
+)
+from paravent.policy.source import Document, Where
+from paravent.problems import Problem
+
+__all__ = ["CheckRule", "Placed", "PlacedView", "check"]
+
+MAX_WINDOW_S = 30 * 86400
+"""The state store forgets what is older."""
+
+
+def check(
+    sources: Sources, operations: Sequence[Placed], views: Sequence[PlacedView], check_rule: CheckRule
+) -> Iterator[Problem]:
+    """Every problem between files. What a broken file would have said is not held against the others."""
+    if sources.vocabulary:
+        yield from _vocabulary(sources.vocabulary)
+    if sources.assurance:
+        yield from _assurance(sources.assurance)
+    if sources.quotas:
+        yield from _quotas(sources.quotas, sources.vocabulary)
+    levels = sources.assurance.file.levels.keys() if sources.assurance else None
+    yield from check_operations(operations, levels)
+    yield from _professions(sources)
+    purposes = sources.vocabulary.file.purposes.keys() if sources.vocabulary else None
+    yield from check_views(views, operations, purposes, check_rule, all_operations=sources.all_operations)
+
+
+# ---- vocabulary
+
+
+def _vocabulary(read: Read[VocabularyFile]) -> Iterator[Problem]:
+    codes: dict[str, str] = {}
+    purposes = read.file.purposes.keys()
+    for word, profession in read.file.professions.items():
+        where: Where = ("professions", word)
+        if word in WIDER_SCOPES:
+            yield read.document.at_key(where, f"{word!r} cannot be a profession: quotas.yaml gives it another meaning")
+        if codes.setdefault(profession.code, word) != word:
+            other = codes[profession.code]
+            yield read.document.at_value((*where, "code"), f"code {profession.code!r} is already that of {other!r}")
+        if profession.default_purpose not in purposes:
+            message = f"unknown purpose {profession.default_purpose!r}"
+            hint = did_you_mean(profession.default_purpose, purposes)
+            yield read.document.at_value((*where, "default_purpose"), message, hint)
+
+
+# ---- assurance
+
+
+def _assurance(read: Read[AssuranceFile]) -> Iterator[Problem]:
+    """A requirement is met by its level or by one listed before it: each must be at least as strong as the next."""
+    levels = list(read.file.levels.items())
+    for (name, level), (next_name, next_level) in pairwise(levels):
+        if not _at_least(level, next_level):
+            message = f"level {name!r} accepts tokens that {next_name!r}, listed after it, would refuse"
+            yield read.document.at_key(("levels", name), message, "list the levels strongest first")
+    for name, level in levels:
+        for word in sorted(set(level.amr.none) & {*level.amr.all, *level.amr.any}):
+            yield read.document.at_key(("levels", name, "amr"), f"amr cannot both hold and not hold {word!r}")
+
+
+def _at_least(strong: LevelText, weak: LevelText) -> bool:
+    """Whether every token that satisfies `strong` satisfies `weak`."""
+    some = set(weak.amr.any)
+    meets_any = not some or some & set(strong.amr.all) or (strong.amr.any and set(strong.amr.any) <= some)
+    return (
+        set(strong.acr) <= set(weak.acr)
+        and set(weak.amr.all) <= set(strong.amr.all)
+        and set(weak.amr.none) <= set(strong.amr.none)
+        and bool(meets_any)
+    )
+
+
+# ---- quotas
+
+
+def _quotas(read: Read[QuotasFile], vocabulary: Read[VocabularyFile] | None) -> Iterator[Problem]:
+    for payer, budgets in read.file.quotas.items():
+        where: Where = ("quotas", payer)
+        if payer not in WIDER_SCOPES:
+            if vocabulary and payer not in vocabulary.file.professions:
+                hint = did_you_mean(payer, (*vocabulary.file.professions, *WIDER_SCOPES))
+                yield read.document.at_key(where, f"unknown profession {payer!r}", hint)
+            yield from _complete(read.document, where, budgets)
+        for kind in ("persons", "misses", "requests"):
+            yield from _windows(read.document, (*where, kind), getattr(budgets, kind))
+
+
+def _complete(document: Document, where: Where, budgets: BudgetsText) -> Iterator[Problem]:
+    """A practitioner without one of the budgets could enumerate with it."""
+    for kind in ("persons", "misses", "requests"):
+        if not getattr(budgets, kind):
+            yield document.at_key(where, f"{where[-1]} has no {kind} budget", f"add {kind}: [{{limit: …, per: …}}]")
+
+
+def _windows(document: Document, where: Where, windows: Sequence[WindowText]) -> Iterator[Problem]:
+    seen: set[int] = set()
+    for index, window in enumerate(windows):
+        here = (*where, index, "per")
+        if window.per > MAX_WINDOW_S:
+            yield document.at_value(here, f"a window may be at most {duration_text(MAX_WINDOW_S)} long")
+        if window.per in seen:
+            yield document.at_value(here, f"a second limit for {duration_text(window.per)}: only one can hold")
+        seen.add(window.per)
+
+
+# ---- professions
+
+
+def _professions(sources: Sources) -> Iterator[Problem]:
+    for profession, read in sources.views.items():
+        if sources.vocabulary and profession not in sources.vocabulary.file.professions:
+            hint = did_you_mean(profession, sources.vocabulary.file.professions)
+            yield read.document.at_value((), f"{profession!r}, in the file's name, is not a known profession", hint)
+        elif sources.quotas and profession not in sources.quotas.file.quotas:
+            message = f"{profession} has views but no budgets: nobody of that profession would be let through"
+            yield read.document.at_value((), message, f"add {profession} to quotas.yaml")

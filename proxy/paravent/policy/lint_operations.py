@@ -1,0 +1,172 @@
+"""Cross-checks of operations: with their own parts, with one another, with the levels."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+from paravent.policy.fields import URL_TYPES, accepts_text
+from paravent.policy.hints import did_you_mean
+from paravent.policy.paths import duration_text, parameter_name
+from paravent.policy.source import Document, Where
+from paravent.problems import Problem
+from paravent.rules import FieldType, Operation, RequestField, path_text
+
+MAX_AUTH_AGE_S: Final = 12 * 3600
+"""NIST SP 800-63B-3 section 4.2.3: reauthentication at least once in 12 hours at AAL2. Pro Santé Connect ends a session
+after 4."""
+
+_IDENTITY: Final = (FieldType.NIR, FieldType.BIRTH_DATE, FieldType.BIRTH_RANK)
+_CARD: Final = (FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An operation, and the file it stands in."""
+
+    operation: Operation
+    document: Document
+
+    def at(self, *where: str | int) -> Where:
+        return (self.operation.name, *where)
+
+
+def check_operations(operations: Sequence[Placed], levels: Collection[str] | None) -> Iterator[Problem]:
+    """`levels`: the names that exist, or None when they are not known."""
+    for placed in operations:
+        yield from _require(placed, levels)
+        yield from _path(placed)
+        yield from _fields(placed)
+        yield from _subject(placed)
+        yield from _response(placed)
+    yield from _twice(operations)
+    for one, other in combinations(operations, 2):
+        if _overlap(one.operation, other.operation):
+            message = f"some requests match both this path and that of {one.operation.name}"
+            yield other.document.at_value(other.at("match", "path"), message, f"see {one.operation.place}")
+
+
+def _require(placed: Placed, levels: Collection[str] | None) -> Iterator[Problem]:
+    operation = placed.operation
+    if levels is not None and operation.level not in levels:
+        where = placed.at("require", "level")
+        yield placed.document.at_value(
+            where, f"unknown level {operation.level!r}", did_you_mean(operation.level, levels)
+        )
+    if operation.max_auth_age_s > MAX_AUTH_AGE_S:
+        message = f"a login older than {duration_text(MAX_AUTH_AGE_S)} is not a recent one"
+        yield placed.document.at_value(placed.at("require", "max_auth_age"), message)
+
+
+def _path(placed: Placed) -> Iterator[Problem]:
+    operation, where = placed.operation, placed.at("match", "path")
+    used = [name for name in map(parameter_name, operation.path) if name is not None]
+    declared = {parameter.name for parameter in operation.parameters}
+    for name in sorted({name for name in used if used.count(name) > 1}):
+        yield placed.document.at_value(where, f"the path has {{{name}}} twice")
+    for name in sorted(set(used) - declared):
+        yield placed.document.at_value(where, f"the type of {{{name}}} is not given", f"add parameters: {{{name}: …}}")
+    for name in sorted(declared - set(used)):
+        message = f"the path has no {{{name}}}"
+        yield placed.document.at_key(placed.at("parameters", name), message, did_you_mean(name, used))
+
+
+def _fields(placed: Placed) -> Iterator[Problem]:
+    operation, document = placed.operation, placed.document
+    if operation.request and operation.method == b"GET":
+        yield document.at_key(placed.at("request"), "a GET has no body", "use POST, or parameters in the path")
+    if not operation.request and operation.method == b"POST":
+        yield document.at_key(placed.at(), "a POST needs request: the members of its body")
+    for parameter in operation.parameters:
+        where = placed.at("parameters", parameter.name)
+        if parameter.type not in URL_TYPES:
+            yield document.at_value(where, f"a {parameter.type} does not belong in a path: paths end up in logs")
+        if not parameter.required:
+            yield document.at_value(where, "a path parameter cannot be optional")
+        yield from _choices(placed, parameter, where)
+    for member in operation.request:
+        yield from _choices(placed, member, placed.at("request", member.name))
+    for type_ in _IDENTITY:
+        for member in [member for member in operation.request if member.type is type_][1:]:
+            message = f"a second field of type {type_}: it would not be clear who is asked about"
+            yield document.at_value(placed.at("request", member.name), message)
+
+
+def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Problem]:
+    plain = RequestField(field.name, field.type)
+    for choice in sorted(field.one_of):
+        if not accepts_text(plain, choice):
+            yield placed.document.at_key((*where, "one_of"), f"{choice!r} is not a value of type {field.type}")
+
+
+def _subject(placed: Placed) -> Iterator[Problem]:
+    """A child is asked for under a parent's NIR: NIR, birth date and rank name a person together or not at all."""
+    operation, document, where = placed.operation, placed.document, placed.at("subject")
+    subject = operation.subject
+    person = dict(
+        zip(("nir", "birth_date", "birth_rank"), (subject.nir, subject.birth_date, subject.birth_rank), strict=True)
+    )
+    named = [key for key, pointer in person.items() if pointer is not None]
+    if named and len(named) < 3:
+        missing = ", ".join(key for key in person if key not in named)
+        yield document.at_key(where, f"a person is named by nir, birth_date and birth_rank: {missing} is missing")
+    if named and subject.card:
+        yield document.at_key(where, "the subject is a person or a card, not both")
+    if subject.card and len(subject.card) != len(_CARD):
+        yield document.at_key((*where, "card"), "a card is named by its AMC number and its member number")
+    for (key, pointer), type_ in zip(person.items(), _IDENTITY, strict=True):
+        if pointer is not None:
+            yield from _pointer(placed, pointer, type_, (*where, key))
+    for index, (pointer, type_) in enumerate(zip(subject.card, _CARD, strict=False)):
+        yield from _pointer(placed, pointer, type_, (*where, "card", index))
+    nirs = [member.name for member in operation.request if member.type is FieldType.NIR]
+    if nirs and not named:
+        message = f"the request asks about a person by {nirs[0]}, but subject does not say so"
+        yield document.at_value(placed.at("request", nirs[0]), message, "add subject: {nir, birth_date, birth_rank}")
+
+
+def _pointer(placed: Placed, pointer: str, type_: FieldType, where: Where) -> Iterator[Problem]:
+    known = {f"/{member.name}": member for member in placed.operation.request}
+    known |= {f"{{{parameter.name}}}": parameter for parameter in placed.operation.parameters}
+    field = known.get(pointer)
+    if field is None:
+        yield placed.document.at_value(where, f"{pointer} is not in the request", did_you_mean(pointer, known))
+    elif field.type is not type_:
+        yield placed.document.at_value(where, f"{pointer} is of type {field.type}, and {type_} is needed here")
+    elif not field.required:
+        yield placed.document.at_value(where, f"{pointer} may be left out, and then nobody would be charged")
+
+
+def _response(placed: Placed) -> Iterator[Problem]:
+    shape, document, where = placed.operation.response, placed.document, placed.at("response")
+    if shape.persons and shape.identified_by is None:
+        yield document.at_key((*where, "persons"), "identified_by must say which members name a person")
+    if shape.identified_by is not None and not shape.persons:
+        yield document.at_key((*where, "identified_by"), "persons must say where the persons stand")
+    if shape.scope == "listed" and not shape.persons:
+        yield document.at_key((*where, "scope"), "a list of persons needs persons: where they stand")
+    if shape.scope == "asked" and shape.persons and placed.operation.subject.nir is None:
+        message = "nobody is asked about by NIR, so no person of the answer could be the one asked about"
+        yield document.at_key((*where, "persons"), message, "add subject, or scope: listed, or leave persons out")
+    for index, path in enumerate(shape.persons):
+        if any(step.where for step in path):
+            message = f"{path_text(path)} has a condition: persons are found everywhere or not at all"
+            yield document.at_value((*where, "persons", index), message, "write [] instead")
+
+
+def _twice(operations: Sequence[Placed]) -> Iterator[Problem]:
+    first: dict[str, Placed] = {}
+    for placed in operations:
+        other = first.setdefault(placed.operation.name, placed)
+        if other is not placed:
+            yield placed.document.at_key(
+                placed.at(), f"the operation {placed.operation.name} is already in {other.operation.place}"
+            )
+
+
+def _overlap(one: Operation, other: Operation) -> bool:
+    """Whether a path exists that both templates match."""
+    if one.method != other.method or len(one.path) != len(other.path) or one.name == other.name:
+        return False
+    pairs = zip(one.path, other.path, strict=True)
+    return all(a == b or parameter_name(a) is not None or parameter_name(b) is not None for a, b in pairs)

@@ -1,0 +1,286 @@
+"""The shape of each file of a policy: one pydantic model per mapping, strict, nothing unknown.
+
+    vocabulary.yaml            professions (TRE_G15 codes) and purposes: the words that the other files may use
+    assurance.yaml             what a token must show
+    quotas.yaml                how much, for whom, how fast
+    operations/*.yaml          the questions that may be asked
+    views/<profession>.yaml    what may leave, by operation and purpose
+
+Only shapes are judged here, one file at a time; what files say about one another is judged in `lint`. The models also
+generate the JSON Schemas that editors complete from (`editor`), so each field carries its description.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+from paravent.policy.paths import parse_duration, parse_path, parse_template
+
+MAX_LIMIT: Final = 10_000_000
+"""No budget of a country of 68 million needs more; a typing error does."""
+
+# ---- words
+
+
+def _through(parse: Callable[[str], object]) -> AfterValidator:
+    """Keep the text once its grammar has been checked."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+type Word = Annotated[
+    str,
+    Field(pattern="^[a-z][a-z0-9-]{0,30}$", description="lower-case letters, digits and hyphens, as in dispensation"),
+]
+type OperationName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9-]{0,30}(\.[a-z][a-z0-9-]{0,30}){0,3}$",
+        description="lower-case words joined by dots, as in droits.consultation",
+    ),
+]
+type Name = Annotated[
+    str, Field(pattern="^[A-Za-z][A-Za-z0-9]{0,31}$", description="letters and digits, as in dateNaissance")
+]
+type Pointer = Annotated[
+    str,
+    Field(
+        pattern=r"^(/[A-Za-z][A-Za-z0-9]{0,31}|\{[A-Za-z][A-Za-z0-9]{0,31}\})$",
+        description="/member of the request body, or {parameter} of the path",
+    ),
+]
+type PathText = Annotated[str, _through(parse_path)]
+type TemplateText = Annotated[str, _through(parse_template)]
+type Claim = Annotated[str, Field(pattern="^[A-Za-z0-9:/._-]{1,128}$", description="a value as tokens write it")]
+type Sentence = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value if isinstance(value, str) else "")
+
+
+type _DurationText = Annotated[
+    str, Field(pattern="^[1-9][0-9]{0,5}[smhd]$", description="a whole number and a unit: 10s, 5m, 4h or 30d")
+]
+type Duration = Annotated[int, BeforeValidator(_seconds, json_schema_input_type=_DurationText)]
+
+
+class Strict(BaseModel):
+    """No coercion, no unknown key, no change afterwards."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+# ---- vocabulary.yaml
+
+
+class ProfessionText(Strict):
+    """One profession of TRE_G15."""
+
+    code: Annotated[str, Field(pattern="^[0-9]{2}$", description='the TRE_G15 code, two digits in quotes, as in "21"')]
+    default_purpose: Annotated[Word, Field(description="the purpose when a request names none")]
+
+
+class VocabularyFile(Strict):
+    """The words that the other files may use."""
+
+    professions: Annotated[dict[Word, ProfessionText], Field(min_length=1)]
+    purposes: Annotated[dict[Word, Sentence], Field(min_length=1, description="each with a sentence that explains it")]
+
+
+# ---- assurance.yaml
+
+
+class AmrText(Strict):
+    """Conditions on `amr` (RFC 8176)."""
+
+    all: Annotated[list[Claim], Field(description="amr holds every one of these")] = []
+    any: Annotated[list[Claim], Field(description="amr holds at least one of these")] = []
+    none: Annotated[list[Claim], Field(description="amr holds none of these")] = []
+
+
+class LevelText(Strict):
+    """Evidence that a token must show; all conditions together."""
+
+    acr: Annotated[list[Claim], Field(min_length=1, description="acr is one of these")]
+    amr: AmrText = AmrText()
+
+
+class AssuranceFile(Strict):
+    """What a token must show."""
+
+    levels: Annotated[dict[Word, LevelText], Field(min_length=1, description="strongest first")]
+    bindings: Annotated[list[Literal["mtls", "dpop"]], Field(min_length=1)]
+    thumbprint_encoding: Annotated[
+        Literal["rfc8705", "ans-hex"], Field(description="how x5t#S256 is written; declared, never guessed")
+    ]
+
+
+# ---- quotas.yaml
+
+
+class WindowText(Strict):
+    """At most `limit` in any trailing `per`."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+    per: Duration
+
+
+class BudgetsText(Strict):
+    """The limits of one payer."""
+
+    persons: Annotated[list[WindowText], Field(description="distinct beneficiaries disclosed")] = []
+    misses: Annotated[list[WindowText], Field(description="questions that the upstream could not answer")] = []
+    requests: Annotated[list[WindowText], Field(description="questions let through")] = []
+
+
+class QuotasFile(Strict):
+    """Budgets of each profession, and of establishment, client and fleet."""
+
+    quotas: Annotated[dict[Word, BudgetsText], Field(min_length=1)]
+
+
+WIDER_SCOPES: Final = ("establishment", "client", "fleet")
+"""Keys of quotas.yaml that are not professions."""
+
+
+# ---- operations/*.yaml
+
+type FieldTypeWord = Literal[
+    "nir", "birth-date", "birth-rank", "date", "name", "code", "domain", "amc-number", "member-number"
+]
+"""`rules.FieldType`, spelled out for the type checker; a test holds the two together."""
+
+
+class RequestFieldText(Strict):
+    """One value that the caller may send."""
+
+    type: FieldTypeWord
+    required: bool = True
+    one_of: Annotated[list[str], Field(description="the only values accepted")] = []
+
+
+def _long_form(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+type FieldText = Annotated[
+    RequestFieldText, BeforeValidator(_long_form, json_schema_input_type=FieldTypeWord | RequestFieldText)
+]
+
+
+class MatchText(Strict):
+    """Which requests ask this question."""
+
+    method: Literal["GET", "POST"]
+    path: TemplateText
+
+
+class RequireText(Strict):
+    """How strongly and how recently the practitioner must have logged in."""
+
+    level: Annotated[Word, Field(description="a level of assurance.yaml")]
+    max_auth_age: Duration
+
+
+class SubjectText(Strict):
+    """Which request fields say who is asked about."""
+
+    nir: Pointer | None = None
+    birth_date: Pointer | None = None
+    birth_rank: Pointer | None = None
+    card: Annotated[
+        list[Pointer], Field(max_length=2, description="AMC number and member number, where no person is named")
+    ] = []
+
+
+class PersonText(Strict):
+    """Which members of a person object name that person."""
+
+    nir: Name
+    birth_date: Name
+    birth_rank: Name
+
+
+class ResponseText(Strict):
+    """Where persons stand in the answer."""
+
+    format: Literal["json"]
+    persons: Annotated[list[PathText], Field(description="paths of person objects, as in /famille[]")] = []
+    identified_by: PersonText | None = None
+    scope: Annotated[
+        Literal["asked", "listed"],
+        Field(description="asked: only the person asked about leaves; listed: every person, each counted"),
+    ] = "asked"
+    max_persons: Annotated[int, Field(ge=1, le=50, description="more in one answer, and it is withheld")] = 1
+
+
+class OperationText(Strict):
+    """One question of the upstream API."""
+
+    match: MatchText
+    require: RequireText
+    request: Annotated[dict[Name, FieldText], Field(description="members of the JSON body; no other is accepted")] = {}
+    parameters: Annotated[dict[Name, FieldText], Field(description="types of the path's {parameters}")] = {}
+    subject: SubjectText = SubjectText()
+    response: ResponseText
+
+
+type OperationsFile = Annotated[dict[OperationName, OperationText], Field(min_length=1)]
+
+
+# ---- views/<profession>.yaml
+
+type Parameter = str | int | bool | None
+
+
+class RuleText(Strict):
+    """One operator, with what stands after its name."""
+
+    operator: Annotated[str, Field(pattern="^[a-z][a-z_-]{0,30}$", description="an operator's name")]
+    parameter: Parameter = None
+
+
+def _operator(value: object) -> object:
+    match value:
+        case str():
+            return {"operator": value}
+        case dict() if len(value) == 1:
+            operator, parameter = next(iter(value.items()))
+            if isinstance(parameter, str | int | bool):
+                return {"operator": operator, "parameter": parameter}
+    raise ValueError("write an operator, as in keep, or {operator: parameter}, as in {mask: 4}")
+
+
+type OperatorWord = Literal["keep", "echo", "redact", "mask", "year", "initial", "exists"]
+"""For completion only. Which operators exist, and where they may stand, is the injected checker's word; a test holds
+this list and theirs together."""
+OPERATORS: Final[tuple[str, ...]] = get_args(OperatorWord.__value__)
+
+type _RuleInput = OperatorWord | Annotated[dict[OperatorWord, str | int | bool], Field(min_length=1, max_length=1)]
+type Rule = Annotated[RuleText, BeforeValidator(_operator, json_schema_input_type=_RuleInput)]
+type ViewText = Annotated[dict[PathText, Rule], Field(min_length=1, description="what is not listed is not sent")]
+type ViewsFile = Annotated[dict[OperationName, dict[Word, ViewText]], Field(min_length=1)]
+
+
+# ---- kinds
+
+VOCABULARY: Final[TypeAdapter[VocabularyFile]] = TypeAdapter(VocabularyFile)
+ASSURANCE: Final[TypeAdapter[AssuranceFile]] = TypeAdapter(AssuranceFile)
+QUOTAS: Final[TypeAdapter[QuotasFile]] = TypeAdapter(QuotasFile)
+OPERATIONS: Final[TypeAdapter[OperationsFile]] = TypeAdapter(OperationsFile)
+VIEWS: Final[TypeAdapter[ViewsFile]] = TypeAdapter(ViewsFile)
+
+KINDS: Final[dict[str, TypeAdapter[Any]]] = {
+    "vocabulary": VOCABULARY,
+    "assurance": ASSURANCE,
+    "quotas": QUOTAS,
+    "operations": OPERATIONS,
+    "views": VIEWS,
+}
+"""The files of a policy by kind: what `editor` writes a schema for."""

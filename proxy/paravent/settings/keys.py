@@ -1,0 +1,111 @@
+"""Every key of the configuration, once: what it is, and whether it must be there.
+
+The reader, the environment overrides and the reference page are made from this table.
+
+    listen.address        PARAVENT_LISTEN_ADDRESS
+    issuers.psc.jwks      PARAVENT_ISSUERS_PSC_JWKS
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """How a value is written."""
+
+    TEXT = "text"
+    TEXTS = "list of texts"
+    """In the environment: separated by commas."""
+    FLAG = "true or false"
+    SECONDS = "seconds"
+    """A number, or text as in "5s"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of one section."""
+
+    name: str
+    kind: Kind
+    required: bool
+    meaning: str
+
+
+def _key(name: str, meaning: str, kind: Kind = Kind.TEXT, *, required: bool = False) -> Key:
+    return Key(name, kind, required, meaning)
+
+
+ISSUERS: Final = "issuers"
+"""The one section of sections: [issuers.NAME]."""
+
+SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
+    "listen": (
+        _key("address", "host:port to listen on", required=True),
+        _key("external_origin", "scheme and authority that callers use, as in https://droits.example", required=True),
+        _key("certificate", "PEM file: our certificate and its chain"),
+        _key("key", "PEM file: its private key"),
+        _key("client_ca", "PEM file: ask for client certificates from these authorities, for mtls-bound tokens"),
+        _key("plaintext_from", "instead of certificate and key: networks of the front proxy that ends TLS", Kind.TEXTS),
+    ),
+    "upstream": (
+        _key("url", "http:// or https:// and the authority of the lookup API", required=True),
+        _key("ca", "PEM file: authorities of the upstream's certificate; needed with https"),
+        _key("client_certificate", "PEM file: the certificate we show the upstream"),
+        _key("client_key", "PEM file: its private key"),
+        _key("timeout", "how long the upstream may take, at most 60 s; 5 s when not given", Kind.SECONDS),
+        _key("allow_plaintext", "allow http:// to another machine, where the network itself encrypts", Kind.FLAG),
+    ),
+    ISSUERS: (
+        _key("profile", '"rfc9068"', required=True),
+        _key("issuer", "the iss of its tokens", required=True),
+        _key("jwks", "its verification keys: a file, or an https URL", required=True),
+        _key("ca", "PEM file: authorities of the jwks URL's certificate"),
+        _key("audience", "names by which tokens may mean us", Kind.TEXTS, required=True),
+        _key("clients", "client_id of the software that may call", Kind.TEXTS, required=True),
+        _key("algorithms", "signature algorithms; all but RS256 when not given", Kind.TEXTS),
+    ),
+    "state": (_key("url", "sqlite:FILE", required=True),),
+    "audit": (
+        _key("path", "directory of the ledger", required=True),
+        _key("key_file", "file with 64 hexadecimal characters: the key of pseudonyms and of the chain", required=True),
+        _key("checkpoint", "file that repeats the ledger's head, best on another disk"),
+    ),
+    "metrics": (_key("address", "host:port of the management listener", required=True),),
+    "policy": (_key("path", "the policy folder", required=True),),
+}
+
+ISSUER_NAME: Final = re.compile("[a-z][a-z0-9_-]{0,30}")
+
+_PREFIX: Final = "PARAVENT_"
+
+# Kubernetes sets these in every container for a Service called paravent or paravent-metrics; they are not ours.
+_OF_KUBERNETES: Final = re.compile(
+    ".*(_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+
+
+def variable(section: str, key: str) -> str:
+    """The environment variable of a key; `section` is "listen" or "issuers.psc"."""
+    return _PREFIX + f"{section}_{key}".replace(".", "_").replace("-", "_").upper()
+
+
+def our_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """The variables that mean to be configuration. Others that begin with PARAVENT_ belong to somebody else."""
+    for name, value in sorted(environ.items()):
+        section = name.removeprefix(_PREFIX).partition("_")[0].lower()
+        # An empty variable is how compose files write "not set".
+        if name.startswith(_PREFIX) and section in SECTIONS and value and not _OF_KUBERNETES.fullmatch(name):
+            yield name
+
+
+def issuer_of(name: str) -> tuple[str, str] | None:
+    """Issuer and key that `PARAVENT_ISSUERS_…` stands for, or None: the key is the longest that fits its end."""
+    rest = name.removeprefix(f"{_PREFIX}{ISSUERS.upper()}_").lower()
+    fitting = [key.name for key in SECTIONS[ISSUERS] if rest.endswith(f"_{key.name}")]
+    if not fitting:
+        return None
+    key = max(fitting, key=len)
+    return rest[: -len(key) - 1], key

@@ -1,0 +1,263 @@
+"""The configuration file and the environment, made into `Settings`.
+
+read ─► parse (toml) ─► given, by key (given) ─► sections, with their files ─► Settings, when nobody complained
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from paravent.identity import algorithms
+from paravent.model import Secret
+from paravent.policy.hints import did_you_mean
+from paravent.problems import InvalidFiles, Problem
+from paravent.settings import files, values
+from paravent.settings.given import Given
+from paravent.settings.model import (
+    Audit,
+    Issuer,
+    Listen,
+    Metrics,
+    Network,
+    PolicyFolder,
+    Settings,
+    Sqlite,
+    State,
+    Upstream,
+)
+from paravent.settings.toml import parse
+
+PROFILES = ("rfc9068",)
+LATER = ("pro-sante-connect",)
+"""Known by name, so that the problem can say so."""
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The deployment that `path` describes, with `PARAVENT_…` of `environ` laid over it.
+
+    Reads every file that is named, and opens no socket. Raises InvalidFiles with all problems, sorted by place.
+    """
+    try:
+        data = files.read(path)
+    except ValueError as error:
+        raise InvalidFiles([Problem(path.name, 0, 0, f"the configuration file {error}")]) from None
+    toml = parse(path.name, data)
+    if isinstance(toml, Problem):
+        raise InvalidFiles([toml])
+    file = path.absolute()
+    given = Given(toml, environ, file.parent)
+    listen, upstream, issuers = _listen(given), _upstream(given), _issuers(given)
+    state, audit, metrics, policy = _state(given), _audit(given), _metrics(given), _policy(given)
+    if listen and metrics and listen.address.port != 0 and listen.address == metrics.address:
+        given.complain(("metrics", "address"), "address is that of [listen]: two listeners cannot share it")
+    # The last operands cannot be None without a problem; they are for the type checker.
+    if given.problems or not (listen and upstream and state and audit and metrics and policy):
+        raise InvalidFiles(given.problems)
+    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy)
+
+
+# ---- [listen]
+
+
+def _listen(given: Given) -> Listen | None:
+    address = given.parsed(values.address, "listen", "address")
+    external_origin = given.parsed(values.external_origin, "listen", "external_origin")
+    _pair(given, "listen", "certificate", "key")
+    given.file(files.certificates, "listen", "client_ca")
+    networks = _networks(given)
+    ours, front = (
+        given.has("listen", "certificate") or given.has("listen", "key"),
+        given.has("listen", "plaintext_from"),
+    )
+    if ours and front:
+        message = "plaintext_from and certificate exclude each other: TLS ends here or at the front proxy"
+        given.complain(("listen", "plaintext_from"), message)
+    if not ours and not front:
+        message = "neither certificate and key nor plaintext_from: say where TLS ends"
+        given.complain(("listen",), message, "certificate and key; or plaintext_from, the networks of the front proxy")
+    if front and given.has("listen", "client_ca"):
+        message = "client_ca has no effect with plaintext_from: certificates of callers are seen where TLS ends"
+        given.complain(("listen", "client_ca"), message)
+    if address is None or external_origin is None:
+        return None
+    certificate, key = given.path("listen", "certificate"), given.path("listen", "key")
+    return Listen(address, external_origin, certificate, key, given.path("listen", "client_ca"), networks)
+
+
+def _networks(given: Given) -> tuple[Network, ...]:
+    networks = []
+    for text in given.texts("listen", "plaintext_from"):
+        try:
+            networks.append(values.network(text))
+        except ValueError as error:
+            given.complain(("listen", "plaintext_from"), f"plaintext_from: {text!r} {error}")
+    return tuple(networks)
+
+
+def _pair(given: Given, section: str, certificate: str, key: str) -> None:
+    """A certificate and its private key: both or neither, readable, and of one another."""
+    for one, other in ((certificate, key), (key, certificate)):
+        if given.has(section, one) and not given.has(section, other):
+            given.complain((section, one), f"{one} needs {other}")
+    chain = given.file(files.certificates, section, certificate)
+    public = given.file(files.public_of_key, section, key)
+    if chain and public is not None and files.public_of_certificate(chain[0]) != public:
+        given.complain((section, key), f"{key} is not the key of {certificate}'s first certificate")
+
+
+# ---- [upstream]
+
+
+def _upstream(given: Given) -> Upstream | None:
+    url = given.parsed(values.origin, "upstream", "url")
+    _pair(given, "upstream", "client_certificate", "client_key")
+    given.file(files.certificates, "upstream", "ca")
+    timeout_s = _timeout_s(given)
+    if url is None:
+        return None
+    tls = url.scheme == "https"
+    if tls and not given.has("upstream", "ca"):
+        # A store of public authorities vouches for anybody; the upstream's own authority vouches for the upstream.
+        given.complain(("upstream", "url"), "url is https and needs ca", "ca: the PEM file of the upstream's authority")
+    if not tls:
+        for key in ("ca", "client_certificate"):
+            if given.has("upstream", key):
+                given.complain(("upstream", key), f"{key} has no effect: url is http")
+        if not values.is_loopback(url.host) and given.value("upstream", "allow_plaintext") is not True:
+            message = "url is http to another machine: identities and rights would cross the network unencrypted"
+            given.complain(
+                ("upstream", "url"), message, "https with ca; or allow_plaintext = true where a mesh encrypts"
+            )
+    return Upstream(
+        url=str(url),
+        host=url.host,
+        port=url.port,
+        tls=tls,
+        ca=given.path("upstream", "ca"),
+        client_certificate=given.path("upstream", "client_certificate"),
+        client_key=given.path("upstream", "client_key"),
+        timeout_s=timeout_s,
+    )
+
+
+def _timeout_s(given: Given) -> float:
+    value = given.value("upstream", "timeout")
+    if value is None:
+        return values.DEFAULT_TIMEOUT_S
+    try:
+        return values.seconds(value)
+    except ValueError as error:
+        given.complain(("upstream", "timeout"), f"timeout {error}")
+        return values.DEFAULT_TIMEOUT_S
+
+
+# ---- [issuers.NAME]
+
+
+def _issuers(given: Given) -> dict[str, Issuer]:
+    issuers: dict[str, Issuer] = {}
+    seen: dict[str, str] = {}
+    for name in given.issuers:
+        issuer = _issuer(given, name)
+        if issuer is None:
+            continue
+        issuers[name] = issuer
+        other = seen.setdefault(issuer.issuer, name)
+        if other != name:
+            message = f"issuer is that of [issuers.{other}]: a token could be either's"
+            given.complain(("issuers", name, "issuer"), message)
+    return issuers
+
+
+def _issuer(given: Given, name: str) -> Issuer | None:
+    profile = given.text("issuers", name, "profile")
+    if profile in LATER:
+        message = f"profile {profile} is not available in this version"
+        given.complain(("issuers", name, "profile"), message, "use rfc9068")
+    elif profile is not None and profile not in PROFILES:
+        given.complain(("issuers", name, "profile"), f"unknown profile {profile!r}", did_you_mean(profile, PROFILES))
+    url = given.parsed(values.issuer, "issuers", name, "issuer")
+    jwks = _jwks(given, name)
+    given.file(files.certificates, "issuers", name, "ca")
+    accepted = given.texts("issuers", name, "algorithms") or algorithms.DEFAULT
+    for algorithm in accepted:
+        if algorithm not in algorithms.KNOWN:
+            message = f"unknown algorithm {algorithm!r}"
+            given.complain(("issuers", name, "algorithms"), message, f"known: {', '.join(algorithms.KNOWN)}")
+    if profile is None or url is None or jwks is None:
+        return None
+    return Issuer(
+        name=name,
+        profile=profile,
+        issuer=url,
+        jwks=jwks,
+        ca=given.path("issuers", name, "ca"),
+        audience=given.texts("issuers", name, "audience"),
+        clients=frozenset(given.texts("issuers", name, "clients")),
+        algorithms=accepted,
+    )
+
+
+def _jwks(given: Given, name: str) -> Path | str | None:
+    where = ("issuers", name, "jwks")
+    text = given.text(*where)
+    if text is None:
+        return None
+    if "://" not in text:
+        given.file(files.jwks, *where)
+        return given.path(*where)
+    if text.startswith("https://") and not given.has("issuers", name, "ca"):
+        given.complain(where, "jwks is a URL and needs ca", "ca: the PEM file of the authority of that server")
+    return given.parsed(values.https_url, *where)
+
+
+# ---- [state] [audit] [metrics] [policy]
+
+
+def _state(given: Given) -> State | None:
+    where = ("state", "url")
+    text = given.text(*where)
+    if text is None:
+        return None
+    scheme, _, rest = text.partition(":")
+    if scheme in {"redis", "rediss"}:
+        given.complain(where, "a Redis store is not available in this version", 'use url = "sqlite:state.db"')
+        return None
+    # sqlite:state.db is relative; sqlite:///var/lib/state.db is absolute, as RFC 8089 writes file URLs.
+    path = rest[2:] if rest.startswith("///") else rest
+    if scheme != "sqlite" or not path or path.startswith("//") or path.endswith("/") or set(path) & set("?#\0"):
+        given.complain(where, "url is not sqlite:FILE", "sqlite:state.db, or sqlite:///absolute/state.db")
+        return None
+    database = given.base / path
+    if not database.parent.is_dir():
+        given.complain(where, "the folder of the state file does not exist", "make it, writable by this user alone")
+    elif database.is_dir():
+        given.complain(where, "the state file is a directory")
+    return Sqlite(database)
+
+
+def _audit(given: Given) -> Audit | None:
+    key = given.file(files.secret_of_32_bytes, "audit", "key_file")
+    path, checkpoint = given.path("audit", "path"), given.path("audit", "checkpoint")
+    if path is not None and path.exists() and not path.is_dir():
+        given.complain(("audit", "path"), "path is a file; the ledger is a directory")
+    elif path is not None and not path.parent.is_dir():
+        given.complain(("audit", "path"), "the folder that would hold the ledger does not exist")
+    if checkpoint is not None and not checkpoint.parent.is_dir():
+        given.complain(("audit", "checkpoint"), "the folder of the checkpoint file does not exist")
+    if path is None or key is None:
+        return None
+    return Audit(path, Secret(key), checkpoint)
+
+
+def _metrics(given: Given) -> Metrics | None:
+    address = given.parsed(values.address, "metrics", "address")
+    return Metrics(address) if address is not None else None
+
+
+def _policy(given: Given) -> PolicyFolder | None:
+    path = given.path("policy", "path")
+    if path is None:
+        return None
+    if not path.is_dir():
+        given.complain(("policy", "path"), f"path: there is no folder {given.text('policy', 'path')!r}")
+    return PolicyFolder(path)

@@ -1,0 +1,124 @@
+"""What the platform team configures, typed. Every path is absolute, every file in it was read once and made sense."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from paravent.model import Secret
+
+type Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a listener binds."""
+
+    host: str
+    """An IP address or a host name, without brackets."""
+    port: int
+    """0 to 65535; 0 lets the system choose."""
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """[listen] Where requests come in. TLS with our certificate, or plaintext from a front proxy, never both."""
+
+    address: Address
+    external_origin: str
+    """Scheme and authority that callers use, without a final slash: what DPoP `htu` is compared with."""
+    certificate: Path | None
+    key: Path | None
+    client_ca: Path | None
+    """When set, client certificates are asked for, and must come from here."""
+    plaintext_from: tuple[Network, ...]
+    """The front proxies that end TLS for us. Not empty exactly when `certificate` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """[upstream] The lookup API behind."""
+
+    url: str
+    """Scheme and authority, without a path: `http://127.0.0.1:9000`."""
+    host: str
+    port: int
+    tls: bool
+    ca: Path | None
+    """Set whenever `tls`: the only authorities that the upstream's certificate may come from."""
+    client_certificate: Path | None
+    client_key: Path | None
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """[issuers.NAME] Whose tokens are accepted."""
+
+    name: str
+    profile: str
+    """"rfc9068"."""
+    issuer: str
+    """`iss`, compared exactly."""
+    jwks: Path | str
+    """A file, or an https URL."""
+    ca: Path | None
+    """Set whenever `jwks` is a URL."""
+    audience: tuple[str, ...]
+    clients: frozenset[str]
+    algorithms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sqlite:
+    """The embedded store."""
+
+    path: Path
+
+
+type State = Sqlite
+"""[state] Where budgets and seen proofs are kept. One kind so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """[audit] The ledger of disclosures."""
+
+    path: Path
+    """A directory; made at start when absent."""
+    key: Secret[bytes] = field(repr=False)
+    """32 bytes, from `key_file`."""
+    checkpoint: Path | None
+    """A file outside `path` that repeats the ledger's head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """[metrics] The management listener."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFolder:
+    """[policy] Where the policy is. Its content is judged by `paravent.policy.compile`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One deployment."""
+
+    file: Path
+    """The configuration file."""
+    listen: Listen
+    upstream: Upstream
+    issuers: Mapping[str, Issuer]
+    state: State
+    audit: Audit
+    metrics: Metrics
+    policy: PolicyFolder

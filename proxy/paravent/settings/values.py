@@ -1,0 +1,150 @@
+"""Single values of the configuration: text → typed.
+
+Each reader raises ValueError with a sentence that goes after the key's name and never quotes the value: a URL can hold
+credentials.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from paravent.settings.model import Address, Network
+
+MAX_TIMEOUT_S: Final = 60.0
+DEFAULT_TIMEOUT_S: Final = 5.0
+
+_HOST: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):([0-9]{1,5})")
+_SECONDS: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)s?")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def address(text: str) -> Address:
+    """`127.0.0.1:8443`, `[::1]:8443`, `localhost:8443`."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError("is not host:port, as in 127.0.0.1:8443 or [::]:8443")
+    six, host, port = match.group(1), match.group(2), int(match.group(3))
+    if port > 65535:
+        raise ValueError("has a port above 65535")
+    if six is not None:
+        try:
+            return Address(str(ipaddress.IPv6Address(six)), port)
+        except ValueError:
+            raise ValueError("has no IPv6 address between its brackets") from None
+    if not _is_host(host):
+        raise ValueError("has no IP address or host name before the colon")
+    return Address(host, port)
+
+
+def _is_host(text: str) -> bool:
+    if re.fullmatch(r"[0-9.]+", text):
+        try:
+            ipaddress.IPv4Address(text)
+        except ValueError:
+            return False
+        return True
+    return _HOST.fullmatch(text) is not None
+
+
+def network(text: str) -> Network:
+    """`10.0.0.7/32`, `10.0.0.7`, `fd00::/64`; not the whole world."""
+    try:
+        parsed = ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("is not a network, as in 10.1.2.0/24 or 127.0.0.1/32") from None
+    if parsed.prefixlen == 0:
+        raise ValueError("names everybody; it must name the front proxy alone")
+    return parsed
+
+
+def seconds(value: object) -> float:
+    """A number of seconds, or text as in `5s`; more than 0 and at most 60."""
+    if isinstance(value, str):
+        match = _SECONDS.fullmatch(value)
+        value = float(match.group(1)) if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_S:
+        raise ValueError(f"is not a time above 0 and up to {MAX_TIMEOUT_S:.0f} seconds, as in 5 or 5s")
+    return float(value)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to `host` stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme and authority of a URL, in the one spelling that others will compare: small letters, no default port."""
+
+    scheme: str
+    host: str
+    """Without brackets."""
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port != _DEFAULT_PORTS[self.scheme] else "")
+
+
+def origin(text: str) -> Origin:
+    """`https://droits.example`; a final slash is forgiven."""
+    parts = _web(text)
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
+        raise ValueError("has more than scheme, host and port")
+    port = parts.port if parts.port is not None else _DEFAULT_PORTS[parts.scheme]
+    return Origin(parts.scheme, parts.hostname or "", port)
+
+
+def external_origin(text: str) -> str:
+    """Where callers find us. http only on this machine, for development: RFC 9449 proofs and tokens need TLS."""
+    parsed = origin(text)
+    if parsed.scheme != "https" and not is_loopback(parsed.host):
+        raise ValueError("must begin with https://")
+    return str(parsed)
+
+
+def issuer(text: str) -> str:
+    """RFC 8414 section 2: an https URL with no query or fragment. Kept as written: tokens are compared with it exactly.
+
+    http only on this machine, for development.
+    """
+    parts = _web(text)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://")
+    if "?" in text or "#" in text:
+        raise ValueError("has a query or a fragment; an issuer has none")
+    return text
+
+
+def https_url(text: str) -> str:
+    """An https URL that can be fetched."""
+    if _web(text).scheme != "https" or "#" in text:
+        raise ValueError("is neither a file nor an https URL")
+    return text
+
+
+def _web(text: str) -> SplitResult:
+    if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        raise ValueError("has characters that a URL does not have")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ValueError("must begin with https:// (or http://) and a host")
+    if "@" in parts.netloc:
+        raise ValueError("has a user name before the host: secrets come from files")
+    if not parts.netloc.startswith("[") and not _is_host(parts.hostname):
+        raise ValueError("has no IP address or host name")
+    if parts.netloc.endswith(":") or port == 0:
+        raise ValueError("has no port after the colon")
+    return parts

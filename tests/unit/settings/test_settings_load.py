@@ -1,0 +1,181 @@
+"""The configuration of the contract, read into types; every key can come from the environment."""
+
+import dataclasses
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from deployments import CONFIGURATION, Deployment, certificate
+from paravent.identity.issuers import Issuer
+from paravent.settings import Address, Sqlite
+from paravent.settings.keys import SECTIONS, variable
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return Deployment(tmp_path)
+
+
+def test_the_smallest_deployment(deployment: Deployment) -> None:
+    """Paths are absolute and relative to the file, addresses and lists are typed, defaults are filled in."""
+    folder, settings = deployment.folder, deployment.load()
+    assert settings.file == folder / "paravent.toml"
+    assert settings.listen.address == Address("127.0.0.1", 8443)
+    assert settings.listen.external_origin == "https://droits.example"
+    assert (settings.listen.certificate, settings.listen.key) == (folder / "server.pem", folder / "server.key")
+    assert (settings.listen.client_ca, settings.listen.plaintext_from) == (None, ())
+    upstream = settings.upstream
+    assert (upstream.url, upstream.host, upstream.port, upstream.tls) == (
+        "http://127.0.0.1:9000",
+        "127.0.0.1",
+        9000,
+        False,
+    )
+    assert (upstream.timeout_s, upstream.ca) == (5.0, None)
+    issuer = settings.issuers["operateur"]
+    assert (issuer.profile, issuer.issuer, issuer.jwks) == ("rfc9068", "https://as.example", folder / "jwks.json")
+    assert (issuer.audience, issuer.clients) == (("urn:paravent:droits",), {"portail"})
+    assert settings.state == Sqlite(folder / "state.db")
+    assert (settings.audit.path, settings.audit.key.reveal()) == (folder / "audit", bytes.fromhex("ab" * 32))
+    assert settings.metrics.address == Address("127.0.0.1", 9464)
+    assert settings.policy.path == folder / "policies"
+
+
+def test_the_key_does_not_print(deployment: Deployment) -> None:
+    """No repr of the settings holds the audit key."""
+    settings = deployment.load()
+    assert "abab" not in repr(settings)
+    assert str(bytes.fromhex("ab" * 32)) not in repr(settings)
+
+
+def test_settings_do_not_change(deployment: Deployment) -> None:
+    """Nothing assigns to them later."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        deployment.load().listen.external_origin = "https://evil.example"  # type: ignore[misc]
+
+
+def test_behind_a_front_proxy(deployment: Deployment) -> None:
+    """Instead of certificate and key, the networks that may speak plaintext to us."""
+    deployment.change(
+        ('certificate = "server.pem"\n', ""), ('key = "server.key"', 'plaintext_from = ["127.0.0.1/32", "fd00::/64"]')
+    )
+    listen = deployment.load().listen
+    assert (listen.certificate, listen.key) == (None, None)
+    assert listen.plaintext_from == (ip_network("127.0.0.1/32"), ip_network("fd00::/64"))
+
+
+def test_an_upstream_with_tls(deployment: Deployment) -> None:
+    """https needs the authority, and may show a certificate of ours."""
+    deployment.write("ca.pem", certificate("ca")[0])
+    deployment.change(
+        (
+            'url = "http://127.0.0.1:9000"',
+            'url = "https://API.example:443/"\nca = "ca.pem"\nclient_certificate = "server.pem"\n'
+            'client_key = "server.key"\ntimeout = "2.5s"',
+        )
+    )
+    upstream = deployment.load().upstream
+    assert (upstream.url, upstream.host, upstream.port, upstream.tls) == (
+        "https://api.example",
+        "api.example",
+        443,
+        True,
+    )
+    assert (upstream.ca, upstream.timeout_s) == (deployment.folder / "ca.pem", 2.5)
+    assert upstream.client_key == deployment.folder / "server.key"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        pytest.param("sqlite:state.db", "state.db", id="relative to the file"),
+        pytest.param("sqlite:./policies/state.db", "policies/state.db", id="in a folder beside it"),
+        pytest.param("sqlite:///{folder}/other.db", "other.db", id="absolute"),
+    ],
+)
+def test_state(deployment: Deployment, url: str, path: str) -> None:
+    """The embedded store is a file."""
+    url = url.replace("{folder}", str(deployment.folder).lstrip("/"))
+    assert deployment.change(("sqlite:state.db", url)).load().state.path == deployment.folder / path
+
+
+ENVIRONMENT = [
+    ("PARAVENT_LISTEN_ADDRESS", "[::1]:9", lambda it: str(it.listen.address), "[::1]:9"),
+    (
+        "PARAVENT_LISTEN_EXTERNAL_ORIGIN",
+        "https://other.example",
+        lambda it: it.listen.external_origin,
+        "https://other.example",
+    ),
+    ("PARAVENT_UPSTREAM_URL", "http://localhost:1", lambda it: it.upstream.url, "http://localhost:1"),
+    ("PARAVENT_UPSTREAM_TIMEOUT", "7", lambda it: it.upstream.timeout_s, 7.0),
+    (
+        "PARAVENT_ISSUERS_OPERATEUR_CLIENTS",
+        "portail, logiciel",
+        lambda it: it.issuers["operateur"].clients,
+        {"portail", "logiciel"},
+    ),
+    ("PARAVENT_ISSUERS_OPERATEUR_ALGORITHMS", "RS256", lambda it: it.issuers["operateur"].algorithms, ("RS256",)),
+    ("PARAVENT_STATE_URL", "sqlite:other.db", lambda it: it.state.path.name, "other.db"),
+    ("PARAVENT_AUDIT_PATH", "ledger", lambda it: it.audit.path.name, "ledger"),
+    ("PARAVENT_METRICS_ADDRESS", "localhost:0", lambda it: str(it.metrics.address), "localhost:0"),
+    ("PARAVENT_POLICY_PATH", ".", lambda it: it.policy.path.resolve() == it.file.parent.resolve(), True),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "read", "wanted"), ENVIRONMENT, ids=[row[0] for row in ENVIRONMENT])
+def test_the_environment_wins(deployment: Deployment, name: str, value: str, read: object, wanted: object) -> None:
+    """A variable replaces what the file says; lists are separated by commas."""
+    assert callable(read)
+    assert read(deployment.load({name: value})) == wanted
+
+
+def test_everything_can_come_from_the_environment(deployment: Deployment) -> None:
+    """An empty file is enough when the variables say all that is required, a new issuer included."""
+    environ: dict[str, str] = {}
+    section = ""
+    for line in CONFIGURATION.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]").replace("operateur", "autre-as")
+        elif line:
+            key, _, value = line.partition(" = ")
+            environ[variable(section, key)] = value.strip('["]')
+    deployment.write("paravent.toml", "")
+    settings = deployment.load(environ)
+    assert settings.issuers["autre_as"].audience == ("urn:paravent:droits",)
+    assert settings.listen.key == deployment.folder / "server.key"
+
+
+def test_every_key_has_one_variable() -> None:
+    """No two keys share a variable, and each is told what it is for."""
+    keys = [(section, key) for section, keys in SECTIONS.items() for key in keys]
+    assert len({variable(section, key.name) for section, key in keys}) == len(keys)
+    assert all(key.meaning for _, key in keys)
+
+
+def test_variables_of_others_are_left_alone(deployment: Deployment) -> None:
+    """Kubernetes sets its own for a Service of our name, and an empty variable is one that is not set."""
+    environ = {
+        "PARAVENT_SERVICE_HOST": "10.0.0.1",
+        "PARAVENT_PORT": "tcp://10.0.0.1:8443",
+        "PARAVENT_METRICS_SERVICE_PORT": "9464",
+        "PARAVENT_METRICS_PORT_9464_TCP_ADDR": "10.0.0.1",
+        "PARAVENT_LISTEN_ADDRESS": "",
+        "PARAVENT_HOME": "/opt",
+    }
+    told = deployment.load(environ)
+    assert (told.listen, told.metrics, told.issuers) == (
+        deployment.load().listen,
+        deployment.load().metrics,
+        deployment.load().issuers,
+    )
+
+
+def test_an_issuer_of_the_settings_is_one_of_the_engine(deployment: Deployment) -> None:
+    """The fields have the types that the engine's own Issuer takes."""
+    issuer = deployment.load().issuers["operateur"]
+    assert (
+        Issuer(issuer.name, issuer.issuer, issuer.audience, issuer.clients, issuer.algorithms).audience
+        == issuer.audience
+    )
