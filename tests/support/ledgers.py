@@ -11,6 +11,7 @@ its standard input, looks up the persons FIRST to LAST - 1 one by one, and print
 
 import asyncio
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,9 @@ class Desk:
         return Desk(self.ledger, self.clock, *budgets)
 
     async def charge(self, *persons: int) -> tuple[Charge, Answer]:
-        charge = Charge(f"request-{next(self._ids)}", self.clock.now_ms(), self.budgets, tuple(map(person, persons)))
+        charge = Charge(
+            f"request-{os.getpid()}-{next(self._ids)}", self.clock.now_ms(), self.budgets, tuple(map(person, persons))
+        )
         return charge, await self.ledger.charge(charge)
 
     async def settle(self, charge: Charge, disclosed: tuple[int, ...] = (), *, missed: bool = False) -> Answer:
@@ -110,7 +113,6 @@ async def _work(path: str, first: int, last: int, limit: int) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(first, last):
-        desk._ids = itertools.count(number)
         if await desk.passes(number):
             print(number, flush=True)
     ledger.close()

@@ -1,0 +1,53 @@
+"""A charge's budgets, sorted once into what a store must look up: sets of persons, and counters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paravent.effects import Budget, BudgetKind, Scope
+from paravent.quota.lines import is_exact
+from paravent.rules import Window
+
+type CounterKey = tuple[str, str, int]
+"""Payer, kind, seconds: one window of one counter."""
+
+type SetWindow = tuple[str, int]
+"""Payer, seconds: one window of one set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Who is to be asked for what."""
+
+    sets: tuple[str, ...]
+    """Payers of exact person budgets; also those without a window, whose persons are kept all the same."""
+    own: str | None
+    """The practitioner's payer: wider scopes count who is new to its set. None: everybody is new."""
+    set_windows: tuple[tuple[SetWindow, Budget, Window], ...]
+    person_counters: tuple[tuple[CounterKey, Budget, Window], ...]
+    """Persons of the wider scopes."""
+    event_counters: tuple[tuple[CounterKey, Budget, Window], ...]
+    """Requests and misses."""
+    misses: tuple[CounterKey, ...]
+    """Those of the event counters that count misses."""
+    longest_s: int
+    """The longest window of all."""
+
+
+def bill_of(budgets: Sequence[Budget]) -> Bill:
+    """Sort them."""
+    sets = [budget for budget in budgets if is_exact(budget)]
+    counters = [
+        ((budget.payer, budget.kind.value, window.per_s), budget, window)
+        for budget in budgets
+        if not is_exact(budget)
+        for window in budget.windows
+    ]
+    return Bill(
+        sets=tuple(budget.payer for budget in sets),
+        own=next((budget.payer for budget in sets if budget.scope is Scope.PRACTITIONER), None),
+        set_windows=tuple(((b.payer, window.per_s), b, window) for b in sets for window in b.windows),
+        person_counters=tuple(counter for counter in counters if counter[1].kind is BudgetKind.PERSONS),
+        event_counters=tuple(counter for counter in counters if counter[1].kind is not BudgetKind.PERSONS),
+        misses=tuple(key for key, budget, _ in counters if budget.kind is BudgetKind.MISSES),
+        longest_s=max((window.per_s for budget in budgets for window in budget.windows), default=0),
+    )

@@ -1,0 +1,50 @@
+"""The `RateLimit` and `RateLimit-Policy` fields: how much of the practitioner's person budget is left.
+
+draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4:
+
+    RateLimit-Policy: "persons-10m";q=60;w=600;paravent-unit="distinct-persons", "persons-1d";q=600;w=86400;…
+    RateLimit: "persons-10m";r=12
+
+Every window stands in the policy field, which "SHOULD remain consistent over a sequence of HTTP responses" (section
+3); only the tightest in the other. `qu` is left out: its values are a registry that knows no persons (section 10.3),
+and its default, requests, misleads on the safe side since one question asks about one person. Our unit is the prefixed
+parameter that section 3.1 allows. `t` is left out: a trailing window has no moment at which it is full again.
+
+Only the practitioner's own persons: wider scopes would tell one caller about the others (section 8.2).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from paravent.effects import BudgetKind, Scope, Usage
+from paravent.quota.windows import name_of
+
+_MOST: Final = 999_999_999_999_999
+"""The greatest Integer of RFC 9651 section 3.3.1."""
+
+
+def rate_limit_headers(usage: Iterable[Usage]) -> tuple[tuple[bytes, bytes], ...]:
+    """(name, value) pairs to add to an answer; none when the practitioner has no person budget."""
+    windows = [use for use in usage if use.scope is Scope.PRACTITIONER and use.kind is BudgetKind.PERSONS]
+    if not windows:
+        return ()
+    # Of two windows with as much left, the longer one holds for longer.
+    tightest = min(windows, key=lambda use: (_left(use), -use.window.per_s))
+    return (
+        (b"RateLimit", f'"{_name(tightest)}";r={_left(tightest)}'.encode("ascii")),
+        (b"RateLimit-Policy", ", ".join(map(_policy_item, windows)).encode("ascii")),
+    )
+
+
+def _left(use: Usage) -> int:
+    # Below zero after a policy lowered the limit; section 4.1.1 asks for a non-negative integer.
+    return min(max(0, use.window.limit - use.used), _MOST)
+
+
+def _name(use: Usage) -> str:
+    return f"persons-{name_of(use.window.per_s)}"
+
+
+def _policy_item(use: Usage) -> str:
+    limit = min(use.window.limit, _MOST)
+    return f'"{_name(use)}";q={limit};w={use.window.per_s};paravent-unit="distinct-persons"'

@@ -1,0 +1,158 @@
+"""The state file: its tables, and how it is opened.
+
+    persons   who counts for a practitioner or an establishment, one row a person: exact sets
+    tallies   how many persons count in one window of one payer: a cache, kept true by triggers, rebuilt where absent
+    counters  everything else, sixty buckets a window
+    charges   reservations that are not settled yet
+    proofs    DPoP proofs that were accepted
+    clock     the highest moment ever seen, and the longest window ever charged
+
+Persons stand in it as keyed hashes (16 bytes), payers by their canonical number; no NIR, name or token. Limits do not
+stand in it at all: usage is stored, never what remains, so that a policy may change at any moment.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+APPLICATION_ID: Final = 0x50415256
+""" "PARV": `file state.db` tells what it is, and a file of somebody else's is refused."""
+
+SCHEMA_VERSION: Final = 1
+
+OLDEST_SQLITE: Final = (3, 31, 0)
+"""UPSERT is of 3.24, row values of 3.15; 3.31 is what Debian 11 and Ubuntu 20.04 have."""
+
+OPEN_TIMEOUT_S: Final = 5.0
+"""Another process may be creating the file, or recovering it after a crash, just now."""
+
+WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""The write-ahead log is cut back to this after a checkpoint."""
+
+CHECKPOINT_PAGES: Final = 4000
+"""16 MB of log between two checkpoints. A checkpoint waits for the disk (5 to 30 ms): SQLite's 1000 pages would make
+one commit in 70 wait for it, this one in about 300."""
+
+_SCHEMA: Final = """
+CREATE TABLE clock (
+  id         INTEGER PRIMARY KEY CHECK (id = 0),
+  highest_ms INTEGER NOT NULL,
+  longest_s  INTEGER NOT NULL
+);
+INSERT INTO clock VALUES (0, 0, 0);
+
+CREATE TABLE persons (
+  payer        TEXT    NOT NULL,
+  subject      BLOB    NOT NULL,
+  at_ms        INTEGER NOT NULL,  -- counts in a window from this moment on
+  confirmed_ms INTEGER,           -- last disclosure; NULL: reserved, never disclosed
+  pending      INTEGER NOT NULL,  -- reservations not settled yet
+  held_by      TEXT,              -- the charge that reserved when nobody else did
+  PRIMARY KEY (payer, subject)
+) WITHOUT ROWID;
+CREATE INDEX persons_by_payer ON persons (payer, at_ms);
+CREATE INDEX persons_by_age ON persons (at_ms);
+
+-- Invariant: used = how many rows of this payer in persons have at_ms > left_ms.
+CREATE TABLE tallies (
+  payer    TEXT    NOT NULL,
+  window_s INTEGER NOT NULL,
+  left_ms  INTEGER NOT NULL,
+  used     INTEGER NOT NULL,
+  PRIMARY KEY (payer, window_s)
+) WITHOUT ROWID;
+CREATE TRIGGER person_came AFTER INSERT ON persons BEGIN
+  UPDATE tallies SET used = used + 1 WHERE payer = new.payer AND left_ms < new.at_ms;
+END;
+CREATE TRIGGER person_moved AFTER UPDATE OF at_ms ON persons BEGIN
+  UPDATE tallies SET used = used + (left_ms < new.at_ms) - (left_ms < old.at_ms)
+  WHERE payer = new.payer AND (left_ms < new.at_ms) <> (left_ms < old.at_ms);
+END;
+CREATE TRIGGER person_went AFTER DELETE ON persons BEGIN
+  UPDATE tallies SET used = used - 1 WHERE payer = old.payer AND left_ms < old.at_ms;
+  DELETE FROM tallies WHERE payer = old.payer AND NOT EXISTS (SELECT 1 FROM persons WHERE payer = old.payer);
+END;
+
+CREATE TABLE counters (
+  payer    TEXT    NOT NULL,
+  kind     TEXT    NOT NULL,
+  window_s INTEGER NOT NULL,
+  bucket   INTEGER NOT NULL,
+  used     INTEGER NOT NULL,
+  gone_ms  INTEGER NOT NULL,      -- from this moment on the bucket no longer counts
+  PRIMARY KEY (payer, kind, window_s, bucket)
+) WITHOUT ROWID;
+CREATE INDEX counters_by_age ON counters (gone_ms);
+
+CREATE TABLE charges (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE proofs (key BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX proofs_by_age ON proofs (until_ms);
+"""
+
+
+class StateFileError(Exception):
+    """The state file cannot be opened, or is not one of ours. Says why, without the path."""
+
+
+def open_state_file(path: Path) -> sqlite3.Connection:
+    """Open the state file, create it where it is absent (mode 0600: who consulted how much is personal data).
+
+    The connection is in autocommit mode, may move to another thread, and never waits for a lock by itself.
+    Raises StateFileError.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StateFileError(f"SQLite {sqlite3.sqlite_version} is too old")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, timeout=OPEN_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise StateFileError(_why(error)) from None
+    try:
+        _prepare(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StateFileError(_why(error)) from None
+    except StateFileError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # NORMAL: a commit is in the operating system's hands, which outlive kill -9 of any process of ours. A power cut
+    # may take the last commits with it, never the file's integrity (sqlite.org/pragma.html#pragma_synchronous).
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+    connection.execute("BEGIN IMMEDIATE")
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if tables == 0:
+        _create(connection)
+    elif application != APPLICATION_ID:
+        raise StateFileError("this file belongs to another program")
+    elif version != SCHEMA_VERSION:
+        raise StateFileError(f"this file has schema {version}, this program needs {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+    # The writer waits for locks on its own, in smaller steps and only as long as somebody waits for the answer.
+    connection.execute("PRAGMA busy_timeout = 0")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    # Statement by statement: executescript() would commit first, and two processes could then create at once.
+    statement = ""
+    for line in _SCHEMA.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _why(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__

@@ -1,0 +1,297 @@
+"""What is particular to the SQLite ledger: deadlines, the file, its cost and its size."""
+
+import asyncio
+import sqlite3
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from clock import FrozenClock
+from ledgers import PATIENT_MS, Desk, budget, own_persons, person
+from paravent.effects import BudgetKind, Charge, Charged, ProofSeen, Scope, Settle, StoreDown
+from paravent.rules import Window
+from paravent.stores.sqlite import SqliteLedger
+from paravent.stores.sqlite_books import SWEEP_EVERY, Books
+from paravent.stores.sqlite_schema import StateFileError, open_state_file
+
+HOUR = 3_600
+FULL_HOUSE = (
+    own_persons((60_000, 600), (600_000, 86_400), (4_000_000, 30 * 86_400)),
+    budget(Scope.PRACTITIONER, BudgetKind.REQUESTS, (10**6, 10)),
+    budget(Scope.PRACTITIONER, BudgetKind.MISSES, (10**6, HOUR)),
+    budget(Scope.ESTABLISHMENT, BudgetKind.PERSONS, (10**6, 86_400)),
+    budget(Scope.CLIENT, BudgetKind.PERSONS, (10**6, 86_400)),
+    budget(Scope.FLEET, BudgetKind.PERSONS, (10**6, 86_400)),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+async def ledger(path: Path) -> AsyncIterator[SqliteLedger]:
+    opened = SqliteLedger.open(path, deadline_ms=PATIENT_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file as another program would read it."""
+    opened = open_state_file(path)
+    yield opened
+    opened.close()
+
+
+# ---- deadlines
+
+
+async def test_a_locked_file_is_an_outage_within_the_deadline(
+    path: Path, clock: FrozenClock, connection: sqlite3.Connection
+) -> None:
+    """While another process sits on the lock every question is answered StoreDown, in time, and the loop runs on."""
+    ledger = SqliteLedger.open(path, deadline_ms=100)
+    connection.execute("BEGIN IMMEDIATE")
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    started, ticks = time.monotonic(), 0
+    asking = asyncio.gather(desk.look_up(1), ledger.proof_seen(ProofSeen(b"p" * 32, clock.now_ms()), clock.now_ms()))
+    while not asking.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+    assert asking.result() == [StoreDown.UNAVAILABLE, StoreDown.UNAVAILABLE]
+    assert time.monotonic() - started < 2
+    assert ticks > 2
+    connection.execute("ROLLBACK")
+    ledger.close()
+
+
+async def test_a_charge_that_timed_out_keeps_nothing(
+    path: Path, clock: FrozenClock, connection: sqlite3.Connection
+) -> None:
+    """When the lock is free again, nobody is charged for what was answered StoreDown, and the next question passes."""
+    ledger = SqliteLedger.open(path, deadline_ms=50)
+    desk = Desk(ledger, clock, own_persons((1, HOUR)))
+    connection.execute("BEGIN IMMEDIATE")
+    assert await desk.look_up(1) is StoreDown.UNAVAILABLE
+    connection.execute("ROLLBACK")
+    ledger.close()
+    ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS)
+    assert await Desk(ledger, clock, own_persons((1, HOUR))).passes(2)
+    ledger.close()
+
+
+async def test_a_settlement_that_timed_out_leaves_its_persons_charged(
+    path: Path, clock: FrozenClock, connection: sqlite3.Connection
+) -> None:
+    """What could not be given back stays spent until its window ends."""
+    ledger = SqliteLedger.open(path, deadline_ms=200)
+    desk = Desk(ledger, clock, own_persons((1, HOUR)))
+    charge, reply = await desk.charge(1)
+    assert isinstance(reply, Charged)
+    connection.execute("BEGIN IMMEDIATE")
+    assert await desk.settle(charge) is StoreDown.UNAVAILABLE
+    connection.execute("ROLLBACK")
+    assert connection.execute("SELECT pending, confirmed_ms FROM persons").fetchall() == [(1, None)]
+    ledger.close()
+
+
+async def test_a_charge_whose_caller_left_is_given_back(ledger: SqliteLedger, clock: FrozenClock) -> None:
+    """Cancelled before, while or after it ran: nobody was told, so nobody stays charged; its request is kept or not."""
+    desk = Desk(ledger, clock, own_persons((10**6, HOUR)), budget(Scope.PRACTITIONER, BudgetKind.MISSES, (10**6, HOUR)))
+    for n in range(40):
+        asking = asyncio.create_task(desk.charge(n))
+        await asyncio.sleep(0.0002 * (n % 10))
+        if asking.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        else:
+            charge, _ = asking.result()
+            await desk.settle(charge)
+    assert await desk.used(HOUR) == 0
+    assert await desk.used(HOUR, BudgetKind.MISSES) == 0
+
+
+async def test_a_bug_in_one_question_is_not_the_others_problem(ledger: SqliteLedger, clock: FrozenClock) -> None:
+    """Questions share a commit; one that raises is rolled back alone."""
+    desk = Desk(ledger, clock, own_persons((99, HOUR)))
+    charge, _ = await desk.charge(0)
+    replies = await asyncio.gather(
+        *(desk.charge(n) for n in range(1, 20)),
+        ledger.charge(charge),
+        *(desk.charge(n) for n in range(20, 40)),
+        return_exceptions=True,
+    )
+    assert [reply for reply in replies if isinstance(reply, BaseException)] == [replies[19]]
+    assert isinstance(replies[19], ValueError)
+    assert await desk.used(HOUR) == 40
+
+
+async def test_a_closed_ledger_is_down(ledger: SqliteLedger, clock: FrozenClock) -> None:
+    """Nothing is allowed by a store that is gone; closing twice is harmless."""
+    ledger.close()
+    ledger.close()
+    assert await Desk(ledger, clock, own_persons((9, HOUR))).look_up(1) is StoreDown.UNAVAILABLE
+    assert ledger.queue_depth >= 0
+
+
+async def test_a_file_that_broke_is_an_outage_and_mends(path: Path, ledger: SqliteLedger, clock: FrozenClock) -> None:
+    """An error of the file is answered StoreDown; when the file is whole again, so is the ledger."""
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    assert await desk.passes(1)
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE persons RENAME TO elsewhere")
+    assert await desk.look_up(2) is StoreDown.UNAVAILABLE
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE elsewhere RENAME TO persons")
+    assert await desk.passes(2)
+    assert await desk.used(HOUR) == 2
+
+
+# ---- the file
+
+
+def test_the_file_is_for_its_owner_only(path: Path, connection: sqlite3.Connection) -> None:
+    """Who consulted how much is personal data."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.glob("state.db*")}
+    assert modes == {0o600}
+
+
+def test_a_file_of_another_program_is_refused(path: Path) -> None:
+    """Neither read nor written."""
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StateFileError, match="another program"):
+        SqliteLedger.open(path)
+
+
+def test_a_file_of_another_schema_is_refused(path: Path) -> None:
+    """A newer version's file is not guessed at."""
+    opened = open_state_file(path)
+    opened.execute("PRAGMA user_version = 99")
+    opened.close()
+    with pytest.raises(StateFileError, match="schema 99"):
+        SqliteLedger.open(path)
+
+
+def test_a_file_that_is_no_database_is_refused_without_its_path(path: Path) -> None:
+    """The message names the trouble, not the machine."""
+    path.write_text("not a database, by far not one" * 100)
+    with pytest.raises(StateFileError) as raised:
+        SqliteLedger.open(path)
+    assert str(path.parent) not in str(raised.value)
+    with pytest.raises(StateFileError, match="No such file"):
+        SqliteLedger.open(path.parent / "absent" / "state.db")
+
+
+async def test_no_number_of_a_person_stands_in_the_file(path: Path, ledger: SqliteLedger, clock: FrozenClock) -> None:
+    """Only what the effects carry is stored: keyed hashes and payers."""
+    await Desk(ledger, clock, *FULL_HOUSE).look_up(1)
+    ledger.close()
+    with sqlite3.connect(path) as file:
+        tables = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        cells = {cell for table in tables for row in file.execute(f"SELECT * FROM {table}") for cell in row}
+    texts = {cell for cell in cells if isinstance(cell, str)}
+    assert {cell for cell in cells if isinstance(cell, bytes)} == {person(1).key}
+    assert texts == {payer.payer for payer in FULL_HOUSE} | {kind.value for kind in BudgetKind}
+
+
+# ---- cost and size
+
+
+def steps_of(connection: sqlite3.Connection, books: Books, charge: Charge) -> int:
+    """Instructions of SQLite's virtual machine for one charge and its settlement."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection.set_progress_handler(count, 1)
+    connection.execute("BEGIN IMMEDIATE")
+    books.begin()
+    books.charge(charge)
+    books.settle(Settle(charge, charge.now_ms + 50, charge.persons, missed=False))
+    books.finish()
+    connection.execute("COMMIT")
+    connection.set_progress_handler(None, 0)
+    return steps
+
+
+def test_a_charge_costs_the_same_in_a_large_set(connection: sqlite3.Connection, clock: FrozenClock) -> None:
+    """10 000 persons in the window cost at most 1.5 times what 10 do, in instructions: no clock is involved."""
+    books = Books(connection, 30 * 86_400)
+    costs = {}
+    rows = 0
+    for size in (10, 10_000):
+        now_ms = clock.step(s=1)
+        connection.executemany(
+            "INSERT INTO persons VALUES (?, ?, ?, ?, 0, NULL)",
+            [
+                (b.payer, person(n).key, now_ms, now_ms)
+                for n in range(rows, size)
+                for b in (FULL_HOUSE[0], FULL_HOUSE[3])
+            ],
+        )
+        rows = size
+        warm = Charge(f"warm-{size}", now_ms, FULL_HOUSE, (person(10**6 + size),))
+        steps_of(connection, books, warm)
+        charge = Charge(f"charge-{size}", now_ms + 100, FULL_HOUSE, (person(10**7 + size),))
+        costs[size] = steps_of(connection, books, charge)
+    assert costs[10_000] <= 1.5 * costs[10]
+
+
+async def test_what_no_window_sees_is_swept(path: Path, clock: FrozenClock) -> None:
+    """After the longest window, persons, tallies, counters, abandoned charges and proofs leave the file, bit by bit."""
+    ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS, retention_s=60)
+    desk = Desk(ledger, clock, own_persons((10**6, 60)), budget(Scope.FLEET, BudgetKind.REQUESTS, (10**6, 10)))
+    for n in range(50):
+        await desk.charge(n)
+        await ledger.proof_seen(ProofSeen(n.to_bytes(32, "big"), clock.now_ms() + 1_000), clock.now_ms())
+    clock.step(s=61)
+    for n in range(2 * SWEEP_EVERY):
+        await ledger.proof_seen(ProofSeen(b"n%31d" % n, clock.now_ms() + 1_000), clock.now_ms())
+    with sqlite3.connect(path) as file:
+        left = {
+            table: file.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+            for table in ("persons", "tallies", "counters", "charges", "proofs")
+        }
+    assert left == {"persons": 0, "tallies": 0, "counters": 0, "charges": 0, "proofs": 2 * SWEEP_EVERY}
+    ledger.close()
+
+
+async def test_a_longer_window_keeps_persons_longer(path: Path, clock: FrozenClock) -> None:
+    """A window longer than the retention raises it, for every process and every restart."""
+    desk_budget = own_persons((1, 600))
+    ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS, retention_s=60)
+    assert await Desk(ledger, clock, desk_budget).passes(1)
+    ledger.close()
+    ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS, retention_s=60)
+    clock.step(s=599)
+    for n in range(2 * SWEEP_EVERY):
+        await ledger.proof_seen(ProofSeen(b"n%31d" % n, clock.now_ms() + 1_000), clock.now_ms())
+    assert not await Desk(ledger, clock, desk_budget).passes(2)
+    ledger.close()
+
+
+async def test_windows_are_what_the_policy_says_for_each_charge(ledger: SqliteLedger, clock: FrozenClock) -> None:
+    """Two revisions side by side, in two workers that reload at different moments, count the same persons."""
+    old, new = (Desk(ledger, clock, own_persons(*windows)) for windows in (((9, 60),), ((9, 60), (9, 120))))
+    for n in range(4):
+        assert await (old, new)[n % 2].passes(n)
+        clock.step(s=25)
+    reply = await new.look_up(4)
+    assert isinstance(reply, Charged)
+    assert [(use.window, use.used) for use in reply.usage] == [(Window(9, 60), 3), (Window(9, 120), 5)]
