@@ -117,7 +117,7 @@ class Charged:
     """It fits."""
 
     usage: tuple[Usage, ...]
-    """One for every window of the practitioner's own budgets; wider scopes may be left out."""
+    """One for every window of the practitioner's own budgets; wider scopes may be left out. Empty after a `Settle`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ class Ledger(Protocol):
 class AuditSink(Protocol):
     """The ledger of disclosures."""
 
+    @property
+    def healthy(self) -> bool:
+        """False when the next append is known to fail. Asked before the upstream is."""
+        ...
+
     async def append(self, record: dict[str, object]) -> bool:
         """Chain and write one record. True only when it is durable; False when it is not, for whatever reason."""
         ...

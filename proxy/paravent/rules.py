@@ -240,6 +240,8 @@ class Policy:
     """First 16 hexadecimal characters of SHA-256 over the files: stamped on every record."""
     professions: Mapping[str, str]
     """TRE_G15 code → the policy's word for it: "21" → "pharmacien"."""
+    purposes: frozenset[str]
+    """The closed list of what a lookup may be for."""
     default_purpose: Mapping[str, str]
     """TRE_G15 code → the purpose when the request names none."""
     assurance: Assurance

@@ -1,0 +1,59 @@
+"""A flow as `Facts`: one conversion, at the edge, from raw bytes.
+
+Nothing of mitmproxy's convenient views (`.url`, `.query`, `.text`, `.json()`) is used: they normalise, and what is
+normalised cannot be judged any more. Ambiguous requests have been refused by the listener; the checks are repeated
+here because in development the flow comes from mitmproxy's own layers.
+"""
+
+import secrets
+
+from mitmproxy import http
+
+from paravent.model import Connection, Facts
+
+SINGLE = (b"host", b"authorization", b"dpop", b"content-type", b"content-length", b"paravent-purpose")
+"""Headers that may come once at most. Two would be read differently by two readers."""
+
+REFUSED = (
+    b"transfer-encoding",
+    b"trailer",
+    b"upgrade",
+    b"expect",
+    b"content-encoding",
+    b"http2-settings",
+    b"proxy-authorization",
+    b"range",
+    b"x-http-method-override",
+    b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
+)
+"""Headers that ask for a protocol, a framing or a target that we do not speak. Refused rather than dropped: whoever
+sends one expects something of it."""
+
+
+def new_request_id() -> str:
+    """32 hexadecimal characters, random."""
+    return secrets.token_hex(16)
+
+
+def facts_of(flow: http.HTTPFlow, now_ms: int, connection: Connection) -> Facts:
+    """The request of a flow, as it was sent."""
+    data = flow.request.data
+    return Facts(
+        now_ms=now_ms,
+        request_id=new_request_id(),
+        method=data.method,
+        target=data.path,
+        headers=tuple((name.lower(), value.strip(b" \t")) for name, value in data.headers.fields),
+        body=data.content or b"",
+        connection=connection,
+    )
+
+
+def is_ambiguous(facts: Facts) -> bool:
+    """Does the request hold anything that two readers could read differently?"""
+    names = [name for name, _ in facts.headers]
+    if any(names.count(name) > 1 for name in SINGLE) or any(name in names for name in REFUSED):
+        return True
+    return any(b"_" in name for name in names)

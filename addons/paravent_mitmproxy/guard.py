@@ -1,0 +1,157 @@
+"""The guard: the mitmproxy addon that stands between a flow and its caller.
+
+Rules of this file
+  1. Every hook fails open in mitmproxy: an exception is logged and the flow goes on. So each hook sets the refusal
+     first and lifts it last, and catches BaseException around its body.
+  2. What handles a failure does nothing that can fail: it assigns a response that was built at start.
+  3. A response is only ever assigned from `reply`, which seals it. The listener sends nothing else.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from mitmproxy import http
+
+from paravent.decide import Allow, Plan
+from paravent.drive import Engine
+from paravent.model import Answer, Connection, Facts, Release
+from paravent.reasons import Problem, Reason
+from paravent.telemetry.metrics import Metrics
+from paravent_mitmproxy import reply
+from paravent_mitmproxy.facts import facts_of, is_ambiguous
+
+STATE = "paravent"
+"""Where the guard keeps its half-done work in `flow.metadata`."""
+
+FAILURE = "paravent-failure"
+"""Where the listener says why there is no answer: a `Reason`. Never text from outside."""
+
+HOOK_DEADLINE_S = 5.0
+"""No hook may wait longer, whatever it waits for. Each port has a shorter deadline of its own."""
+
+
+@dataclass(slots=True)
+class InFlight:
+    """One request between two hooks."""
+
+    facts: Facts
+    language: str
+    plan: Plan | None = None
+    """Set when the request was let through."""
+    closed: bool = False
+    """Its decision is on record."""
+
+
+class Connections(Protocol):
+    """Who is at the other end of a flow's client connection."""
+
+    def connection_of(self, flow: http.HTTPFlow) -> Connection | None:
+        """None: not a connection that may carry requests (plaintext from a stranger, no TLS)."""
+        ...
+
+
+class Guard:
+    """Poison first, un-poison last."""
+
+    def __init__(self, engine: Engine, connections: Connections, metrics: Metrics) -> None:
+        self._engine = engine
+        self._connections = connections
+        self._metrics = metrics
+
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Poison the flow. It stays poisoned until `request` has decided."""
+        flow.response = reply.poison(reply.INTERNAL)
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Decide; lift the refusal only for a request that may go upstream, rebuilt."""
+        flow.response = reply.poison(reply.INTERNAL)
+        try:
+            async with asyncio.timeout(HOOK_DEADLINE_S):
+                flow.response = await self._request(flow)
+        except BaseException:
+            flow.response = reply.poison(reply.INTERNAL)
+            self._metrics.hook_raised("request")
+
+    async def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Never stream: a streamed body would pass before `response` sees it."""
+        if flow.response is not None:
+            flow.response.stream = False
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        """Reduce the answer; until that has succeeded, the flow holds a refusal."""
+        answered = flow.response
+        flow.response = reply.poison(reply.WITHHELD)
+        try:
+            async with asyncio.timeout(HOOK_DEADLINE_S):
+                flow.response = await self._response(flow, answered)
+        except BaseException:
+            flow.response = reply.poison(reply.WITHHELD)
+            self._metrics.hook_raised("response")
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """No answer came, or nobody waits for one: close the books all the same."""
+        flow.response = reply.poison(reply.WITHHELD)
+        try:
+            async with asyncio.timeout(HOOK_DEADLINE_S):
+                flow.response = await self._error(flow)
+        except BaseException:
+            flow.response = reply.poison(reply.WITHHELD)
+            self._metrics.hook_raised("error")
+
+    # ---- the bodies
+
+    async def _request(self, flow: http.HTTPFlow) -> http.Response | None:
+        connection = self._connections.connection_of(flow)
+        if connection is None:
+            return reply.poison(Problem.MALFORMED_REQUEST)
+        facts = facts_of(flow, self._engine.now_ms(), connection)
+        language = reply.language_of(facts.values(b"accept-language"))
+        state = InFlight(facts, language)
+        flow.metadata[STATE] = state
+        if is_ambiguous(facts):
+            state.closed = True
+            denial = await self._engine.refuse(facts, Reason.REQUEST_AMBIGUOUS)
+            return reply.deny(denial, facts.request_id, language)
+        verdict = await self._engine.decide(facts)
+        if not isinstance(verdict, Allow):
+            state.closed = True
+            return reply.deny(verdict, facts.request_id, language)
+        state.plan = verdict.plan
+        _rebuild(flow.request, verdict.plan)
+        return None
+
+    async def _response(self, flow: http.HTTPFlow, answered: http.Response | None) -> http.Response:
+        state = flow.metadata.get(STATE)
+        if not isinstance(state, InFlight) or state.plan is None or state.closed or answered is None:
+            # Nothing was asked of the upstream: whatever stands here is not an answer to us.
+            return reply.poison(reply.WITHHELD)
+        state.closed = True
+        headers = tuple((name.lower(), value) for name, value in answered.data.headers.fields)
+        answer = Answer(answered.data.status_code, headers, answered.data.content or b"")
+        outcome = await self._engine.settle(state.facts, state.plan, answer)
+        if isinstance(outcome, Release):
+            return reply.release(outcome, state.plan.usage)
+        return reply.withhold(outcome, state.facts.request_id, state.language)
+
+    async def _error(self, flow: http.HTTPFlow) -> http.Response:
+        reason = flow.metadata.get(FAILURE)
+        if not isinstance(reason, Reason):
+            reason = Reason.UPSTREAM_PROTOCOL
+        state = flow.metadata.get(STATE)
+        if not isinstance(state, InFlight) or state.plan is None or state.closed:
+            return reply.constant(reason)
+        state.closed = True
+        outcome = await self._engine.abandon(state.facts, state.plan, reason)
+        return reply.withhold(outcome, state.facts.request_id, state.language)
+
+
+def _rebuild(request: http.Request, plan: Plan) -> None:
+    """What goes upstream is ours to the last byte: no header, parameter or member of the caller's survives."""
+    ours = plan.upstream
+    request.data.method = ours.method
+    request.data.path = ours.target
+    request.data.authority = b""
+    request.data.headers = http.Headers(ours.headers)
+    request.data.content = ours.body
+    request.data.trailers = None

@@ -1,0 +1,104 @@
+r"""The head of a request, as bytes that can be read in one way only.
+
+    POST /v1/droits/consultation HTTP/1.1\r\n          accepted
+    Host: droits.example\r\n                           accepted
+    X-A: 1\n                                           refused: a bare LF ends a line for some readers
+    X-A : 1\r\n                                        refused: a name ends at its colon
+    GET http://other/ HTTP/1.1\r\n                     refused: absolute form
+    GET / HTTP/1.0\r\n                                 refused: exactly HTTP/1.1
+
+The grammar below admits a subset of RFC 9112; llhttp then parses what passed, and must agree. Whatever is outside is
+refused, never repaired.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import httptools
+
+from paravent.reasons import Reason
+from paravent_mitmproxy.facts import REFUSED, SINGLE
+from paravent_mitmproxy.listener.limits import Limits
+
+END: Final = b"\r\n\r\n"
+
+_HEAD: Final = re.compile(
+    # RFC 9112 section 3: method SP request-target SP HTTP-version CRLF. Origin form only, visible ASCII only.
+    rb"[A-Z]{3,16} /[!-~]{0,8191} HTTP/1\.1\r\n"
+    # RFC 9110 section 5.6.2 token, less the characters that a gateway behind may fold (underscore, dot).
+    # RFC 9110 section 5.5: field values here are visible ASCII, space and tab; obs-text and obs-fold are refused.
+    rb"(?:[A-Za-z0-9-]{1,64}:[\t !-~]{0,12288}\r\n)*"
+    rb"\r\n"
+)
+_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,8}")
+"""RFC 9110 section 8.6: 1*DIGIT. No sign, no list, no leading zero: each has two readings somewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head that passed."""
+
+    method: bytes
+    target: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    """Names as sent; values without surrounding blanks."""
+    body_bytes: int
+    close: bool
+    """The client asked to close after this answer."""
+
+
+class _Parsed:
+    """What llhttp makes of the same bytes."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
+def read_head(data: bytes, limits: Limits) -> Head | Reason:
+    """`data` is everything up to and with the empty line."""
+    if _HEAD.fullmatch(data) is None:
+        return Reason.REQUEST_AMBIGUOUS
+    parsed = _Parsed()
+    parser = httptools.HttpRequestParser(parsed)
+    try:
+        parser.feed_data(data)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return Reason.REQUEST_AMBIGUOUS
+    if not parsed.complete or parser.get_http_version() != "1.1" or parser.should_upgrade():
+        return Reason.REQUEST_AMBIGUOUS
+    return _judge(parser.get_method(), parsed, data, limits)
+
+
+def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits) -> Head | Reason:
+    if len(parsed.headers) > limits.headers:
+        return Reason.HEADERS_TOO_LARGE
+    line = data[: data.index(b"\r\n")]
+    if line != method + b" " + parsed.target + b" HTTP/1.1":
+        return Reason.REQUEST_AMBIGUOUS
+    headers = tuple((name, value.strip(b" \t")) for name, value in parsed.headers)
+    names = [name.lower() for name, _ in headers]
+    # RFC 9112 section 3.2: a request without exactly one Host is answered 400.
+    if names.count(b"host") != 1 or any(name in names for name in REFUSED):
+        return Reason.REQUEST_AMBIGUOUS
+    if any(names.count(name) > 1 for name in SINGLE):
+        return Reason.REQUEST_AMBIGUOUS
+    by_name = dict(zip(names, (value for _, value in headers), strict=True))
+    length = by_name.get(b"content-length", b"0")
+    if _LENGTH.fullmatch(length) is None:
+        return Reason.REQUEST_AMBIGUOUS
+    if int(length) > limits.body_bytes:
+        return Reason.REQUEST_TOO_LARGE
+    close = b"close" in by_name.get(b"connection", b"").lower()
+    return Head(method, parsed.target, headers, int(length), close)

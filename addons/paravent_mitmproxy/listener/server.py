@@ -1,0 +1,71 @@
+"""The listener as mitmproxy knows servers: a proxy mode and its server instance, registered by subclassing."""
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import ClassVar, Literal, override
+
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
+from mitmproxy.proxy.mode_specs import ProxyMode
+
+from paravent_mitmproxy.listener.client import ClientConnection, House
+
+BACKLOG = 1024
+
+
+@dataclass(frozen=True)
+class ParaventMode(ProxyMode):
+    """`paravent@HOST:PORT`. mitmproxy derives the name from the class's."""
+
+    @override
+    def __post_init__(self) -> None:
+        if self.data:
+            raise ValueError("the mode takes no data: the upstream is in the configuration")
+
+    @property
+    @override
+    def description(self) -> str:
+        return "strict HTTP/1.1 listener"
+
+    @property
+    @override
+    def transport_protocol(self) -> Literal["tcp", "udp", "both"]:
+        return "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """What the server instance listens with. mitmproxy makes the instance, so it finds this on the class."""
+
+    sock: socket.socket
+    """Bound before mitmproxy starts, so that a taken port is reported before anything runs."""
+    house: House
+    tls: ssl.SSLContext | None
+
+
+class ParaventInstance(AsyncioServerInstance[ParaventMode]):
+    """Accepts connections for `ClientConnection`. mitmproxy's own layers never see them."""
+
+    doorway: ClassVar[Doorway | None] = None
+
+    @override
+    def make_top_layer(self, context: Context) -> Layer:
+        raise NotImplementedError("no connection of this listener reaches mitmproxy's layers")
+
+    @override
+    async def listen(self, host: str, port: int) -> list[asyncio.Server]:  # type: ignore[override]
+        doorway = ParaventInstance.doorway
+        if doorway is None:
+            raise RuntimeError("the listener was started before its doorway was set")
+        limits = doorway.house.limits
+        server = await asyncio.get_running_loop().create_server(
+            lambda: ClientConnection(doorway.house),
+            sock=doorway.sock,
+            ssl=doorway.tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=limits.handshake_s if doorway.tls else None,
+        )
+        return [server]

@@ -1,0 +1,147 @@
+"""One proxy node: a mitmproxy Master built in code, its listener, and the management listener beside it.
+
+No default addons, no script loader, no configuration file: the chain is Proxyserver, Frost, Herald and, last, the
+guard. It is asserted before the listener opens.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from mitmproxy import connection, ctx
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.master import Master
+
+from paravent.settings import Settings
+from paravent.telemetry import logs
+from paravent.telemetry.management import Management
+from paravent.wiring import Runtime
+from paravent_mitmproxy.guard import Guard
+from paravent_mitmproxy.listener.client import House
+from paravent_mitmproxy.listener.exchange import Exchange
+from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.listener.server import Doorway, ParaventInstance
+from paravent_mitmproxy.listener.tls import client_context, server_context
+from paravent_mitmproxy.listener.upstream import Origin, Upstream
+from paravent_mitmproxy.options import Frost, frozen_options
+
+log = logging.getLogger(logs.OURS)
+
+DRAIN_POLL_S: Final = 0.05
+
+
+class Node:
+    """Built inside a running event loop, run once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        listening: socket.socket,
+        management: Management,
+        announce: Callable[["Node"], None],
+        limits: Limits | None = None,
+    ) -> None:
+        """`listening`: bound, so that a taken port was reported before anything ran. `announce`: when it answers."""
+        self.runtime = runtime
+        self.management = management
+        self._listening = listening
+        self.port = int(listening.getsockname()[1])
+        """Where it really listens, also when port 0 was asked for."""
+        self._stopping = asyncio.Event()
+        mode = f"paravent@{settings.listen.address.host}:{self.port}"
+        self.master = Master(frozen_options(mode))
+        origin = _origin(settings)
+        self._upstream = Upstream(origin)
+        server = connection.Server(address=(origin.host, origin.port))
+        server.tls = origin.tls is not None
+        exchange = Exchange(self.master.addons, self._upstream, server, runtime.metrics)
+        self.house = House(exchange, runtime.engine, runtime.metrics, limits or Limits())
+        ParaventInstance.doorway = self._doorway(settings)
+        self.guard = Guard(runtime.engine, self.house, runtime.metrics)
+        self._proxyserver = Proxyserver()
+        self.master.addons.add(self._proxyserver, Frost(mode), Herald(self, announce), self.guard)
+        self._assert_chain()
+
+    async def run(self) -> None:
+        """Until `stop` has drained it. Whatever ends it, the listeners are closed afterwards."""
+        loop = asyncio.get_running_loop()
+        self.management.start()
+        background = [loop.create_task(self.runtime.watch_policy()), loop.create_task(self._drain())]
+        try:
+            await self.master.run()
+        finally:
+            for task in background:
+                task.cancel()
+            self._upstream.close()
+            self.management.close()
+
+    def stop(self) -> None:
+        """Drain and end. The second call ends at once."""
+        if self._stopping.is_set():
+            self.master.shutdown()
+        self._stopping.set()
+
+    async def _drain(self) -> None:
+        """Not ready, no new connections, requests in flight finish, then the end."""
+        await self._stopping.wait()
+        self.runtime.listening = False
+        house = self.house
+        house.draining = True
+        for server in list(self._proxyserver.servers):
+            with contextlib.suppress(Exception):
+                await server.stop()
+        log.info("draining", extra={"count": len(house.connections)})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(house.limits.drain_s):
+                while house.connections:
+                    for each in list(house.connections):
+                        each.close_if_idle()
+                    await asyncio.sleep(DRAIN_POLL_S)
+        self.master.shutdown()
+
+    def _doorway(self, settings: Settings) -> Doorway:
+        listen = settings.listen
+        if listen.certificate is not None and listen.key is not None:
+            tls = server_context(listen.certificate, listen.key, listen.client_ca)
+            return Doorway(self._listening, self.house, tls)
+        self.house.plaintext_from = listen.plaintext_from
+        return Doorway(self._listening, self.house, None)
+
+    def _assert_chain(self) -> None:
+        """The guard is last, and nobody else is there: a later addon could edit, an earlier one could halt."""
+        chain = self.master.addons.chain
+        names = [type(addon).__name__ for addon in chain]
+        if names != ["Proxyserver", "Frost", "Herald", "Guard"] or chain[-1] is not self.guard:
+            raise RuntimeError("the chain of addons is not ours")
+
+
+class Herald:
+    """The addon that learns from mitmproxy that its servers have been started."""
+
+    def __init__(self, node: Node, announce: Callable[[Node], None]) -> None:
+        self._node = node
+        self._announce = announce
+
+    def running(self) -> None:
+        """Called once."""
+        if not ctx.master.addons.get("proxyserver").listen_addrs():
+            log.error("listener_failed")
+            ctx.master.shutdown()
+            return
+        self._node.runtime.listening = True
+        log.info("listening", extra={"revision": self._node.runtime.revision})
+        self._announce(self._node)
+
+
+def _origin(settings: Settings) -> Origin:
+    upstream = settings.upstream
+    tls = None
+    if upstream.tls:
+        if upstream.ca is None:
+            raise ValueError("settings let an https upstream through without its CA")
+        tls = client_context(upstream.ca, upstream.client_certificate, upstream.client_key)
+    return Origin(upstream.host, upstream.port, tls, upstream.timeout_s)

@@ -1,0 +1,125 @@
+"""Verdicts and outcomes as responses. The only place that makes bytes for a caller.
+
+Headers come from the list in this file; nothing of the upstream's is copied. Bodies are either the reduced answer or
+one constant document per problem and language (RFC 9457), which differs between two callers in its reference only.
+"""
+
+import math
+from functools import lru_cache
+from http import HTTPStatus
+
+import orjson
+
+from paravent.effects import Usage
+from paravent.identity.challenge import www_authenticate
+from paravent.model import Challenge, Deny, Release, Withhold
+from paravent.quota.headers import rate_limit_headers
+from paravent.reasons import Problem, Reason
+from paravent_mitmproxy.seal import SealedResponse, seal
+
+type Headers = tuple[tuple[bytes, bytes], ...]
+
+COMMON: Headers = (
+    # RFC 9111 section 5.2.2.5: no cache, shared or private, may keep an answer about a person.
+    (b"Cache-Control", b"no-store"),
+    (b"X-Content-Type-Options", b"nosniff"),
+)
+PROBLEM_TYPE = b"application/problem+json"
+
+
+def release(outcome: Release, usage: tuple[Usage, ...]) -> SealedResponse:
+    """The reduced answer."""
+    headers = (*COMMON, (b"Content-Type", outcome.content_type), *rate_limit_headers(usage))
+    return seal(200, b"OK", headers, outcome.body)
+
+
+def deny(denial: Deny, reference: str, language: str) -> SealedResponse:
+    """A refusal, with its challenge or the time to wait."""
+    return problem(denial.reason.problem, reference, language, denial.challenge, denial.retry_after_s)
+
+
+def withhold(outcome: Withhold, reference: str, language: str) -> SealedResponse:
+    """The upstream answered, or failed to; its bytes stay here."""
+    return problem(outcome.reason.problem, reference, language, None, outcome.retry_after_s)
+
+
+def problem(
+    kind: Problem,
+    reference: str,
+    language: str,
+    challenge: Challenge | None = None,
+    retry_after_s: float | None = None,
+) -> SealedResponse:
+    """One problem document."""
+    headers = [*COMMON, (b"Content-Type", PROBLEM_TYPE), (b"Content-Language", language.encode("ascii"))]
+    # RFC 9110 section 12.5.5: the body depends on Accept-Language, the answer must say so.
+    headers.append((b"Vary", b"Accept-Language"))
+    if challenge is not None:
+        headers.append((b"WWW-Authenticate", www_authenticate(challenge)))
+    if retry_after_s is not None:
+        headers.append((b"Retry-After", str(max(1, math.ceil(retry_after_s))).encode("ascii")))
+    before, after = _document(kind, language)
+    status = HTTPStatus(kind.status)
+    return seal(kind.status, status.phrase.encode("ascii"), tuple(headers), before + reference.encode("ascii") + after)
+
+
+@lru_cache
+def _document(kind: Problem, language: str) -> tuple[bytes, bytes]:
+    """The document around its reference."""
+    text = kind.value
+    french = language == "fr"
+    document = {
+        "type": kind.type,
+        "title": text.title_fr if french else text.title_en,
+        "status": text.status,
+        "detail": text.advice_fr if french else text.advice_en,
+        "reference": "?",
+    }
+    before, _, after = orjson.dumps(document).rpartition(b"?")
+    return before, after
+
+
+def language_of(accept_language: tuple[bytes, ...]) -> str:
+    """Fr unless the caller clearly prefers English: the practitioners are French (RFC 9110 section 12.5.4)."""
+    best, chosen = 0.0, "fr"
+    for part in b",".join(accept_language)[:256].lower().split(b",")[:10]:
+        tag, _, parameter = part.partition(b";")
+        primary = tag.strip().partition(b"-")[0]
+        if primary not in {b"fr", b"en"}:
+            continue
+        quality = _quality(parameter.strip())
+        if quality > best:
+            best, chosen = quality, primary.decode("ascii")
+    return chosen
+
+
+def _quality(parameter: bytes) -> float:
+    if not parameter:
+        return 1.0
+    name, _, value = parameter.partition(b"=")
+    digits = value.strip()
+    if name.strip() != b"q" or not digits.replace(b".", b"", 1).isdigit():
+        return 0.0
+    return min(1.0, float(digits))
+
+
+INTERNAL = Problem.UNAVAILABLE
+"""What a poisoned flow answers: the request half failed."""
+WITHHELD = Problem.ANSWER_WITHHELD
+"""What a poisoned flow answers: the response half failed."""
+
+NO_REFERENCE = "00000000000000000000000000000000"
+"""The reference of a refusal that could not even be recorded."""
+
+
+def poison(kind: Problem) -> SealedResponse:
+    """A refusal that needs nothing: set first in every hook, lifted last."""
+    return _POISON[kind]
+
+
+_POISON = {kind: problem(kind, NO_REFERENCE, "fr") for kind in Problem}
+
+
+def constant(reason: Reason) -> SealedResponse:
+    """The refusal of a reason without a request to name."""
+    return _POISON[reason.problem]

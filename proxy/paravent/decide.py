@@ -1,0 +1,235 @@
+"""The one path, top to bottom: a request becomes a verdict, an answer becomes an outcome.
+
+`decide` starts from deny and lifts it last: each step either returns a `Deny` or learns one more thing.
+`settle` is its second half. It never asks the policy again: what it needs was bound into the `Plan` when the
+request was let through, so a reload between the two cannot mix revisions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from paravent import effects
+from paravent.effects import Charge, Deciding, OverBudget, Settle, StoreDown, Usage
+from paravent.identity.assertion import Assertor
+from paravent.identity.authenticate import Authenticated, Requirement, authenticate
+from paravent.identity.issuers import Issuer
+from paravent.masking.view import Reduced, View
+from paravent.model import (
+    About,
+    Answer,
+    Asked,
+    Deny,
+    Facts,
+    Practitioner,
+    Release,
+    Secret,
+    Subject,
+    UpstreamRequest,
+    Withhold,
+)
+from paravent.nir import subject_of_card, subject_of_person
+from paravent.policy.match import Matched, RouteTable
+from paravent.policy.question import Question, read_question
+from paravent.quota.charges import budgets_of, reason_of
+from paravent.reasons import Reason
+from paravent.rules import Operation, Policy
+
+PURPOSE_HEADER = b"paravent-purpose"
+"""Optional. Without it the profession's default purpose applies; it can only choose among views, never widen one."""
+
+JSON = b"application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything a decision reads. Compiled once, swapped whole at a reload."""
+
+    policy: Policy
+    routes: RouteTable
+    views: Mapping[tuple[str, str, str], View]
+    """(operation, profession code, purpose) → what may leave."""
+    issuers: Mapping[str, Issuer]
+    """By issuer URL, exactly as the tokens write it."""
+    external_origin: str
+    """Scheme and authority that callers use: what a DPoP proof's `htu` is compared with."""
+    subject_key: Secret[bytes]
+    """Keys the hashes that stand for persons."""
+    assertor: Assertor
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request that was let through, and all that its answer will need."""
+
+    about: About
+    operation: Operation
+    view: View
+    asked: Asked
+    charge: Charge
+    usage: tuple[Usage, ...]
+    upstream: UpstreamRequest
+    revision: str
+    subject_key: Secret[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The upstream may be asked, with `plan.upstream` and nothing else."""
+
+    plan: Plan
+
+
+type Verdict = Allow | Deny
+type Outcome = Release | Withhold
+
+
+def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
+    """May this question be asked of the upstream? All reservations are made when the answer is `Allow`."""
+    matched = rules.routes.match(facts.method, facts.target)
+    if matched is None:
+        return Deny(Reason.OPERATION_UNKNOWN)
+    operation = matched.operation
+    about = About(operation=operation.name)
+
+    requirement = Requirement(operation.level, operation.max_auth_age_s)
+    identified = yield from authenticate(
+        facts, rules.issuers, rules.policy.assurance, requirement, rules.external_origin
+    )
+    if not isinstance(identified, Authenticated):
+        about = replace(about, practitioner=identified.practitioner)
+        return Deny(identified.reason, about, challenge=identified.challenge)
+    practitioner = identified.practitioner
+    about = replace(about, practitioner=practitioner, evidence=identified.evidence)
+
+    purpose = _purpose(facts, rules.policy, practitioner)
+    if isinstance(purpose, Reason):
+        return Deny(purpose, about)
+    about = replace(about, purpose=purpose)
+    view = rules.views.get((operation.name, practitioner.profession, purpose))
+    if view is None:
+        return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
+
+    question = _read(matched, facts)
+    if isinstance(question, Reason):
+        return Deny(question, about)
+    subject = _subject(operation, question.asked, rules.subject_key)
+    about = replace(about, subject=subject)
+
+    budgets = budgets_of(rules.policy.quotas, practitioner)
+    if budgets is None:
+        return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
+    charge = Charge(facts.request_id, facts.now_ms, budgets, (subject,) if subject else ())
+    charged = yield from effects.charge(charge)
+    if isinstance(charged, StoreDown):
+        return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
+    if isinstance(charged, OverBudget):
+        return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
+
+    upstream = _upstream_request(facts, question, practitioner, rules.assertor)
+    plan = Plan(
+        about,
+        operation,
+        view,
+        question.asked,
+        charge,
+        charged.usage,
+        upstream,
+        rules.policy.revision,
+        rules.subject_key,
+    )
+    return Allow(plan)
+
+
+def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
+    """What of this answer may leave, and who is charged for it."""
+    reduced = _reduce(plan, answer)
+    disclosed = _disclosed(plan, reduced) if isinstance(reduced, Reduced) else ()
+    missed = reduced in {Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS} if isinstance(reduced, Reason) else False
+    settled = yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed))
+    if isinstance(reduced, Reason):
+        return Withhold(reduced, plan.about)
+    if isinstance(settled, StoreDown):
+        return Withhold(Reason.STATE_UNAVAILABLE, plan.about, retry_after_s=1)
+    if isinstance(settled, OverBudget):
+        return Withhold(reason_of(settled), plan.about, retry_after_s=settled.retry_after_s)
+    return Release(reduced.body, JSON, plan.about, disclosed, reduced.released, reduced.dropped)
+
+
+def abandon(plan: Plan, reason: Reason, now_ms: int) -> Deciding[Withhold]:
+    """No answer came, or nobody is left to read it.
+
+    A caller who hung up keeps paying for whom they asked about: aborting must not be a way to ask for free. Where
+    the failure is on our side nothing was disclosed, and the reservation is given back.
+    """
+    disclosed = plan.charge.persons if reason is Reason.CLIENT_LEFT else ()
+    yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed=False))
+    return Withhold(reason, plan.about)
+
+
+def _purpose(facts: Facts, policy: Policy, practitioner: Practitioner) -> str | Reason:
+    named = facts.values(PURPOSE_HEADER)
+    if len(named) > 1:
+        return Reason.REQUEST_AMBIGUOUS
+    if named:
+        purpose = named[0].decode("ascii", errors="replace")
+        return purpose if purpose in policy.purposes else Reason.PURPOSE_NOT_ALLOWED
+    return policy.default_purpose.get(practitioner.profession, Reason.PROFESSION_NOT_ALLOWED)
+
+
+def _read(matched: Matched, facts: Facts) -> Question | Reason:
+    return read_question(matched.operation, matched.parameters, facts.body, facts.values(b"content-type"))
+
+
+def _subject(operation: Operation, asked: Asked, key: Secret[bytes]) -> Subject | None:
+    if asked.nir is not None and asked.birth_date is not None and asked.birth_rank is not None:
+        return subject_of_person(key, asked.nir, asked.birth_date, asked.birth_rank)
+    if operation.subject.card:
+        amc, member = (asked.fields[name] for name in operation.subject.card)
+        return subject_of_card(key, amc, member)
+    return None
+
+
+def _upstream_request(facts: Facts, question: Question, who: Practitioner, assertor: Assertor) -> UpstreamRequest:
+    headers = [
+        (b"accept", JSON),
+        # A compressed answer would have to be inflated before it can be judged; we ask for none and refuse any.
+        (b"accept-encoding", b"identity"),
+        (b"paravent-assertion", assertor.sign(who, facts.now_s)),
+        (b"paravent-request", facts.request_id.encode("ascii")),
+    ]
+    if question.body:
+        headers.append((b"content-type", JSON))
+    return UpstreamRequest(facts.method, question.target, tuple(headers), question.body)
+
+
+# RFC 9110 section 8.3.1: type and subtype are case-insensitive; of the parameters only charset=utf-8 is understood.
+_JSON_TYPES = frozenset({b"application/json", b"application/json;charset=utf-8"})
+
+
+def _reduce(plan: Plan, answer: Answer) -> Reduced | Reason:
+    if answer.status in {404, 422}:
+        # Unknown, malformed and not entitled look the same: an answer is not an oracle.
+        return Reason.BENEFICIARY_UNKNOWN
+    if answer.status != 200:
+        return Reason.ANSWER_STATUS
+    if answer.values(b"content-encoding"):
+        return Reason.ANSWER_ENCODING
+    types = answer.values(b"content-type")
+    if len(types) != 1 or types[0].lower().replace(b" ", b"") not in _JSON_TYPES:
+        return Reason.ANSWER_TYPE
+    reduced = plan.view.apply(answer.body, plan.asked)
+    if isinstance(reduced, Reduced) and plan.operation.response.scope == "listed" and not reduced.persons:
+        return Reason.BENEFICIARY_UNKNOWN
+    return reduced
+
+
+def _disclosed(plan: Plan, reduced: Reduced) -> tuple[Subject, ...]:
+    """Who this answer discloses: the person asked about under the name they were asked by, or everyone listed."""
+    if plan.operation.response.scope == "asked":
+        return plan.charge.persons
+    return tuple(
+        dict.fromkeys(
+            subject_of_person(plan.subject_key, person.nir, person.birth_date, person.birth_rank)
+            for person in reduced.persons
+        )
+    )

@@ -1,0 +1,117 @@
+"""Runs the deciding generators against the ports, and keeps the order that fails closed.
+
+record, durable → release. A denial is recorded too. What cannot be recorded is not given.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from paravent.audit.record import record
+from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, abandon, decide, settle
+from paravent.effects import Charge, Deciding, Effect, FindKey, ProofSeen, Reply, Settle
+from paravent.model import Answer, Deny, Facts, Release, Withhold
+from paravent.ports import AuditSink, Clock, KeySource, Ledger
+from paravent.reasons import Reason
+from paravent.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world, as far as a decision needs it."""
+
+    clock: Clock
+    keys: KeySource
+    ledger: Ledger
+    audit: AuditSink
+
+
+class Engine:
+    """Decides, settles and records. One per worker."""
+
+    def __init__(self, ports: Ports, rules: Callable[[], Rulebook], metrics: Metrics) -> None:
+        """`rules` gives the revision in force; it is asked once per request."""
+        self._ports = ports
+        self._rules = rules
+        self._metrics = metrics
+
+    def now_ms(self) -> int:
+        return self._ports.clock.now_ms()
+
+    async def decide(self, facts: Facts) -> Verdict:
+        """Judge a request. A `Deny` is already on record when this returns."""
+        started = time.perf_counter()
+        rules = self._rules()
+        if not self._ports.audit.healthy:
+            # Nothing may be asked of the upstream that could not be recorded.
+            verdict: Verdict = Deny(Reason.AUDIT_UNAVAILABLE, retry_after_s=1)
+        else:
+            verdict = await self._run(decide(facts, rules))
+        self._metrics.stage("decide", time.perf_counter() - started)
+        if isinstance(verdict, Allow):
+            self._metrics.allowed(verdict.plan.usage)
+            return verdict
+        return await self._deny(facts, verdict, rules.policy.revision)
+
+    async def refuse(self, facts: Facts, reason: Reason) -> Deny:
+        """Record a request that never became a question: bytes that are not HTTP as we speak it, a full house."""
+        return await self._deny(facts, Deny(reason), self._rules().policy.revision)
+
+    async def settle(self, facts: Facts, plan: Plan, answer: Answer) -> Outcome:
+        """Judge an answer. A `Release` is durably on record when this returns."""
+        started = time.perf_counter()
+        outcome = await self._run(settle(plan, answer, self.now_ms()))
+        self._metrics.stage("settle", time.perf_counter() - started)
+        return await self._finish(facts, plan, outcome)
+
+    async def abandon(self, facts: Facts, plan: Plan, reason: Reason) -> Withhold:
+        """Close the books of a request whose answer never came, or has nobody left to read it."""
+        outcome = await self._run(abandon(plan, reason, self.now_ms()))
+        finished = await self._finish(facts, plan, outcome)
+        return finished if isinstance(finished, Withhold) else Withhold(Reason.INTERNAL_ERROR, plan.about)
+
+    async def _deny(self, facts: Facts, denial: Deny, revision: str) -> Deny:
+        if not await self._record(facts, denial, denial.reason.problem.status, revision):
+            denial = replace(denial, reason=Reason.AUDIT_UNAVAILABLE, challenge=None, retry_after_s=1)
+        self._metrics.decided(denial, self._elapsed_s(facts))
+        return denial
+
+    async def _finish(self, facts: Facts, plan: Plan, outcome: Outcome) -> Outcome:
+        status = 200 if isinstance(outcome, Release) else outcome.reason.problem.status
+        if not await self._record(facts, outcome, status, plan.revision):
+            outcome = Withhold(Reason.AUDIT_UNAVAILABLE, plan.about, retry_after_s=1)
+        self._metrics.decided(outcome, self._elapsed_s(facts))
+        return outcome
+
+    async def _record(self, facts: Facts, result: Deny | Withhold | Release, status: int, revision: str) -> bool:
+        started = time.perf_counter()
+        line = record(facts, result, status=status, revision=revision, elapsed_ms=self.now_ms() - facts.now_ms)
+        written = await self._ports.audit.append(line)
+        self._metrics.appended(written, time.perf_counter() - started)
+        return written
+
+    def _elapsed_s(self, facts: Facts) -> float:
+        return max(0, self.now_ms() - facts.now_ms) / 1000
+
+    async def _run[Result](self, deciding: Deciding[Result]) -> Result:
+        try:
+            effect = next(deciding)
+            while True:
+                effect = deciding.send(await self._perform(effect))
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result
+
+    async def _perform(self, effect: Effect) -> Reply:
+        match effect:
+            case FindKey():
+                return self._ports.keys.find(effect)
+            case ProofSeen():
+                return await self._ports.ledger.proof_seen(effect, self.now_ms())
+            case Charge():
+                return await self._ports.ledger.charge(effect)
+            case Settle():
+                return await self._ports.ledger.settle(effect)
+            case _:
+                assert_never(effect)

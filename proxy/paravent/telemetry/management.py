@@ -1,0 +1,125 @@
+"""The management listener: metrics, health, readiness and our public key. Its own port, its own threads.
+
+Never a path of the proxied port, so that no caller can reach it; and off the event loop, so that a slow scrape
+cannot delay a practitioner.
+"""
+
+import json
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from threading import Thread
+from typing import Final, override
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from paravent.telemetry.logs import OURS
+from paravent.telemetry.metrics import Metrics
+
+type Readiness = Callable[[], Mapping[str, bool]]
+"""What must be well for requests to be answered, by name: "policy", "keys.<issuer>", "audit", "state", "listener"."""
+
+TOLERATED: Final = frozenset({"policy"})
+"""A broken edit of the policy leaves the last good one in force on every node at once. A load balancer that then took
+them all out would turn a slip of the pen into an outage; the body, a metric and an alert say what is wrong."""
+
+log = logging.getLogger(OURS)
+
+
+class Management:
+    """Serves on a socket address until `close`."""
+
+    def __init__(self, host: str, port: int, metrics: Metrics, readiness: Readiness, jwks: object) -> None:
+        """Binds at once. Raises OSError when the address is taken."""
+        public_key = json.dumps(jwks).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # a client that sends nothing holds one thread, for ten seconds
+            server_version = "paravent"
+            sys_version = ""
+            # The standard page repeats what the client sent.
+            error_message_format = "refused\n"
+            error_content_type = "text/plain; charset=utf-8"
+
+            def do_GET(self) -> None:
+                match self.path:
+                    case "/metrics":
+                        self._send(200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry))
+                    case "/healthz":
+                        self._send(200, "text/plain; charset=utf-8", b"ok\n")
+                    case "/readyz":
+                        checks = _asked(readiness)
+                        body = json.dumps({"ready": is_ready(checks), "checks": dict(checks)}).encode()
+                        self._send(200 if is_ready(checks) else 503, "application/json", body + b"\n")
+                    case "/jwks.json":
+                        self._send(200, "application/jwk-set+json", public_key)
+                    case _:
+                        self._send(404, "text/plain; charset=utf-8", b"not found\n")
+
+            def _send(self, status: int, content_type: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                self.wfile.write(body)
+
+            @override
+            def log_message(self, format: str, *args: object) -> None:
+                """Scrapes are not news, and a path is not ours to log."""
+
+        self._server = (_Server6 if ":" in host else _Server)((host, port), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(POLL_S,), name="management", daemon=True)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it really listens, also when port 0 was asked for."""
+        host, port = self._server.server_address[:2]
+        return str(host), port
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+
+POLL_S = 0.1
+"""How long `close` may have to wait. socketserver's default is half a second."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    @override
+    def server_bind(self) -> None:
+        """Without HTTPServer's own: it looks the address up in the DNS, which can hold the start for seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """In place of a traceback on standard error, which would go past our log and its rules."""
+        log.warning("management_request_failed", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def is_ready(checks: Mapping[str, bool]) -> bool:
+    """Are requests answered? A check in `TOLERATED` may fail meanwhile, and is shown to have failed."""
+    return all(well for name, well in checks.items() if name not in TOLERATED)
+
+
+def _asked(readiness: Readiness) -> Mapping[str, bool]:
+    """What cannot be asked is not ready."""
+    try:
+        return readiness()
+    except Exception:
+        log.exception("readiness_failed")
+        return {"readiness": False}

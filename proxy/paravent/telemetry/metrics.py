@@ -1,0 +1,345 @@
+"""Every metric, in one table.
+
+Labels are closed lists (reasons, operations and professions of the policy, scopes), so the number of series is
+bounded by the policy's size whatever callers send. Names follow namespace_name_unit. Children are bound once: a
+lookup by label costs four times an increment.
+
+Every series whose labels are known beforehand exists from the start, at 0. Prometheus cannot see a counter's step
+from absent to 1, so an alert on "any" would sleep through the first, which is the one that counts.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.platform_collector import PlatformCollector
+
+from paravent.effects import Scope, Usage
+from paravent.model import Deny, Release, Withhold
+from paravent.reasons import Reason
+
+FAST_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+"""Our own work: the target is 2 ms added at the 99th percentile, and no pause over 20 ms."""
+
+WHOLE_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""A whole request, upstream included: Prometheus' default range."""
+
+SHARE: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+"""How full a budget is after a charge."""
+
+
+class Metrics:
+    """The metrics of one process, on their own registry so that tests and workers never share one."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._decisions = Counter(
+            "paravent_decisions",
+            "Requests decided: released, denied before the upstream was asked, or withheld after.",
+            ["operation", "decision", "reason"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "paravent_request_seconds",
+            "From the last byte of a request's head to its decision being on record.",
+            ["decision"],
+            buckets=WHOLE_S,
+            registry=self.registry,
+        )
+        self._stage_seconds = Histogram(
+            "paravent_stage_seconds",
+            "One stage of a request: decide, upstream, settle, audit.",
+            ["stage"],
+            buckets=FAST_S,
+            registry=self.registry,
+        )
+        self._persons = Counter(
+            "paravent_persons_disclosed",
+            "Persons in released answers; the same person in two answers counts twice.",
+            ["operation", "profession"],
+            registry=self.registry,
+        )
+        self._values_released = Counter(
+            "paravent_values_released",
+            "Field values that left in released answers.",
+            ["operation"],
+            registry=self.registry,
+        )
+        self._values_dropped = Counter(
+            "paravent_values_dropped",
+            "Field values of the upstream that did not leave.",
+            ["operation"],
+            registry=self.registry,
+        )
+        self._budget_used_ratio = Histogram(
+            "paravent_budget_used_ratio",
+            "How full the practitioner's own budget was after a charge, per kind and window.",
+            ["kind", "window_s"],
+            buckets=SHARE,
+            registry=self.registry,
+        )
+        self._audit_failures = Counter(
+            "paravent_audit_failures", "Records that could not be written in time.", registry=self.registry
+        )
+        self._upstream_failures = Counter(
+            "paravent_upstream_failures",
+            "Exchanges with the upstream that gave no usable answer.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._guard_exceptions = Counter(
+            "paravent_guard_exceptions",
+            "Exceptions caught at a hook of the guard: each one is a bug, and each one closed.",
+            ["hook"],
+            registry=self.registry,
+        )
+        self._connections = Gauge("paravent_connections", "Open client connections.", registry=self.registry)
+        self._connections_refused = Counter(
+            "paravent_connections_refused",
+            "Client connections closed before a request was read.",
+            ["cause"],
+            registry=self.registry,
+        )
+        self._unmarked = Counter(
+            "paravent_unmarked_responses",
+            "Responses that did not carry our mark and therefore did not leave.",
+            registry=self.registry,
+        )
+        self._policy_info = Gauge(
+            "paravent_policy_info", "1 for the policy revision in force.", ["revision"], registry=self.registry
+        )
+        self._policy_revisions: set[str] = set()
+        self._policy_loaded = Gauge(
+            "paravent_policy_loaded_timestamp_seconds",
+            "When the policy in force was loaded.",
+            registry=self.registry,
+        )
+        self._policy_broken = Gauge(
+            "paravent_policy_broken",
+            "1 while the policy folder holds a policy that cannot be used and the last good one stays in force.",
+            registry=self.registry,
+        )
+        self._build = Gauge("paravent_build_info", "1, by version.", ["version"], registry=self.registry)
+        self._ready = Gauge("paravent_ready", "1 when requests are answered.", registry=self.registry)
+        self._watched = {
+            name: Gauge(name, documentation, labels, registry=self.registry) for name, documentation, labels in WATCHED
+        }
+        self._child = lru_cache(maxsize=4096)(self._bind)
+        self._start_at_zero()
+
+    def _start_at_zero(self) -> None:
+        """The labels that need no policy to be known."""
+        for stage in STAGES:
+            self._stage_seconds.labels(stage)
+        for hook in HOOKS:
+            self._guard_exceptions.labels(hook)
+        for cause in CAUSES:
+            self._connections_refused.labels(cause)
+        for reason in NO_ANSWER:
+            self._upstream_failures.labels(reason.value)
+        for decision in ("release", "deny", "withhold"):
+            self._request_seconds.labels(decision)
+        for reason in UNROUTED:
+            self._decisions.labels("none", "deny", reason.value)
+
+    def expect(self, operations: Iterable[str], professions: Iterable[str]) -> None:
+        """Start the series of a policy at 0: about sixty for an operation. Call it for each revision that is loaded."""
+        codes = tuple(professions)
+        for operation in operations:
+            self._decisions.labels(operation, "release", "none")
+            for reason in DENIED:
+                self._decisions.labels(operation, "deny", reason.value)
+            for reason in WITHHELD:
+                self._decisions.labels(operation, "withhold", reason.value)
+            for code in codes:
+                self._persons.labels(operation, code)
+            self._values_released.labels(operation)
+            self._values_dropped.labels(operation)
+
+    # ---- requests
+
+    def decided(self, result: Deny | Withhold | Release, elapsed_s: float) -> None:
+        """One request came to its end."""
+        decision, reason = _words(result)
+        operation = result.about.operation or "none"
+        self._child(self._decisions, (operation, decision, reason)).inc()
+        self._child(self._request_seconds, (decision,)).observe(elapsed_s)
+        if isinstance(result, Release):
+            profession = result.about.practitioner.profession if result.about.practitioner else "none"
+            self._child(self._persons, (operation, profession)).inc(len(result.persons))
+            self._child(self._values_released, (operation,)).inc(sum(result.released.values()))
+            self._child(self._values_dropped, (operation,)).inc(result.dropped)
+
+    def allowed(self, usage: Iterable[Usage]) -> None:
+        """A charge fitted; how full the practitioner's windows are now."""
+        for each in usage:
+            if each.scope is not Scope.PRACTITIONER:
+                continue  # a fleet at half its budget says nothing of anybody
+            labels = (each.kind.value, str(each.window.per_s))
+            self._child(self._budget_used_ratio, labels).observe(each.used / max(1, each.window.limit))
+
+    def stage(self, stage: str, elapsed_s: float) -> None:
+        self._child(self._stage_seconds, (stage,)).observe(elapsed_s)
+
+    def appended(self, written: bool, elapsed_s: float) -> None:
+        self.stage("audit", elapsed_s)
+        if not written:
+            self._audit_failures.inc()
+
+    def upstream_failed(self, reason: str) -> None:
+        self._child(self._upstream_failures, (reason,)).inc()
+
+    def hook_raised(self, hook: str) -> None:
+        self._child(self._guard_exceptions, (hook,)).inc()
+
+    def unmarked_response(self) -> None:
+        self._unmarked.inc()
+
+    # ---- connections
+
+    def connection_opened(self) -> None:
+        self._connections.inc()
+
+    def connection_closed(self) -> None:
+        self._connections.dec()
+
+    def connection_refused(self, cause: str) -> None:
+        """`cause`: "full", "network_full", "plaintext", "draining"."""
+        self._child(self._connections_refused, (cause,)).inc()
+
+    # ---- what is in force
+
+    def policy_loaded(self, revision: str, now_s: float) -> None:
+        # The new one first: a scrape in between sees two revisions, never none.
+        self._policy_info.labels(revision).set(1)
+        for labels in self._policy_revisions - {revision}:
+            self._policy_info.remove(labels)
+        self._policy_revisions = {revision}
+        self._policy_loaded.set(now_s)
+        self._policy_broken.set(0)
+
+    def policy_broken(self) -> None:
+        self._policy_broken.set(1)
+
+    def built(self, version: str) -> None:
+        self._build.labels(version).set(1)
+
+    def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """A gauge that is read when it is scraped. One of `WATCHED` has its documentation there."""
+        gauge = self._watched.get(name) or Gauge(name, documentation, registry=self.registry)
+        gauge.set_function(_or_nan(read))
+
+    def watch_each(self, name: str, documentation: str, label: str, read: Mapping[str, Callable[[], float]]) -> None:
+        """A gauge per value of one closed label."""
+        gauge = self._watched.get(name) or Gauge(name, documentation, [label], registry=self.registry)
+        for value, function in read.items():
+            gauge.labels(value).set_function(_or_nan(function))
+
+    def ready(self, read: Callable[[], bool]) -> None:
+        """Read when scraped. What cannot say that it is ready is not."""
+
+        def value() -> float:
+            try:
+                return float(read())
+            except Exception:
+                return 0.0
+
+        self._ready.set_function(value)
+
+    @staticmethod
+    def _bind[Metric: (Counter, Histogram)](metric: Metric, labels: tuple[str, ...]) -> Metric:
+        return metric.labels(*labels)
+
+
+WATCHED: Final = (
+    (
+        "paravent_keys_age_seconds",
+        "Since the key set of an issuer was last confirmed; NaN before the first time.",
+        ("issuer",),
+    ),
+    ("paravent_keys_failures", "Reads of an issuer's key set that gave none, since the start.", ("issuer",)),
+    ("paravent_state_queue", "Operations waiting for the state store.", ()),
+)
+"""Gauges that are read when they are scraped: name, documentation, labels. `wiring` says what to read."""
+
+STAGES: Final = ("decide", "upstream", "settle", "audit")
+"""The values of the label `stage`."""
+
+HOOKS: Final = ("requestheaders", "request", "responseheaders", "response", "error", "listener")
+"""The hooks of the guard, and the listener around them: the values of the label `hook`."""
+
+CAUSES: Final = ("draining", "plaintext", "full", "network_full")
+"""Why a connection was refused: the values of the label `cause`."""
+
+NO_ANSWER: Final = (
+    Reason.UPSTREAM_UNREACHABLE,
+    Reason.UPSTREAM_PROTOCOL,
+    Reason.UPSTREAM_TIMEOUT,
+    Reason.ANSWER_TOO_LARGE,
+    Reason.INTERNAL_ERROR,
+    Reason.CLIENT_LEFT,
+)
+"""What an exchange with the upstream can end in instead of an answer."""
+
+UNROUTED: Final = (
+    Reason.REQUEST_AMBIGUOUS,
+    Reason.REQUEST_TOO_LARGE,
+    Reason.HEADERS_TOO_LARGE,
+    Reason.OPERATION_UNKNOWN,
+    Reason.AUDIT_UNAVAILABLE,
+    Reason.INTERNAL_ERROR,
+    Reason.DRAINING,
+)
+"""Refusals before an operation was found: operation "none"."""
+
+EITHER: Final = frozenset(
+    {
+        Reason.PERSONS_OVER_BUDGET,
+        Reason.STATE_UNAVAILABLE,
+        Reason.AUDIT_UNAVAILABLE,
+        Reason.INTERNAL_ERROR,
+    }
+)
+"""Can come before the upstream is asked and after."""
+
+WITHHELD: Final = tuple(
+    reason
+    for reason in Reason
+    if reason in EITHER
+    or reason.value.startswith(("answer_", "upstream_"))
+    or reason in {Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS, Reason.CLIENT_LEFT}
+)
+"""What an answer can be withheld for."""
+
+DENIED: Final = tuple(
+    reason
+    for reason in Reason
+    if reason in EITHER or (reason not in WITHHELD and (reason is Reason.REQUEST_AMBIGUOUS or reason not in UNROUTED))
+)
+"""What a request can be denied for once its operation is known."""
+
+
+def _or_nan(read: Callable[[], float]) -> Callable[[], float]:
+    """One gauge that cannot be read must not cost the scrape: NaN, and the others are served."""
+
+    def value() -> float:
+        try:
+            return read()
+        except Exception:
+            return math.nan
+
+    return value
+
+
+def _words(result: Deny | Withhold | Release) -> tuple[str, str]:
+    match result:
+        case Release():
+            return "release", "none"
+        case Deny():
+            return "deny", result.reason.value
+        case Withhold():
+            return "withhold", result.reason.value

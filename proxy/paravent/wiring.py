@@ -1,0 +1,267 @@
+"""Settings → a running engine. The only place that chooses implementations."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from paravent import __version__
+from paravent.audit.keys import LedgerKeys, derive_keys
+from paravent.decide import Rulebook
+from paravent.drive import Engine, Ports
+from paravent.identity.assertion import Assertor
+from paravent.identity.issuers import Issuer, Profile
+from paravent.keys.places import KeyFile, KeyUrl, Place
+from paravent.keys.source import JwksSource
+from paravent.masking import View, check_rule, check_view, compile_view
+from paravent.policy.compile import compile_policy
+from paravent.policy.match import RouteTable
+from paravent.ports import Clock
+from paravent.problems import InvalidFiles, Problem
+from paravent.rules import Policy
+from paravent.settings import Issuer as IssuerSettings
+from paravent.settings import Settings, read_policy_folder
+from paravent.sinks.files import FileSink
+from paravent.sinks.journal import LedgerBusy, LedgerDamaged
+from paravent.stores.sqlite import SqliteLedger
+from paravent.telemetry import logs
+from paravent.telemetry.management import is_ready
+from paravent.telemetry.metrics import Metrics
+
+POLICY_POLL_S: Final = 1.0
+"""A content hash a second notices edits, atomic renames, ConfigMap symlink swaps and network folders alike."""
+
+log = logging.getLogger(logs.OURS)
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def load_rulebook(settings: Settings) -> Rulebook:
+    """Read and compile the policy. Raises InvalidFiles with every problem of the folder."""
+    return _rulebook(settings, read_policy_folder(settings.policy.path), _Fixed(settings))
+
+
+def build(settings: Settings, clock: Clock | None = None) -> "Runtime":
+    """Open everything. Raises InvalidFiles with all that is wrong, and leaves nothing open then."""
+    return Runtime(settings, clock or SystemClock())
+
+
+class _Fixed:
+    """What a reload does not change."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.keys: LedgerKeys = derive_keys(settings.audit.key)
+        self.assertor = Assertor(self.keys.assertion)
+        self.issuers: Mapping[str, Issuer] = {each.issuer: _issuer(each) for each in settings.issuers.values()}
+
+
+class Runtime:
+    """The engine and what it stands on, from start to close."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._fixed = _Fixed(settings)
+        self._clock = clock
+        self.listening = False
+        """The listener accepts connections, and we are not draining."""
+        self.metrics = Metrics()
+        self.metrics.built(__version__)
+
+        files = read_policy_folder(settings.policy.path)
+        self._digest = _digest(files)
+        self._rules = _rulebook(settings, files, self._fixed)
+        self._policy_good = True
+        self._keys = JwksSource({name: _place(each) for name, each in settings.issuers.items()})
+        self._audit, self._ledger = self._open()
+        self._keys.start()
+        ports = Ports(clock, self._keys, self._ledger, self._audit)
+        self.engine = Engine(ports, lambda: self._rules, self.metrics)
+        self._watch()
+
+    def _open(self) -> tuple[FileSink, SqliteLedger]:
+        """What can only be known by trying: key sets, ledger, state. All problems at once."""
+        settings = self._settings
+        file = settings.file.name
+        problems = [Problem(file, 0, 0, sentence) for sentence in self._keys.load()]
+        audit: FileSink | None = None
+        ledger: SqliteLedger | None = None
+        try:
+            audit = FileSink(settings.audit.path, self._fixed.keys.chain)
+        except (LedgerDamaged, LedgerBusy) as refusal:
+            problems.append(Problem(file, 0, 0, f"audit.path: {refusal}"))
+        except OSError as failure:
+            problems.append(Problem(file, 0, 0, f"audit.path cannot be written ({type(failure).__name__})"))
+        try:
+            ledger = SqliteLedger.open(settings.state.path)
+        except Exception as failure:  # sqlite3 raises a family of its own, the file system another
+            problems.append(Problem(file, 0, 0, f"state.url cannot be opened ({type(failure).__name__})"))
+        if problems or audit is None or ledger is None:
+            if audit is not None:
+                audit.close()
+            if ledger is not None:
+                ledger.close()
+            raise InvalidFiles(problems)
+        return audit, ledger
+
+    @property
+    def revision(self) -> str:
+        """Of the policy in force."""
+        return self._rules.policy.revision
+
+    @property
+    def policy(self) -> Policy:
+        return self._rules.policy
+
+    def readiness(self) -> Mapping[str, bool]:
+        """By name, what must be well for requests to be answered."""
+        checks = {
+            "listener": self.listening,
+            "policy": self._policy_good,
+            "audit": self._audit.healthy,
+            "state": getattr(self._ledger, "healthy", True),
+        }
+        checks.update({f"keys.{name}": ready for name, ready in self._keys.ready().items()})
+        return checks
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public half of the key that signs assertions for the upstream."""
+        return self._fixed.assertor.jwks()
+
+    async def watch_policy(self) -> None:
+        """Look at the folder each second; swap a good change in whole, keep the last good one through a bad one."""
+        while True:
+            await asyncio.sleep(POLICY_POLL_S)
+            try:
+                await asyncio.to_thread(self.reload_policy)
+            except Exception:
+                self._digest = b""
+                self._policy_good = False
+                self.metrics.policy_broken()
+                log.exception("policy_unreadable")
+
+    def reload_policy(self) -> bool:
+        """True when another policy is in force now. Blocks on the disk: not for the event loop."""
+        try:
+            files = read_policy_folder(self._settings.policy.path)
+        except InvalidFiles as invalid:
+            self._digest = b""  # the same files, once they can be read again, are news
+            self._keep_last_good(len(invalid.problems))
+            return False
+        digest = _digest(files)
+        if digest == self._digest:
+            return False
+        self._digest = digest
+        try:
+            rules = _rulebook(self._settings, files, self._fixed)
+        except InvalidFiles as invalid:
+            self._keep_last_good(len(invalid.problems))
+            return False
+        self.metrics.expect(rules.policy.operations, rules.policy.professions)
+        self._rules = rules  # one assignment: a request sees the old policy or the new one
+        self._policy_good = True
+        self.metrics.policy_loaded(rules.policy.revision, self._clock.now_ms() / 1000)
+        log.info("policy_loaded", extra={"revision": rules.policy.revision})
+        return True
+
+    def close(self) -> None:
+        """Give everything back. The ledger's last group is written first."""
+        self._keys.stop()
+        self._ledger.close()
+        self._audit.close()
+
+    def _keep_last_good(self, problems: int) -> None:
+        if self._policy_good:
+            log.error("policy_refused", extra={"problems": problems, "revision": self.revision})
+        self._policy_good = False
+        self.metrics.policy_broken()
+
+    def _watch(self) -> None:
+        metrics, keys, names = self.metrics, self._keys, list(self._settings.issuers)
+        metrics.expect(self.policy.operations, self.policy.professions)
+        metrics.policy_loaded(self.revision, self._clock.now_ms() / 1000)
+        metrics.ready(lambda: is_ready(self.readiness()))
+        metrics.watch_each(
+            "paravent_keys_age_seconds",
+            "Seconds since an issuer's key set was last confirmed; NaN before the first.",
+            "issuer",
+            {name: partial(_age_s, keys, name) for name in names},
+        )
+        metrics.watch_each(
+            "paravent_keys_failures",
+            "Reads of an issuer's key set that gave none, since the start.",
+            "issuer",
+            {name: partial(_failures, keys, name) for name in names},
+        )
+        metrics.watch(
+            "paravent_state_queue", "Operations waiting for the state store.", lambda: float(self._ledger.queue_depth)
+        )
+
+
+def compile_views(files: Mapping[str, bytes]) -> tuple[Policy, Mapping[tuple[str, str, str], View]]:
+    """A policy and its compiled views, by operation, profession and purpose. Raises InvalidFiles."""
+    policy = compile_policy(files, check_rule)
+    if not isinstance(policy, Policy):
+        raise InvalidFiles(policy)
+    problems = [
+        Problem(place.file if place else spec.operation, place.line if place else 0, 0, text)
+        for spec in policy.views
+        for place, text in check_view(spec, policy.operations[spec.operation].response)
+    ]
+    if problems:
+        raise InvalidFiles(problems)
+    return policy, {
+        (spec.operation, spec.profession, spec.purpose): compile_view(spec, policy.operations[spec.operation].response)
+        for spec in policy.views
+    }
+
+
+def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> Rulebook:
+    policy, views = compile_views(files)
+    return Rulebook(
+        policy=policy,
+        routes=RouteTable(policy.operations.values()),
+        views=views,
+        issuers=fixed.issuers,
+        external_origin=settings.listen.external_origin,
+        subject_key=fixed.keys.subject,
+        assertor=fixed.assertor,
+    )
+
+
+def _age_s(keys: JwksSource, name: str) -> float:
+    return keys.ages_s().get(name, float("nan"))
+
+
+def _failures(keys: JwksSource, name: str) -> float:
+    return float(keys.failures[name])
+
+
+def _digest(files: Mapping[str, bytes]) -> bytes:
+    total = hashlib.sha256()
+    for name in sorted(files):
+        total.update(len(name).to_bytes(4) + name.encode() + len(files[name]).to_bytes(8) + files[name])
+    return total.digest()
+
+
+def _issuer(settings: IssuerSettings) -> Issuer:
+    return Issuer(
+        name=settings.name,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        clients=settings.clients,
+        algorithms=settings.algorithms,
+        profile=Profile(settings.profile),
+    )
+
+
+def _place(settings: IssuerSettings) -> Place:
+    return KeyFile(settings.jwks) if isinstance(settings.jwks, Path) else KeyUrl(settings.jwks, settings.ca)

@@ -1,0 +1,327 @@
+"""A request and its answer as conversations: what is asked of the world, in which order, and what comes of it.
+
+The world is a script; the policy is the reference policy; tokens and proofs are real.
+"""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+
+from asking import CALLER_KEY, ISSUER_KEY, ISSUERS
+from conversation import run
+from paravent.decide import Allow, Plan, Rulebook, abandon, decide, settle
+from paravent.effects import (
+    BudgetKind,
+    Charge,
+    Charged,
+    FindKey,
+    KeyMissing,
+    OverBudget,
+    ProofSeen,
+    Scope,
+    Settle,
+    StoreDown,
+)
+from paravent.identity.assertion import Assertor
+from paravent.masking import check_rule, compile_view
+from paravent.model import Answer, Connection, Deny, Facts, Release, Secret, Withhold
+from paravent.policy.compile import compile_policy
+from paravent.policy.match import RouteTable
+from paravent.reasons import Reason
+from paravent.rules import Policy, Window
+from policies import reference_files
+from tokens import ABSENT, NOW_MS, NOW_S, ORIGIN, RPPS, dpop_headers, mint, prove
+
+CONSULTATION = "/v1/droits/consultation"
+SEARCH = "/v1/beneficiaires/recherche"
+CARD = "/v1/cartes/99990001/0012345678/beneficiaires"
+NIR = "2840599990001"
+QUESTION = {"immatriculation": NIR, "dateNaissance": "19840517", "rangGemellaire": 1}
+SEARCHED = {"nom": "ESSAI", "prenom": "CLAIRE", "dateNaissance": "19840517"}
+
+
+def person(nir: str = NIR, name: str = "ESSAI", rank: int = 1) -> dict[str, object]:
+    return {
+        "nomUsuel": name,
+        "prenom": "CLAIRE",
+        "dateNaissance": "19840517",
+        "rangGemellaire": rank,
+        "noNIRCertifie": nir,
+        "commentaire": "ne doit pas sortir",
+    }
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rulebook:
+    policy = compile_policy(reference_files(), check_rule)
+    assert isinstance(policy, Policy)
+    views = {
+        (spec.operation, spec.profession, spec.purpose): compile_view(spec, policy.operations[spec.operation].response)
+        for spec in policy.views
+    }
+    return Rulebook(
+        policy,
+        RouteTable(policy.operations.values()),
+        views,
+        ISSUERS,
+        ORIGIN,
+        Secret(b"s" * 32),
+        Assertor(Secret(b"a" * 32)),
+    )
+
+
+def request(
+    question: dict[str, Any] | None = None,
+    *,
+    path: str = CONSULTATION,
+    method: str = "POST",
+    extra: tuple[tuple[bytes, bytes], ...] = (),
+    **claims: Any,
+) -> Facts:
+    token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, **claims)
+    proof = prove(CALLER_KEY, token, method, ORIGIN + path)
+    body = json.dumps(question or QUESTION).encode() if method == "POST" else b""
+    headers = (*dpop_headers(token, proof), *(((b"content-type", b"application/json"),) if body else ()), *extra)
+    connection = Connection("192.0.2.1", secure=True)
+    return Facts(NOW_MS, "0" * 32, method.encode(), path.encode(), headers, body, connection)
+
+
+FITS = Charged(())
+GOOD: dict[type, Any] = {FindKey: ISSUER_KEY.public, ProofSeen: False, Charge: FITS}
+
+
+def allowed(rules: Rulebook, asked: Facts) -> Plan:
+    verdict = run(decide(asked, rules), GOOD).result
+    assert isinstance(verdict, Allow)
+    return verdict.plan
+
+
+def answer(document: object, status: int = 200, *headers: tuple[bytes, bytes]) -> Answer:
+    kind = (b"content-type", b"application/json")
+    return Answer(status, headers or (kind,), orjson.dumps(document))
+
+
+GOOD_DOCUMENT: dict[str, object] = {"beneficiaireDeSoins": person()}
+
+
+class TestRequests:
+    """decide"""
+
+    def test_a_good_request_asks_for_key_proof_and_budget_in_that_order(self, rules: Rulebook) -> None:
+        """The write of the proof comes after everything that can be known without it, and the charge last."""
+        told = run(decide(request(), rules), [(FindKey, ISSUER_KEY.public), (ProofSeen, False), (Charge, FITS)])
+        assert isinstance(told.result, Allow)
+        plan = told.result.plan
+        assert plan.about.operation == "droits.consultation"
+        assert plan.about.purpose == "dispensation"
+        assert plan.about.practitioner is not None
+        assert plan.about.practitioner.rpps == RPPS
+
+    def test_the_charge_names_everyone_who_pays(self, rules: Rulebook) -> None:
+        """Practitioner, establishment, client and fleet are charged in one step."""
+        charge = allowed(rules, request()).charge
+        assert {budget.scope for budget in charge.budgets} == set(Scope)
+        assert len(charge.persons) == 1
+
+    def test_what_goes_upstream_is_rebuilt(self, rules: Rulebook) -> None:
+        """No header of the caller's, no order of theirs, no blank of theirs; and a statement of ours who asks."""
+        plan = allowed(rules, request({"rangGemellaire": 1, **QUESTION}, extra=((b"x-user", b"root"),)))
+        assert plan.upstream.body == orjson.dumps(QUESTION)
+        names = [name for name, _ in plan.upstream.headers]
+        assert names == [b"accept", b"accept-encoding", b"paravent-assertion", b"paravent-request", b"content-type"]
+
+    DENIED = (
+        ("an operation that no policy names", {"path": "/v1/exports"}, Reason.OPERATION_UNKNOWN, ()),
+        ("another method", {"method": "GET"}, Reason.OPERATION_UNKNOWN, ()),
+        ("a dead token", {"exp": NOW_S, "iat": NOW_S - 60}, Reason.TOKEN_EXPIRED, (FindKey,)),
+        ("a password alone", {"acr": "eidas1", "amr": ["pwd"]}, Reason.ASSURANCE_TOO_LOW, (FindKey,)),
+        ("a login of yesterday", {"auth_time": NOW_S - 86400}, Reason.AUTHENTICATION_TOO_OLD, (FindKey,)),
+        ("an unbound token", {"cnf": ABSENT}, Reason.BINDING_MISSING, (FindKey,)),
+        ("a profession without a view", {"profession": "60"}, Reason.PROFESSION_NOT_ALLOWED, (FindKey, ProofSeen)),
+    )
+
+    @pytest.mark.parametrize(("how", "reason", "asked"), [row[1:] for row in DENIED], ids=[row[0] for row in DENIED])
+    def test_what_is_refused_spends_nothing(
+        self, rules: Rulebook, how: dict[str, Any], reason: Reason, asked: tuple[type, ...]
+    ) -> None:
+        """Refused before the budget: no charge is ever asked for."""
+        told = run(decide(request(**how), rules), GOOD)
+        assert isinstance(told.result, Deny)
+        assert told.result.reason is reason
+        assert tuple(type(effect) for effect in told.asked) == asked
+
+    QUESTIONS = (
+        ("a member that the schema does not have", {**QUESTION, "famille": True}),
+        ("a rank as text", {**QUESTION, "rangGemellaire": "1"}),
+        ("no birth date", {"immatriculation": NIR, "rangGemellaire": 1}),
+        ("a NIR with blanks", {**QUESTION, "immatriculation": "2 84 05 99 990 001"}),
+        ("a NIR with a wrong key", {**QUESTION, "immatriculation": NIR + "01"}),
+        ("a care domain that is not theirs to name", {**QUESTION, "domaine": "HOSP"}),
+    )
+
+    @pytest.mark.parametrize("question", [row[1] for row in QUESTIONS], ids=[row[0] for row in QUESTIONS])
+    def test_a_question_outside_the_schema_is_refused(self, rules: Rulebook, question: dict[str, Any]) -> None:
+        """The request side is an allow-list too."""
+        verdict = run(decide(request(question), rules), GOOD).result
+        assert isinstance(verdict, Deny)
+        assert verdict.reason is Reason.REQUEST_NOT_IN_SCHEMA
+
+    def test_purposes_choose_among_views_and_never_widen_one(self, rules: Rulebook) -> None:
+        """A named purpose must be in the vocabulary, and two are ambiguous."""
+        for extra, reason in (
+            (((b"paravent-purpose", b"curiosite"),), Reason.PURPOSE_NOT_ALLOWED),
+            (((b"paravent-purpose", b"dispensation"),) * 2, Reason.REQUEST_AMBIGUOUS),
+        ):
+            verdict = run(decide(request(extra=extra), rules), GOOD).result
+            assert isinstance(verdict, Deny)
+            assert verdict.reason is reason
+        assert isinstance(
+            run(decide(request(extra=((b"paravent-purpose", b"dispensation"),)), rules), GOOD).result, Allow
+        )
+
+    OUTAGES = (
+        ("no key set", {FindKey: KeyMissing.UNAVAILABLE}, Reason.KEYS_UNAVAILABLE),
+        ("an unknown key", {FindKey: KeyMissing.UNKNOWN}, Reason.TOKEN_KEY_UNKNOWN),
+        ("no replay memory", {ProofSeen: StoreDown.UNAVAILABLE}, Reason.STATE_UNAVAILABLE),
+        ("a proof seen before", {ProofSeen: True}, Reason.DPOP_REPLAYED),
+        ("no state store", {Charge: StoreDown.UNAVAILABLE}, Reason.STATE_UNAVAILABLE),
+    )
+
+    @pytest.mark.parametrize(("replies", "reason"), [row[1:] for row in OUTAGES], ids=[row[0] for row in OUTAGES])
+    def test_what_cannot_be_known_denies(self, rules: Rulebook, replies: dict[type, Any], reason: Reason) -> None:
+        """An outage is never an allowance."""
+        verdict = run(decide(request(), rules), {**GOOD, **replies}).result
+        assert isinstance(verdict, Deny)
+        assert verdict.reason is reason
+
+    def test_a_spent_budget_says_when_to_come_back(self, rules: Rulebook) -> None:
+        """The refusal carries the window's own time."""
+        over = OverBudget(Scope.PRACTITIONER, BudgetKind.PERSONS, Window(60, 600), 417)
+        verdict = run(decide(request(), rules), {**GOOD, Charge: over}).result
+        assert isinstance(verdict, Deny)
+        assert (verdict.reason, verdict.retry_after_s) == (Reason.PERSONS_OVER_BUDGET, 417)
+
+
+class TestAnswers:
+    """settle and abandon"""
+
+    def test_the_person_asked_about_is_released_and_charged(self, rules: Rulebook) -> None:
+        """Disclosed is who was reserved; the family and the free text stay."""
+        plan = allowed(rules, request())
+        document = {"beneficiaireDeSoins": person(), "famille": [person("1821199990014", "AUTRE", 2)]}
+        told = run(settle(plan, answer(document), NOW_MS), [(Settle, FITS)])
+        assert isinstance(told.result, Release)
+        assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=False),)
+        assert b"ne doit pas sortir" not in told.result.body
+        assert b"AUTRE" not in told.result.body
+
+    MISSES = (
+        ("unknown", answer({"code": "INCONNU", "message": NIR}, 404)),
+        ("malformed, says the upstream", answer({"message": NIR}, 422)),
+    )
+
+    @pytest.mark.parametrize("said", [row[1] for row in MISSES], ids=[row[0] for row in MISSES])
+    def test_a_miss_is_charged_as_one_and_gives_the_person_back(self, rules: Rulebook, said: Answer) -> None:
+        """Unknown and not entitled look the same, and both cost."""
+        plan = allowed(rules, request())
+        told = run(settle(plan, said, NOW_MS), [(Settle, FITS)])
+        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=True),)
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is Reason.BENEFICIARY_UNKNOWN
+
+    JSON_TYPE = (b"content-type", b"application/json")
+    WITHHELD = (
+        ("a server error with its stack trace", answer({"trace": NIR}, 500), Reason.ANSWER_STATUS),
+        ("a redirect", answer({}, 302, (b"location", b"/x"), JSON_TYPE), Reason.ANSWER_STATUS),
+        ("a part", answer(GOOD_DOCUMENT, 206), Reason.ANSWER_STATUS),
+        ("no content", answer({}, 204), Reason.ANSWER_STATUS),
+        ("HTML", answer(GOOD_DOCUMENT, 200, (b"content-type", b"text/html")), Reason.ANSWER_TYPE),
+        ("no type", answer(GOOD_DOCUMENT, 200, (b"x", b"y")), Reason.ANSWER_TYPE),
+        ("two types", answer(GOOD_DOCUMENT, 200, JSON_TYPE, JSON_TYPE), Reason.ANSWER_TYPE),
+        (
+            "another charset",
+            answer(GOOD_DOCUMENT, 200, (b"content-type", b"application/json; charset=utf-16")),
+            Reason.ANSWER_TYPE,
+        ),
+        ("gzip", answer(GOOD_DOCUMENT, 200, JSON_TYPE, (b"content-encoding", b"gzip")), Reason.ANSWER_ENCODING),
+        (
+            "identity, spelled out",
+            answer({}, 200, JSON_TYPE, (b"content-encoding", b"identity")),
+            Reason.ANSWER_ENCODING,
+        ),
+        ("not JSON", Answer(200, (JSON_TYPE,), b")]}'," + orjson.dumps(GOOD_DOCUMENT)), Reason.ANSWER_MALFORMED),
+        ("a member twice", Answer(200, (JSON_TYPE,), b'{"a":1,"a":2}'), Reason.ANSWER_MALFORMED),
+        ("UTF-16", Answer(200, (JSON_TYPE,), '{"a":1}'.encode("utf-16")), Reason.ANSWER_MALFORMED),
+        ("a list", answer([GOOD_DOCUMENT]), Reason.ANSWER_SHAPE),
+        ("somebody else", answer({"beneficiaireDeSoins": person(rank=2)}), Reason.ANSWER_OTHER_PERSON),
+    )
+
+    @pytest.mark.parametrize(("said", "reason"), [row[1:] for row in WITHHELD], ids=[row[0] for row in WITHHELD])
+    def test_what_is_not_understood_does_not_leave(self, rules: Rulebook, said: Answer, reason: Reason) -> None:
+        """Withheld, and the reservation is given back: nothing was disclosed."""
+        plan = allowed(rules, request())
+        told = run(settle(plan, said, NOW_MS), [(Settle, FITS)])
+        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=False),)
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is reason
+
+    def test_everyone_a_search_lists_is_charged(self, rules: Rulebook) -> None:
+        """The persons of the answer are charged at settlement, total and next page stay."""
+        plan = allowed(rules, request(SEARCHED, path=SEARCH))
+        assert plan.charge.persons == ()
+        found = [person(NIR), person("2840599990002")]
+        document = {"total": 4711, "pageSuivante": "/v1/x?nom=ESSAI", "resultats": found}
+        told = run(settle(plan, answer(document), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Release)
+        assert len(told.asked[0].disclosed) == 2
+        assert orjson.loads(told.result.body).keys() == {"resultats"}
+
+    def test_a_search_that_finds_nobody_is_a_miss(self, rules: Rulebook) -> None:
+        """An empty list confirms something: it costs, and looks like every other unknown."""
+        plan = allowed(rules, request(SEARCHED, path=SEARCH))
+        told = run(settle(plan, answer({"total": 0, "resultats": []}), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Withhold)
+        assert (told.result.reason, told.asked[0].missed) == (Reason.BENEFICIARY_UNKNOWN, True)
+
+    def test_a_search_that_finds_too_many_is_withheld_whole(self, rules: Rulebook) -> None:
+        """Not the first five: none."""
+        plan = allowed(rules, request(SEARCHED, path=SEARCH))
+        found = [person(f"28405999900{n:02}") for n in range(1, 8)]
+        told = run(settle(plan, answer({"resultats": found}), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Withhold)
+        assert (told.result.reason, told.asked[0].missed) == (Reason.TOO_MANY_PERSONS, True)
+
+    def test_a_card_counts_as_one_and_shows_nobody(self, rules: Rulebook) -> None:
+        """The card's two numbers are the subject; the persons on it stay."""
+        plan = allowed(rules, request(path=CARD, method="GET"))
+        assert len(plan.charge.persons) == 1
+        document = {"numeroAMC": "99990001", "csr": "0042", "numeroContrat": "CTR-1", "beneficiaires": [person()]}
+        told = run(settle(plan, answer(document), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Release)
+        assert orjson.loads(told.result.body) == {"numeroAMC": "99990001", "csr": "0042"}
+
+    LATE = (
+        ("a budget that filled up meanwhile", OverBudget(Scope.FLEET, BudgetKind.PERSONS, Window(9, 60), 5)),
+        ("a store that went away", StoreDown.UNAVAILABLE),
+    )
+
+    @pytest.mark.parametrize("reply", [row[1] for row in LATE], ids=[row[0] for row in LATE])
+    def test_what_cannot_be_charged_does_not_leave(self, rules: Rulebook, reply: OverBudget | StoreDown) -> None:
+        """The answer is ready and still does not leave."""
+        plan = allowed(rules, request())
+        outcome = run(settle(plan, answer(GOOD_DOCUMENT), NOW_MS), {Settle: reply}).result
+        assert isinstance(outcome, Withhold)
+
+    def test_a_caller_who_left_keeps_paying(self, rules: Rulebook) -> None:
+        """The person asked about is charged as if disclosed."""
+        plan = allowed(rules, request())
+        told = run(abandon(plan, Reason.CLIENT_LEFT, NOW_MS), {Settle: FITS})
+        assert told.asked[0].disclosed == plan.charge.persons
+
+    def test_a_failure_of_ours_is_given_back(self, rules: Rulebook) -> None:
+        """An upstream that did not answer disclosed nobody."""
+        plan = allowed(rules, request())
+        told = run(abandon(plan, Reason.UPSTREAM_TIMEOUT, NOW_MS), {Settle: FITS})
+        assert (told.asked[0].disclosed, told.result.reason) == ((), Reason.UPSTREAM_TIMEOUT)

@@ -1,0 +1,185 @@
+"""Logs: one JSON line a record, fields from a list, and never what a request held."""
+
+import io
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from paravent.telemetry import logs
+
+NIR = "2840599990003"
+TOKEN = "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl"
+URL = "https://droits.example/v1/droits?nom=DURAND"
+PAYLOAD = f"{NIR} {TOKEN} {URL}"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Installs the log on a string; puts everything it replaced back afterwards."""
+    root, ours = logging.getLogger(), logging.getLogger(logs.OURS)
+    before = (root.handlers[:], root.level, ours.level, logging.raiseExceptions)
+    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    with warnings.catch_warnings():
+        text = io.StringIO()
+        logs.install(text)
+        yield text
+        logging.captureWarnings(False)
+    root.handlers[:], root.level, ours.level, logging.raiseExceptions = before
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_its_name_and_listed_fields(stream: io.StringIO) -> None:
+    """An event of ours is written with the fields of the list and without any other."""
+    extra = {"revision": "9f86d081884c7d65", "count": 3, "seconds": 0.5, "address": "[::1]:8443", "nir": NIR}
+    logging.getLogger("paravent").info("policy_loaded", extra=extra)
+    (line,) = lines(stream)
+    assert line.pop("at").endswith("+00:00")
+    assert line == {
+        "level": "info",
+        "logger": "paravent",
+        "event": "policy_loaded",
+        "revision": "9f86d081884c7d65",
+        "count": 3,
+        "seconds": 0.5,
+        "address": "[::1]:8443",
+    }
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param(NIR, id="a NIR as text"),
+        pytest.param(int(NIR), id="a NIR as a number"),
+        pytest.param("2_84_05_99_990_003", id="a NIR in pieces"),
+        pytest.param(TOKEN, id="a short token"),
+        pytest.param(URL, id="a URL"),
+        pytest.param("could not parse 'x'", id="a sentence"),
+        pytest.param("a\nb", id="a line break"),
+        pytest.param(ValueError(PAYLOAD), id="an exception"),
+        pytest.param({"nir": NIR}, id="a mapping"),
+        pytest.param(b"\xff" + NIR.encode(), id="bytes"),
+        pytest.param("x" * 65, id="a long text"),
+    ],
+)
+def test_a_field_that_is_no_plain_value_is_hidden(stream: io.StringIO, field: object) -> None:
+    """A listed field holds a number or a short plain word, or nothing."""
+    logging.getLogger("paravent").warning("event", extra={"cause": field})
+    assert lines(stream)[0]["cause"] == "<hidden>"
+    assert NIR not in stream.getvalue()
+
+
+def test_a_formatted_message_is_not_an_event(stream: io.StringIO) -> None:
+    """Whoever formats a value into an event's name finds the place in the log and not the value."""
+    logging.getLogger("paravent").error(f"lookup of {NIR} failed")
+    (line,) = lines(stream)
+    assert line["event"] == "foreign_record"
+    assert line["place"].startswith("test_logs.py:")
+    assert NIR not in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["mitmproxy.proxy.server", "asyncio", "paravent.child", "root", f"odd {NIR}"])
+def test_others_keep_level_and_place_only(stream: io.StringIO, name: str) -> None:
+    """A record of another logger has no message, arguments or listed fields in the log."""
+    logging.getLogger(name).error("unexpected: %s", PAYLOAD, extra={"cause": "x"})
+    (line,) = lines(stream)
+    assert line["level"] == "error"
+    assert line["place"].startswith("test_logs.py:")
+    assert "cause" not in line
+    assert NIR not in stream.getvalue()
+    assert "unexpected" not in stream.getvalue()
+
+
+def test_others_below_warning_are_dropped(stream: io.StringIO) -> None:
+    """mitmproxy's INFO, which quotes the upstream, does not reach the log."""
+    logging.getLogger("mitmproxy").info("server sent %s", PAYLOAD)
+    assert stream.getvalue() == ""
+
+
+def test_an_exception_is_its_class_and_place(stream: io.StringIO) -> None:
+    """Of an exception, the class and where it was raised; not its text, nor that of its cause."""
+    try:
+        try:
+            json.loads("{" + PAYLOAD)
+        except ValueError as cause:
+            raise KeyError(PAYLOAD) from cause
+    except KeyError:
+        logging.getLogger("paravent").exception("hook_failed", extra={"hook": "request"})
+    (line,) = lines(stream)
+    assert line["exception"] == "KeyError"
+    assert line["raised_in"].startswith("test_logs.py:")
+    assert line["hook"] == "request"
+    assert NIR not in stream.getvalue()
+
+
+def test_a_record_that_cannot_be_written_is_not_printed(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the stream fails, logging's own report, which quotes the record, does not appear."""
+    stream.close()
+    logging.getLogger("paravent").error("event %s", PAYLOAD)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_last_words_of_a_thread_are_led_to_the_log(stream: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    """A thread that ends in an exception leaves its class and place, and no traceback."""
+
+    def work() -> None:
+        raise ValueError(PAYLOAD)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    (line,) = lines(stream)
+    assert (line["event"], line["exception"]) == ("uncaught_exception_in_thread", "ValueError")
+    assert NIR not in stream.getvalue() + capsys.readouterr().err
+
+
+def test_the_last_words_of_the_process_are_led_to_the_log(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception that nobody caught leaves its class and place; Ctrl-C leaves nothing."""
+    try:
+        raise ValueError(PAYLOAD)
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    (line,) = lines(stream)
+    assert (line["event"], line["exception"]) == ("uncaught_exception", "ValueError")
+    assert NIR not in stream.getvalue() + capsys.readouterr().err
+
+
+def test_an_exception_that_cannot_be_raised_is_led_to_the_log(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception in a destructor leaves its class and place, and not the object's repr."""
+
+    class Holder:
+        def __del__(self) -> None:
+            raise ValueError(PAYLOAD)
+
+    holder = Holder()
+    del holder
+    (line,) = lines(stream)
+    assert (line["event"], line["exception"]) == ("unraisable_exception", "ValueError")
+    assert NIR not in stream.getvalue() + capsys.readouterr().err
+
+
+def test_a_python_warning_is_a_foreign_record(stream: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning, whose text may show an object, is written as a place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn(f"unclosed {PAYLOAD}", ResourceWarning, stacklevel=1)
+    (line,) = lines(stream)
+    assert (line["logger"], line["event"]) == ("py.warnings", "foreign_record")
+    assert NIR not in stream.getvalue() + capsys.readouterr().err
