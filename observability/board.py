@@ -1,0 +1,312 @@
+"""The first dashboard: four questions, in the order in which somebody woken at night asks them.
+
+Every selector carries `instance=~"$instance"`. No panel shows who was looked up: persons are counted, never named.
+"""
+
+from typing import Final
+
+from grafana import Json, Panel, Query, Row, dashboard, label_variable, source_variable
+
+HERE: Final = 'instance=~"$instance"'
+OVER: Final = "[$__rate_interval]"
+
+
+def _rate(metric: str, by: str = "", only: str = "") -> str:
+    """Per second, summed over nodes."""
+    inside = f"{metric}{{{', '.join(filter(None, (HERE, only)))}}}{OVER}"
+    return f"sum{f' by ({by}) ' if by else ''}(rate({inside}))"
+
+
+def _quantile(share: float, metric: str, by: str = "", only: str = "") -> str:
+    return f"histogram_quantile({share}, {_rate(f'{metric}_bucket', ', '.join(filter(None, ('le', by))), only)})"
+
+
+SERVING: Final = Row(
+    "Is it serving?",
+    (
+        Panel(
+            "Nodes that answer",
+            "Nodes whose readiness is good: policy, key sets, state store, ledger and listener.",
+            "short",
+            (Query(f"sum(paravent_ready{{{HERE}}})"),),
+            kind="stat",
+            width=3,
+        ),
+        Panel(
+            "Nodes that do not",
+            "Nodes that are scraped and say that they are not ready. /readyz of the node names the part.",
+            "short",
+            (Query(f"count(paravent_ready{{{HERE}}} == 0) or vector(0)"),),
+            kind="stat",
+            width=3,
+            red_from=1,
+        ),
+        Panel(
+            "Requests by decision",
+            "Released, denied before the upstream was asked, or withheld after. A beneficiary that the upstream does "
+            "not know counts as withheld.",
+            "reqps",
+            (Query(_rate("paravent_decisions_total", "decision"), "{{decision}}"),),
+            width=10,
+            stacked=True,
+        ),
+        Panel(
+            "Time of a released answer",
+            "From the last byte of the request's head to its record being durable: the upstream is included. Half of "
+            "the practitioners wait less than the lower line, one in a hundred more than the upper.",
+            "s",
+            (
+                Query(_quantile(0.5, "paravent_request_seconds", only='decision="release"'), "median"),
+                Query(_quantile(0.99, "paravent_request_seconds", only='decision="release"'), "99th percentile"),
+            ),
+        ),
+        Panel(
+            "Time by stage",
+            "99th percentile of our decision, the upstream, our reduction of its answer, and the ledger. Ours should "
+            "stay under 2 ms together.",
+            "s",
+            (Query(_quantile(0.99, "paravent_stage_seconds", "stage"), "{{stage}}"),),
+        ),
+        Panel(
+            "Open connections",
+            "Client connections of each node; one process takes 4096.",
+            "short",
+            (Query(f"paravent_connections{{{HERE}}}", "{{instance}}"),),
+        ),
+        Panel(
+            "Connections refused",
+            "Closed before a request was read: the node is full, one address holds too many, it is draining, or "
+            "somebody spoke plaintext who may not.",
+            "cps",
+            (Query(_rate("paravent_connections_refused_total", "cause"), "{{cause}}"),),
+        ),
+    ),
+)
+
+REFUSED: Final = Row(
+    "Who is refused, and why?",
+    (
+        Panel(
+            "Everything not released, by reason",
+            "Reasons of the last minutes only. docs/reference lists them all with what a practitioner is told.",
+            "reqps",
+            (Query(f"{_rate('paravent_decisions_total', 'reason', 'decision!="release"')} > 0", "{{reason}}"),),
+            width=12,
+            stacked=True,
+        ),
+        Panel(
+            "Refused at the door",
+            "Tokens not accepted, proofs of possession not accepted, and good tokens of a login that was too weak or "
+            "too old. The last is what a stolen password looks like.",
+            "reqps",
+            (
+                Query(_rate("paravent_decisions_total", only='reason=~"token_.+"'), "token"),
+                Query(_rate("paravent_decisions_total", only='reason=~"binding_.+|dpop_.+"'), "proof of possession"),
+                Query(
+                    _rate("paravent_decisions_total", only='reason=~"assurance_too_low|authentication_too_old"'),
+                    "weak or old login",
+                ),
+            ),
+            width=12,
+        ),
+        Panel(
+            "Refused over budget",
+            "By the budget that was spent: persons, requests, misses. A few a day are normal.",
+            "reqps",
+            (Query(_rate("paravent_decisions_total", "reason", 'reason=~".+_over_budget"'), "{{reason}}"),),
+        ),
+        Panel(
+            "How full the fullest budgets are",
+            "99th percentile, over questions let through, of the share of the practitioner's own budget that was used "
+            "after it; a line for each kind and window. At 1 somebody is at the limit.",
+            "percentunit",
+            (Query(_quantile(0.99, "paravent_budget_used_ratio", "kind, window_s"), "{{kind}} in {{window_s}} s"),),
+            red_from=1,
+        ),
+        Panel(
+            "Questions asked with a nearly spent budget",
+            "Share of the questions let through after which more than nine tenths of a budget was used. When it "
+            "rises slowly the limits are too tight for honest work; when it jumps somebody is harvesting.",
+            "percentunit",
+            (
+                Query(
+                    "1 - "
+                    + _rate("paravent_budget_used_ratio_bucket", "kind, window_s", 'le="0.9"')
+                    + " / "
+                    + _rate("paravent_budget_used_ratio_count", "kind, window_s"),
+                    "{{kind}} in {{window_s}} s",
+                ),
+            ),
+        ),
+    ),
+)
+
+LEAVES: Final = Row(
+    "What leaves?",
+    (
+        Panel(
+            "Persons disclosed an hour",
+            "Persons in released answers, by operation and profession (10 doctor, 21 pharmacist, 28 optician). The "
+            "same person in two answers counts twice; budgets and the ledger count each once.",
+            "short",
+            (
+                Query(
+                    f"3600 * {_rate('paravent_persons_disclosed_total', 'operation, profession')}",
+                    "{{operation}}, {{profession}}",
+                ),
+            ),
+            stacked=True,
+        ),
+        Panel(
+            "Persons disclosed, this week and last",
+            "Per hour, against the same hour a week ago. Care has a weekly rhythm; a harvest has none.",
+            "short",
+            (
+                Query(f"sum(increase(paravent_persons_disclosed_total{{{HERE}}}[1h]))", "now"),
+                Query(f"sum(increase(paravent_persons_disclosed_total{{{HERE}}}[1h] offset 1w))", "a week ago"),
+            ),
+        ),
+        Panel(
+            "Values that leave for a person",
+            "Field values released for each person disclosed. A step upwards is a policy that widened.",
+            "short",
+            (
+                Query(
+                    _rate("paravent_values_released_total", "operation")
+                    + " / ("
+                    + _rate("paravent_persons_disclosed_total", "operation")
+                    + " > 0)",
+                    "{{operation}}",
+                ),
+            ),
+        ),
+        Panel(
+            "Values released and dropped",
+            "Field values of the upstream's answers: those that left, and those that the views keep in.",
+            "short",
+            (
+                Query(_rate("paravent_values_released_total", "operation"), "{{operation}} released"),
+                Query(_rate("paravent_values_dropped_total", "operation"), "{{operation}} dropped"),
+            ),
+            width=12,
+        ),
+        Panel(
+            "Answers withheld",
+            "The upstream answered and it did not leave. answer_identifier_left and answer_other_person are the "
+            "last nets: something before them let through what it should not have.",
+            "reqps",
+            (Query(f"{_rate('paravent_decisions_total', 'reason', 'decision="withhold"')} > 0", "{{reason}}"),),
+            width=12,
+        ),
+    ),
+)
+
+HEALTH: Final = Row(
+    "Is it healthy?",
+    (
+        Panel(
+            "Faults at the boundary",
+            "Exceptions caught by the guard and answers stopped at the last check, in the time shown. Each one is a "
+            "bug of ours; each one closed.",
+            "short",
+            (
+                Query(
+                    f"sum(increase(paravent_guard_exceptions_total{{{HERE}}}[$__range]))"
+                    f" + sum(increase(paravent_unmarked_responses_total{{{HERE}}}[$__range]))"
+                ),
+            ),
+            kind="stat",
+            width=4,
+            red_from=0.5,
+        ),
+        Panel(
+            "Policy folder",
+            "Broken: the folder holds a policy that cannot be used, and the last good one stays in force.",
+            "short",
+            (Query(f"max(paravent_policy_broken{{{HERE}}})"),),
+            kind="stat",
+            width=4,
+            red_from=1,
+            words={0: "good", 1: "broken"},
+        ),
+        Panel(
+            "Policy in force",
+            "Nodes by the revision they decide with. Two revisions for longer than a roll-out is a node left behind.",
+            "short",
+            (Query(f"count by (revision) (paravent_policy_info{{{HERE}}})", "{{revision}}"),),
+            kind="stat",
+            width=8,
+        ),
+        Panel(
+            "Age of the policy in force",
+            "Since the node that loaded it last did so; a reload that changes nothing does not count.",
+            "s",
+            (Query(f"time() - max(paravent_policy_loaded_timestamp_seconds{{{HERE}}})"),),
+            kind="stat",
+            width=8,
+        ),
+        Panel(
+            "Time to make a record durable",
+            "Nothing leaves before its record is on disk, so this is in every answer's time.",
+            "s",
+            (
+                Query(_quantile(0.5, "paravent_stage_seconds", only='stage="audit"'), "median"),
+                Query(_quantile(0.99, "paravent_stage_seconds", only='stage="audit"'), "99th percentile"),
+            ),
+        ),
+        Panel(
+            "Records that could not be written",
+            "Each one refused a request or withheld an answer: what cannot be recorded does not leave.",
+            "short",
+            (Query(_rate("paravent_audit_failures_total"), "failures a second"),),
+        ),
+        Panel(
+            "Upstream failures",
+            "Exchanges that gave no usable answer, by reason. client_left is a caller who hung up, not a failure.",
+            "reqps",
+            (Query(_rate("paravent_upstream_failures_total", "reason"), "{{reason}}"),),
+        ),
+        Panel(
+            "Age of the key sets",
+            "Since each issuer's keys were last fetched or read. Past `stale_for` its tokens are refused.",
+            "s",
+            (Query(f"max by (issuer) (paravent_keys_age_seconds{{{HERE}}})", "{{issuer}}"),),
+        ),
+        Panel(
+            "Key sets that could not be read",
+            "Failed reads of each issuer's keys. The last good set serves meanwhile.",
+            "short",
+            (Query(f"sum by (issuer) (increase(paravent_keys_failures{{{HERE}}}{OVER}))", "{{issuer}}"),),
+        ),
+        Panel(
+            "Waiting for the state store",
+            "Operations on budgets that wait, by node. It should touch 0 all the time.",
+            "short",
+            (Query(f"paravent_state_queue{{{HERE}}}", "{{instance}}"),),
+        ),
+        Panel(
+            "CPU of each node",
+            "One process is one event loop: near 1 every practitioner waits for the others.",
+            "percentunit",
+            (Query(f'rate(process_cpu_seconds_total{{{HERE}, job="paravent"}}{OVER})', "{{instance}}"),),
+            red_from=0.9,
+        ),
+        Panel(
+            "Memory and files of each node",
+            "Resident memory. A line that only rises is a leak; restart with a drain.",
+            "bytes",
+            (Query(f'process_resident_memory_bytes{{{HERE}, job="paravent"}}', "{{instance}}"),),
+        ),
+    ),
+)
+
+
+def board() -> dict[str, Json]:
+    """The document of dashboards/paravent.json."""
+    return dashboard(
+        "paravent",
+        "Paravent",
+        "Is it serving, who is refused, what leaves, is it healthy. Generated by observability/build.py.",
+        (source_variable(), label_variable("instance", "Node", "label_values(paravent_ready, instance)")),
+        (SERVING, REFUSED, LEAVES, HEALTH),
+    )
