@@ -40,8 +40,9 @@ class Issuer:
     profile: Profile = Profile.RFC9068
     leeway_s: int = 10
     """How far the issuer's clock may be from ours. FAPI 2.0 Security Profile section 5.3.2.1 asks for 10 seconds."""
-    max_lifetime_s: int = 3600
-    """`exp - iat` may not be more. ANS names one hour as typical."""
+    max_lifetime_s: int = MAX_LIFETIME_S
+    """`exp - iat` may not be more. The bound is on the authorization server's habit, not on the login: that has
+    `max_auth_age` in the policy."""
 
     def __post_init__(self) -> None:
         """ValueError: the settings' own checks should have spoken first."""
