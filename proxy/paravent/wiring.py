@@ -28,6 +28,7 @@ from paravent.settings import Settings, read_policy_folder
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import LedgerBusy, LedgerDamaged
 from paravent.stores.sqlite import SqliteLedger
+from paravent.stores.sqlite_schema import StateFileError
 from paravent.telemetry import logs
 from paravent.telemetry.management import is_ready
 from paravent.telemetry.metrics import Metrics
@@ -102,8 +103,8 @@ class Runtime:
             problems.append(Problem(file, 0, 0, f"audit.path cannot be written ({type(failure).__name__})"))
         try:
             ledger = SqliteLedger.open(settings.state.path)
-        except Exception as failure:  # sqlite3 raises a family of its own, the file system another
-            problems.append(Problem(file, 0, 0, f"state.url cannot be opened ({type(failure).__name__})"))
+        except StateFileError as refusal:
+            problems.append(Problem(file, 0, 0, f"state.url: {refusal}"))
         if problems or audit is None or ledger is None:
             if audit is not None:
                 audit.close()
@@ -127,7 +128,7 @@ class Runtime:
             "listener": self.listening,
             "policy": self._policy_good,
             "audit": self._audit.healthy,
-            "state": getattr(self._ledger, "healthy", True),
+            "state": self._ledger.healthy,
         }
         checks.update({f"keys.{name}": ready for name, ready in self._keys.ready().items()})
         return checks

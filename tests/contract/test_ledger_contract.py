@@ -514,6 +514,18 @@ async def test_wider_scopes_keep_who_was_disclosed_by_another_question(desk: Mak
     assert not await d.passes(2)
 
 
+async def test_a_question_gives_back_to_a_wider_scope_only_what_it_added(desk: MakeDesk) -> None:
+    """The second of two concurrent questions added nothing to its client's counter, and takes nothing out of it."""
+    a, b = (budget(Scope.CLIENT, PERSONS, (1, HOUR), payer=f"client:operateur:{name}") for name in "ab")
+    assert await desk(own_persons((9, HOUR), payer="rpps:99700000002"), b).passes(7)
+    first, second = desk(own_persons((9, HOUR)), a), desk(own_persons((9, HOUR)), b)
+    (one, _), (two, reply) = await first.charge(1), await second.charge(1)
+    assert isinstance(reply, Charged)
+    await first.settle(one)
+    await second.settle(two)
+    assert not await second.passes(2)
+
+
 async def test_wider_scopes_count_who_an_answer_adds(desk: MakeDesk) -> None:
     """A family counts for the client too, and is withheld when the client's day is over."""
     d = desk(own_persons((9, HOUR)), budget(Scope.CLIENT, PERSONS, (2, DAY)))

@@ -195,7 +195,7 @@ class MemoryLedger:
             if person.pending > 0:
                 continue
             before_ms = person.confirmed_ms
-            if held and budget.scope is Scope.PRACTITIONER and (before_ms is None or before_ms < opened_ms):
+            if held and budget.scope is Scope.PRACTITIONER:
                 self._give_back_wider(charge, before_ms, opened_ms)
             if before_ms is None:
                 del self._persons[budget.payer][subject]

@@ -93,7 +93,7 @@ class Books:
             if not settle.missed:
                 self._counters.give_back(bill.misses, opened_ms)
         known = self._find(bill, disclosed)
-        lines = self._person_lines(bill, disclosed, known)
+        lines = self._person_lines(bill, disclosed, known, only_new=True)
         over = refusal(lines, lambda line: self._free_ms(line, disclosed), settle.now_ms)
         if over is not None:
             if opened_ms is not None:
@@ -147,20 +147,25 @@ class Books:
     def _find(self, bill: Bill, subjects: Iterable[bytes]) -> dict[PersonKey, Person]:
         return self._persons.find(_keys(bill, subjects), self._moment.now_ms, self._moment.longest_s)
 
-    def _person_lines(self, bill: Bill, subjects: Sequence[bytes], known: Mapping[PersonKey, Person]) -> list[Line]:
-        """These persons against every window that counts persons."""
+    def _person_lines(
+        self, bill: Bill, subjects: Sequence[bytes], known: Mapping[PersonKey, Person], *, only_new: bool = False
+    ) -> list[Line]:
+        """These persons against every window that counts persons; or only those windows in which one of them is new."""
         now_ms = self._moment.now_ms
 
         def new(payer: str | None, per_s: int) -> int:
             persons = (NOBODY if payer is None else known.get((payer, subject), NOBODY) for subject in subjects)
             return sum(not counts(person.at_ms, now_ms, per_s) for person in persons)
 
-        sets = self._persons.used([key for key, _, _ in bill.set_windows], now_ms)
-        lines = [Line(budget, w, sets[key], new(budget.payer, w.per_s)) for key, budget, w in bill.set_windows]
-        wider = [(counter, adds) for counter in bill.person_counters if (adds := new(bill.own, counter[2].per_s))]
-        counted = self._counters.used([key for (key, _, _), _ in wider], now_ms)
-        lines += [Line(budget, window, counted[key], adds) for (key, budget, window), adds in wider]
-        return lines
+        sets = [(*each, new(each[1].payer, each[2].per_s)) for each in bill.set_windows]
+        if only_new:
+            sets = [each for each in sets if each[3]]
+        # A wider scope counts who is new to the practitioner; nobody new costs no look.
+        wider = [(*each, adds) for each in bill.person_counters if (adds := new(bill.own, each[2].per_s))]
+        held = self._persons.used([key for key, _, _, _ in sets], now_ms)
+        counted = self._counters.used([key for key, _, _, _ in wider], now_ms)
+        lines = [Line(budget, window, held[key], adds) for key, budget, window, adds in sets]
+        return [*lines, *(Line(budget, window, counted[key], adds) for key, budget, window, adds in wider)]
 
     def _event_lines(self, bill: Bill) -> list[Line]:
         """One request, and one miss that may come, against every window that counts those."""
@@ -192,14 +197,16 @@ class Books:
                 self._persons.write({key: released})
 
     def _give_back_wider(self, bill: Bill, opened_ms: int, confirmed_ms: int | None) -> None:
-        """One person of one practitioner, counted when `opened_ms` was now, unless disclosed by somebody since."""
-        if confirmed_ms is None:
-            booked = [key for key, _, _ in bill.person_counters]
-        elif confirmed_ms < opened_ms:
-            booked = [key for key, _, w in bill.person_counters if not counts(confirmed_ms, opened_ms, w.per_s)]
-        else:
-            booked = []
-        self._counters.give_back(booked, opened_ms)
+        """One person of one practitioner, from the counters of those windows in which they were new at `opened_ms`.
+        Who was disclosed later than that was, in hindsight, not new in any."""
+        self._counters.give_back(
+            [
+                key
+                for key, _, window in bill.person_counters
+                if confirmed_ms is None or not counts(confirmed_ms, opened_ms, window.per_s)
+            ],
+            opened_ms,
+        )
 
 
 def _distinct(persons: Iterable[Subject]) -> tuple[bytes, ...]:

@@ -8,7 +8,6 @@ dropped, never before.
 
 import queue
 import sqlite3
-import sys
 import threading
 import time
 from asyncio import AbstractEventLoop, Future
@@ -27,22 +26,20 @@ MOST_IN_ONE_COMMIT: Final = 64
 LOCK_RETRY_S: Final = 0.0005
 """Between two tries for the file's lock. SQLite's own waiting backs off to 100 ms a try: too coarse here."""
 
-SWITCH_INTERVAL_S: Final = 0.0005
-"""How long a busy event loop may keep the interpreter from this thread. Each statement gives the interpreter up and
-must win it back; at CPython's 5 ms, twenty statements beside a loop that never rests take longer than a charge may."""
-
 
 class Ticket[Reply]:
     """One operation on its way to the writer, and its answer on the way back."""
 
-    __slots__ = ("_answer", "_future", "_operation", "abandoned", "deadline_s", "loop")
+    __slots__ = ("_answer", "_future", "_operation", "abandoned", "deadline_s", "loop", "started")
 
     def __init__(self, operation: Callable[[Books], Reply], loop: AbstractEventLoop, deadline_s: float) -> None:
         """`deadline_s` on the monotonic clock. To be made on the loop's thread."""
         self.loop = loop
         self.deadline_s = deadline_s
         self.abandoned = False
-        """Nobody waits any more: not worth starting. Set on the loop's thread, a hint to the writer's."""
+        """Nobody waits any more: not to be started. Set on the loop's thread before it reads `started`."""
+        self.started = False
+        """It may have run. Set on the writer's thread before it reads `abandoned`; so one of the two sees the other."""
         self._operation = operation
         self._answer: Reply | StoreDown | Exception = StoreDown.UNAVAILABLE
         self._future: Future[Reply | StoreDown] = loop.create_future()
@@ -52,14 +49,16 @@ class Ticket[Reply]:
         return await self._future
 
     def give_up(self) -> None:
-        """The deadline passed or the asker left. On the loop's thread, as `resolve`: the first of the two counts."""
-        self.abandoned = True
+        """The deadline passed. On the loop's thread, as `resolve`: the first of the two counts."""
         if not self._future.done():
+            self.abandoned = True
             self._future.set_result(StoreDown.UNAVAILABLE)
 
     def run(self, books: Books) -> None:
-        """Perform the operation, keep its answer until the commit. On the writer's thread."""
-        self._answer = self._operation(books)
+        """Perform the operation, unless nobody waits; keep its answer until the commit. On the writer's thread."""
+        self.started = True
+        if not self.abandoned:
+            self._answer = self._operation(books)
 
     def fail(self, why: StoreDown | Exception) -> None:
         """There was no commit. On the writer's thread."""
@@ -88,8 +87,10 @@ class Writer:
         self._connection: sqlite3.Connection | None = open_state_file(path)
         self._books = Books(self._connection, retention_s)
         self._queue: queue.SimpleQueue[AnyTicket | None] = queue.SimpleQueue()
+        self._at_rest = threading.Event()
+        self.well = True
+        """The file took the last commit that was tried. A lock held by another process is not the file's fault."""
         self._thread = threading.Thread(target=self._run, name="paravent-state", daemon=True)
-        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL_S))
         self._thread.start()
 
     @property
@@ -99,7 +100,13 @@ class Writer:
 
     def submit(self, ticket: AnyTicket) -> None:
         """Hand over an operation. Never blocks."""
+        self._at_rest.clear()
         self._queue.put(ticket)
+
+    def stand_aside(self, timeout_s: float) -> bool:
+        """Leave the interpreter to the writer's thread until it needs it no more, at most `timeout_s`. Whether that is
+        so: nothing is queued, or all that is queued waits for another process to release the file."""
+        return self._at_rest.wait(timeout_s)
 
     def stop(self, timeout_s: float) -> None:
         """Run what was submitted before, then close the file. Waits for that, but no longer than `timeout_s`."""
@@ -108,11 +115,17 @@ class Writer:
 
     def _run(self) -> None:
         stopping = False
-        while not stopping:
-            tickets, stopping = self._take()
-            self._transact(tickets)
-            _deliver(tickets)
-        self._disconnect()
+        try:
+            while not stopping:
+                tickets, stopping = self._take()
+                self._transact(tickets)
+                _deliver(tickets)
+                self._at_rest.set()
+                if not self._queue.empty():  # asked after, not before: `submit` may come between the two
+                    self._at_rest.clear()
+        finally:
+            self._disconnect()
+            self._at_rest.set()
 
     def _take(self) -> tuple[list[AnyTicket], bool]:
         """Everything that waits, up to a commit's worth; whether to stop after it."""
@@ -145,13 +158,27 @@ class Writer:
 
     def _commit(self, tickets: list[AnyTicket]) -> None:
         connection = self._connect()
-        _lock(connection, max(ticket.deadline_s for ticket in tickets))
+        self._lock(connection, max(ticket.deadline_s for ticket in tickets))
         self._books.begin()
         for ticket in tickets:
-            if not ticket.abandoned:
-                ticket.run(self._books)
+            ticket.run(self._books)
         self._books.finish()
         connection.execute("COMMIT")
+        self.well = True
+
+    def _lock(self, connection: sqlite3.Connection, deadline_s: float) -> None:
+        """Take the write lock that all processes on this file share. Raises OperationalError at the deadline."""
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() >= deadline_s:
+                    raise
+                self._at_rest.set()
+                time.sleep(LOCK_RETRY_S)
+            else:
+                self._at_rest.clear()
+                return
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -170,6 +197,7 @@ class Writer:
         if _is_busy(error):
             self._rollback()
         else:
+            self.well = False
             self._disconnect()
 
     def _rollback(self) -> None:
@@ -193,19 +221,6 @@ def _deliver(tickets: list[AnyTicket]) -> None:
 def _resolve(tickets: list[AnyTicket]) -> None:
     for ticket in tickets:
         ticket.resolve()
-
-
-def _lock(connection: sqlite3.Connection, deadline_s: float) -> None:
-    """Take the write lock that all processes on this file share. Raises sqlite3.OperationalError at the deadline."""
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() >= deadline_s:
-                raise
-            time.sleep(LOCK_RETRY_S)
-        else:
-            return
 
 
 def _is_busy(error: Exception) -> bool:

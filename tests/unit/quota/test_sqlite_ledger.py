@@ -90,6 +90,20 @@ async def test_a_charge_that_timed_out_keeps_nothing(
     ledger.close()
 
 
+@pytest.mark.parametrize("deadline_ms", [0, 1])
+async def test_a_charge_that_ran_after_its_caller_was_told_of_an_outage_is_undone(
+    path: Path, clock: FrozenClock, deadline_ms: int
+) -> None:
+    """At a deadline about as long as a charge takes, who is charged in the end is exactly who was told so."""
+    ledger = SqliteLedger.open(path, deadline_ms=deadline_ms)
+    desk = Desk(ledger, clock, own_persons((10**6, HOUR)))
+    replies = [(await desk.charge(n))[1] for n in range(150)]
+    ledger.close()
+    ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS)
+    assert await Desk(ledger, clock, *desk.budgets).used(HOUR) == sum(isinstance(reply, Charged) for reply in replies)
+    ledger.close()
+
+
 async def test_a_settlement_that_timed_out_leaves_its_persons_charged(
     path: Path, clock: FrozenClock, connection: sqlite3.Connection
 ) -> None:
@@ -151,9 +165,11 @@ async def test_a_file_that_broke_is_an_outage_and_mends(path: Path, ledger: Sqli
     with sqlite3.connect(path) as other:
         other.execute("ALTER TABLE persons RENAME TO elsewhere")
     assert await desk.look_up(2) is StoreDown.UNAVAILABLE
+    assert not ledger.healthy
     with sqlite3.connect(path) as other:
         other.execute("ALTER TABLE elsewhere RENAME TO persons")
     assert await desk.passes(2)
+    assert ledger.healthy
     assert await desk.used(HOUR) == 2
 
 
