@@ -15,7 +15,7 @@ from mitmproxy import http
 
 from paravent.decide import Allow, Plan
 from paravent.drive import Engine
-from paravent.model import Answer, Connection, Facts, Release
+from paravent.model import Answer, Connection, Facts, Release, UpstreamRequest
 from paravent.reasons import Problem, Reason
 from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
@@ -51,6 +51,18 @@ class Connections(Protocol):
         ...
 
 
+def cleared(flow: http.HTTPFlow) -> UpstreamRequest | None:
+    """What may be asked of the upstream for this flow: the request that the plan holds, and no other.
+
+    None unless the guard has let the flow through and its books are still open. An addon that lifts the refusal, or
+    edits the request, changes nothing of what is sent.
+    """
+    state = flow.metadata.get(STATE)
+    if not isinstance(state, InFlight) or state.plan is None or state.closed:
+        return None
+    return state.plan.upstream
+
+
 class Guard:
     """Poison first, un-poison last."""
 
@@ -62,10 +74,12 @@ class Guard:
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Poison the flow. It stays poisoned until `request` has decided."""
         flow.response = reply.poison(reply.INTERNAL)
+        flow.metadata.pop(STATE, None)  # of an earlier life of this flow, where somebody replays it
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Decide; lift the refusal only for a request that may go upstream, rebuilt."""
         flow.response = reply.poison(reply.INTERNAL)
+        flow.metadata.pop(STATE, None)
         try:
             async with asyncio.timeout(HOOK_DEADLINE_S):
                 flow.response = await self._request(flow)
@@ -147,7 +161,10 @@ class Guard:
 
 
 def _rebuild(request: http.Request, plan: Plan) -> None:
-    """What goes upstream is ours to the last byte: no header, parameter or member of the caller's survives."""
+    """The flow shows what goes upstream: no header, parameter or member of the caller's survives.
+
+    In development, on mitmproxy's own layers, this is what goes upstream; our listener takes it from the plan.
+    """
     ours = plan.upstream
     request.data.method = ours.method
     request.data.path = ours.target

@@ -1,6 +1,6 @@
 """One proxy node: a mitmproxy Master built in code, its listener, and the management listener beside it.
 
-No default addons, no script loader, no configuration file: the chain is Proxyserver, Frost, Herald and, last, the
+No default addons, no script loader, no configuration file: the chain is Frost, Proxyserver, Herald and, last, the
 guard. It is asserted before the listener opens.
 """
 
@@ -20,17 +20,19 @@ from paravent.telemetry import logs
 from paravent.telemetry.management import Management
 from paravent.wiring import Runtime
 from paravent_mitmproxy.guard import Guard
-from paravent_mitmproxy.listener.client import House
 from paravent_mitmproxy.listener.exchange import Exchange
+from paravent_mitmproxy.listener.house import House
 from paravent_mitmproxy.listener.limits import Limits
 from paravent_mitmproxy.listener.server import Doorway, ParaventInstance
-from paravent_mitmproxy.listener.tls import client_context, server_context
+from paravent_mitmproxy.listener.tls import ServerTls, client_context
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
 from paravent_mitmproxy.options import Frost, frozen_options
 
 log = logging.getLogger(logs.OURS)
 
-DRAIN_POLL_S: Final = 0.05
+DRAIN_POLL_S: Final = 0.02
+LAST_WORDS_S: Final = 1.0
+"""For the refusals of requests that outlived the drain to be recorded and written."""
 
 
 class Node:
@@ -63,7 +65,9 @@ class Node:
         ParaventInstance.doorway = self._doorway(settings)
         self.guard = Guard(runtime.engine, self.house, runtime.metrics)
         self._proxyserver = Proxyserver()
-        self.master.addons.add(self._proxyserver, Frost(mode), Herald(self, announce), self.guard)
+        frost = Frost(mode, self.master.options)
+        self.master.addons.add(frost, self._proxyserver, Herald(self, announce), self.guard)
+        frost.check()
         self._assert_chain()
 
     async def run(self) -> None:
@@ -86,7 +90,7 @@ class Node:
         self._stopping.set()
 
     async def _drain(self) -> None:
-        """Not ready, no new connections, requests in flight finish, then the end."""
+        """Not ready, no new connections, requests in flight finish or get a 503, then the end."""
         await self._stopping.wait()
         self.runtime.listening = False
         house = self.house
@@ -95,19 +99,26 @@ class Node:
             with contextlib.suppress(Exception):
                 await server.stop()
         log.info("draining", extra={"count": len(house.connections)})
+        await self._until_empty(house.limits.drain_s)
+        for each in list(house.busy):
+            each.hurry()
+        await self._until_empty(LAST_WORDS_S)
+        self.master.shutdown()
+
+    async def _until_empty(self, seconds: float) -> None:
+        """Nobody is inside, and the books of those who have left are closed; or the time is over."""
+        house = self.house
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(house.limits.drain_s):
-                while house.connections:
+            async with asyncio.timeout(seconds):
+                while house.connections or house.busy:
                     for each in list(house.connections):
                         each.close_if_idle()
                     await asyncio.sleep(DRAIN_POLL_S)
-        self.master.shutdown()
 
     def _doorway(self, settings: Settings) -> Doorway:
         listen = settings.listen
         if listen.certificate is not None and listen.key is not None:
-            tls = server_context(listen.certificate, listen.key, listen.client_ca)
-            return Doorway(self._listening, self.house, tls)
+            return Doorway(self._listening, self.house, ServerTls(listen.certificate, listen.key, listen.client_ca))
         self.house.plaintext_from = listen.plaintext_from
         return Doorway(self._listening, self.house, None)
 
@@ -115,7 +126,7 @@ class Node:
         """The guard is last, and nobody else is there: a later addon could edit, an earlier one could halt."""
         chain = self.master.addons.chain
         names = [type(addon).__name__ for addon in chain]
-        if names != ["Proxyserver", "Frost", "Herald", "Guard"] or chain[-1] is not self.guard:
+        if names != ["Frost", "Proxyserver", "Herald", "Guard"] or chain[-1] is not self.guard:
             raise RuntimeError("the chain of addons is not ours")
 
 

@@ -1,9 +1,11 @@
 """mitmproxy's options, frozen.
 
 Several of them remove the boundary (threat notes: pass-through by Host, streaming, a wider set of protocols). None
-is read from a file, and what they are is asserted at start and at every change.
+is read from a file. What they are is asserted at start, every one of them; a change afterwards is refused, whatever
+it is.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from mitmproxy import exceptions, options
@@ -22,10 +24,12 @@ FROZEN: Final[dict[str, object]] = {
     "upstream_cert": False,
     "keep_host_header": False,
     "stream_large_bodies": None,
+    "store_streamed_bodies": False,
     "proxy_debug": False,
     "validate_inbound_headers": True,
     "connection_strategy": "lazy",
 }
+"""Whatever is not named here stays at mitmproxy's default."""
 
 
 def frozen_options(mode: str) -> options.Options:
@@ -36,14 +40,35 @@ def frozen_options(mode: str) -> options.Options:
 
 
 class Frost:
-    """The addon that keeps them so: a change that differs raises, and mitmproxy rolls it back."""
+    """The addon that keeps them so: a change raises, and mitmproxy rolls it back.
 
-    def __init__(self, mode: str) -> None:
-        self._wanted: dict[str, object] = {**FROZEN, "mode": [mode]}
+    First in the chain, so that no other addon acts on a change that is not to be.
+    """
+
+    def __init__(self, mode: str, opts: options.Options) -> None:
+        self._wanted: Mapping[str, object] = {**FROZEN, "mode": [mode]}
+        self._options = opts
 
     def configure(self, updated: set[str]) -> None:
-        from mitmproxy import ctx  # noqa: PLC0415 (mitmproxy fills it in when a master is made)
-
-        for name in updated & self._wanted.keys():
-            if name in ctx.options and getattr(ctx.options, name) != self._wanted[name]:
+        """Called by mitmproxy with the names that have just been set."""
+        opts = self._options
+        # An option that an addon has just declared has its default until mitmproxy sets what was deferred.
+        for name in (updated & opts.keys()) - opts.deferred.keys():
+            if getattr(opts, name) != self._of(name):
                 raise exceptions.OptionsError(f"option {name} is frozen")
+
+    def check(self) -> None:
+        """RuntimeError unless every option is what it must be, and every name we freeze is an option.
+
+        Called when all addons have declared theirs: an option that a new release of mitmproxy renames would be
+        deferred for ever, and its successor would stand at a default that nobody chose.
+        """
+        opts = self._options
+        names = opts.keys()
+        wrong = sorted(name for name in names if getattr(opts, name) != self._of(name))
+        missing = sorted(self._wanted.keys() - names)
+        if wrong or missing or opts.deferred:
+            raise RuntimeError(f"mitmproxy's options are not ours: {wrong}, missing: {missing}")
+
+    def _of(self, name: str) -> object:
+        return self._wanted[name] if name in self._wanted else self._options.default(name)

@@ -1,23 +1,66 @@
 """The mark of a response that we built.
 
 A `SealedResponse` holds the exact bytes that will leave, fixed when it was made. The listener writes those bytes and
-nothing else: an addon that edits the response afterwards edits a copy that nobody sends, and an addon that replaces
-it produces something without the mark, which does not leave.
+nothing else: an addon that edits the response afterwards edits a copy that nobody sends and nobody else sees, and an
+addon that replaces it produces something without the mark, which does not leave.
 """
+
+from typing import Final, cast, override
 
 from mitmproxy import http
 
+type Headers = tuple[tuple[bytes, bytes], ...]
+
+_CLOSE: Final = b"Connection: close\r\n"
+
 
 class SealedResponse(http.Response):
-    """A response with its bytes. Only `seal` makes one."""
+    """A response with its bytes. Only `seal` makes one.
 
-    wire: bytes
-    """Head and body as they will leave, but for the Connection header, which the listener decides."""
-    head_end: int
-    """Where in `wire` the head's last CRLF starts."""
+    What mitmproxy's addons read and write is made afresh at each look, so that a refusal which many flows share
+    stays what it was.
+    """
+
+    def __init__(self, status: int, reason: bytes, headers: Headers, body: bytes) -> None:
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self._status = status
+        self._reason = reason
+        self._headers = headers
+        self._body = body
+        self._head = b"HTTP/1.1 " + str(status).encode("ascii") + b" " + reason + b"\r\n" + lines
+
+    @property
+    def data(self) -> http.ResponseData:  # type: ignore[override]
+        """A copy for whoever looks."""
+        data = http.ResponseData(
+            http_version=b"HTTP/1.1",
+            headers=http.Headers(self._headers),
+            content=self._body,
+            trailers=http.Headers(),
+            timestamp_start=0.0,
+            timestamp_end=0.0,
+            status_code=self._status,
+            reason=self._reason,
+        )
+        data.trailers = None
+        return data
+
+    @classmethod
+    @override
+    def from_state(cls, state: dict[str, object]) -> http.Response:  # type: ignore[override]
+        """A copy of a sealed response is a response like any other: the seal is not copied."""
+        return cast("http.Response", http.Response.from_state(state))
+
+    def wire(self, *, close: bool, body: bool) -> bytes:
+        """Head and body as they leave. The Connection header is the listener's to decide.
+
+        RFC 9110 section 9.3.2: an answer to HEAD has no body, and whoever sends one puts it where the next answer
+        is expected.
+        """
+        return self._head + (_CLOSE if close else b"") + b"\r\n" + (self._body if body else b"")
 
 
-def seal(status: int, reason: bytes, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> SealedResponse:
+def seal(status: int, reason: bytes, headers: Headers, body: bytes) -> SealedResponse:
     """Build the response and its bytes.
 
     `headers` come from constants and numbers of ours; CR, LF and NUL in one would be a bug, and raise.
@@ -26,26 +69,11 @@ def seal(status: int, reason: bytes, headers: tuple[tuple[bytes, bytes], ...], b
     for name, value in fields:
         if not name or any(byte in name + value for byte in b"\r\n\0"):
             raise ValueError("a header of ours holds a control character")
-    response = SealedResponse(
-        http_version=b"HTTP/1.1",
-        status_code=status,
-        reason=reason,
-        headers=http.Headers(fields),
-        content=body,
-        trailers=None,
-        timestamp_start=0.0,
-        timestamp_end=0.0,
-    )
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
-    head = b"HTTP/1.1 " + str(status).encode("ascii") + b" " + reason + b"\r\n" + lines
-    response.head_end = len(head)
-    response.wire = head + b"\r\n" + body
-    return response
+    return SealedResponse(status, reason, fields, body)
 
 
-def wire_of(response: http.Response | None, *, close: bool) -> bytes | None:
+def wire_of(response: http.Response | None, *, close: bool, body: bool = True) -> bytes | None:
     """The bytes to send, or None when the response does not carry our mark."""
     if type(response) is not SealedResponse:
         return None
-    connection = b"Connection: close\r\n" if close else b""
-    return response.wire[: response.head_end] + connection + response.wire[response.head_end :]
+    return response.wire(close=close, body=body)

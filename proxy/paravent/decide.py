@@ -5,11 +5,13 @@
 request was let through, so a reload between the two cannot mix revisions.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from paravent import effects
-from paravent.effects import Charge, Deciding, OverBudget, Settle, StoreDown, Usage
+from paravent.effects import BudgetKind, Charge, Charged, Deciding, OverBudget, Settle, StoreDown, Usage
 from paravent.identity.assertion import Assertor
 from paravent.identity.authenticate import Authenticated, Requirement, authenticate
 from paravent.identity.issuers import Issuer
@@ -143,14 +145,16 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
 def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
     """What of this answer may leave, and who is charged for it."""
     reduced = _reduce(plan, answer)
-    disclosed = _disclosed(plan, reduced) if isinstance(reduced, Reduced) else ()
-    missed = reduced in {Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS} if isinstance(reduced, Reason) else False
-    settled = yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed))
     if isinstance(reduced, Reason):
+        persons, missed = _cost(plan, reduced)
+        yield from effects.settle(Settle(plan.charge, now_ms, persons, missed))
         return Withhold(reduced, plan.about)
+    disclosed = _disclosed(plan, reduced)
+    settled = yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed=False))
     if isinstance(settled, StoreDown):
         return Withhold(Reason.STATE_UNAVAILABLE, plan.about, retry_after_s=1)
     if isinstance(settled, OverBudget):
+        yield from _pay_a_miss(plan, now_ms)
         return Withhold(reason_of(settled), plan.about, retry_after_s=settled.retry_after_s)
     return Release(reduced.body, JSON, plan.about, disclosed, reduced.released, reduced.dropped)
 
@@ -202,25 +206,65 @@ def _upstream_request(facts: Facts, question: Question, who: Practitioner, asser
     return UpstreamRequest(facts.method, question.target, tuple(headers), question.body)
 
 
+_UNKNOWN: Final = frozenset({400, 403, 404, 410, 422})
+"""Unknown, malformed and not entitled look the same, and cost a miss: an answer is not an oracle.
+
+Not 401: the upstream refuses us there, not the person who asks.
+"""
+
 # RFC 9110 section 8.3.1: type and subtype are case-insensitive; of the parameters only charset=utf-8 is understood.
-_JSON_TYPES = frozenset({b"application/json", b"application/json;charset=utf-8"})
+_JSON_TYPE: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
 
 
 def _reduce(plan: Plan, answer: Answer) -> Reduced | Reason:
-    if answer.status in {404, 422}:
-        # Unknown, malformed and not entitled look the same: an answer is not an oracle.
+    if answer.status in _UNKNOWN:
         return Reason.BENEFICIARY_UNKNOWN
     if answer.status != 200:
         return Reason.ANSWER_STATUS
     if answer.values(b"content-encoding"):
         return Reason.ANSWER_ENCODING
     types = answer.values(b"content-type")
-    if len(types) != 1 or types[0].lower().replace(b" ", b"") not in _JSON_TYPES:
+    if len(types) != 1 or _JSON_TYPE.fullmatch(types[0]) is None:
         return Reason.ANSWER_TYPE
     reduced = plan.view.apply(answer.body, plan.asked)
-    if isinstance(reduced, Reduced) and plan.operation.response.scope == "listed" and not reduced.persons:
+    if isinstance(reduced, Reduced) and plan.operation.response.persons and not reduced.persons:
+        # A search that found nobody; an answer that does not say whose fund and contracts these are.
         return Reason.BENEFICIARY_UNKNOWN
     return reduced
+
+
+_MISSES: Final = frozenset({Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS, Reason.ANSWER_OTHER_PERSON})
+"""What the question brought about. An upstream that overlooks a wrong birth date and answers with the holder of the NIR
+would else confirm numbers for free."""
+
+_CONFIRMING: Final = frozenset({Reason.ANSWER_SHAPE, Reason.ANSWER_IDENTIFIER_LEFT})
+"""What lies in one person's data. The answer stays, but 502 where nobody would be 404 says that there is somebody."""
+
+
+def _cost(plan: Plan, reason: Reason) -> tuple[tuple[Subject, ...], bool]:
+    """Who is charged for an answer that does not leave, and whether it is a miss.
+
+    Persons for what confirms them: asking again about the same patient is free then, so that a fault that comes back
+    does not use up the misses of an honest day. A search reserved nobody and pays with a miss. Where the upstream
+    failed altogether, nothing is charged.
+    """
+    if reason in _CONFIRMING:
+        return plan.charge.persons, not plan.charge.persons
+    return (), reason in _MISSES
+
+
+def _pay_a_miss(plan: Plan, now_ms: int) -> Deciding[None]:
+    """Charge a miss for a search that found more persons than the budget has room for.
+
+    The refused `Settle` has given its miss back, and "too late" would tell for free that somebody was found, to whoever
+    has spent their persons and goes on searching. A consultation was refused before the upstream was asked.
+    """
+    misses = tuple(budget for budget in plan.charge.budgets if budget.kind is BudgetKind.MISSES)
+    if plan.charge.persons or not misses:
+        return
+    miss = Charge(plan.charge.id, now_ms, misses, ())
+    if isinstance((yield from effects.charge(miss)), Charged):
+        yield from effects.settle(Settle(miss, now_ms, (), missed=True))
 
 
 def _disclosed(plan: Plan, reduced: Reduced) -> tuple[Subject, ...]:

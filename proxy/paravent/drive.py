@@ -1,20 +1,40 @@
 """Runs the deciding generators against the ports, and keeps the order that fails closed.
 
 record, durable → release. A denial is recorded too. What cannot be recorded is not given.
+
+Each request is put on record once:
+
+    decide    Allow                     nothing yet: `settle` or `abandon` will
+              Deny                      its reason
+              a bug, a hook's deadline  internal_error, then the exception goes on
+    refuse    always                    the reason it was given
+    settle    Release, Withhold         as it is
+              a bug, a hook's deadline  withheld for internal_error, then the exception goes on
+    abandon   always                    the reason it was given
+    any       what is no record         internal_error, bare, then the exception goes on
+
+A deadline that strikes while a record is being written changes nothing of that: the sink keeps what it was handed.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from paravent.audit.record import record
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, abandon, decide, settle
 from paravent.effects import Charge, Deciding, Effect, FindKey, ProofSeen, Reply, Settle
 from paravent.model import Answer, Deny, Facts, Release, Withhold
 from paravent.ports import AuditSink, Clock, KeySource, Ledger
-from paravent.reasons import Reason
+from paravent.reasons import Problem, Reason
+from paravent.telemetry import logs
 from paravent.telemetry.metrics import Metrics
+
+FAILURE_LOGGED_EVERY_S: Final = 1.0
+"""A bug that strikes at every request is one bug, and the event loop waits for whoever reads the log."""
+
+log = logging.getLogger(logs.OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +55,7 @@ class Engine:
         self._ports = ports
         self._rules = rules
         self._metrics = metrics
+        self._silent_until_s = 0.0
 
     def now_ms(self) -> int:
         return self._ports.clock.now_ms()
@@ -47,7 +68,8 @@ class Engine:
             # Nothing may be asked of the upstream that could not be recorded.
             verdict: Verdict = Deny(Reason.AUDIT_UNAVAILABLE, retry_after_s=1)
         else:
-            verdict = await self._run(decide(facts, rules))
+            broken = Deny(Reason.INTERNAL_ERROR)
+            verdict = await self._judge(decide(facts, rules), facts, broken, rules.policy.revision)
         self._metrics.stage("decide", time.perf_counter() - started)
         if isinstance(verdict, Allow):
             self._metrics.allowed(verdict.plan.usage)
@@ -61,13 +83,15 @@ class Engine:
     async def settle(self, facts: Facts, plan: Plan, answer: Answer) -> Outcome:
         """Judge an answer. A `Release` is durably on record when this returns."""
         started = time.perf_counter()
-        outcome = await self._run(settle(plan, answer, self.now_ms()))
+        broken = Withhold(Reason.INTERNAL_ERROR, plan.about)
+        outcome = await self._judge(settle(plan, answer, self.now_ms()), facts, broken, plan.revision)
         self._metrics.stage("settle", time.perf_counter() - started)
         return await self._finish(facts, plan, outcome)
 
     async def abandon(self, facts: Facts, plan: Plan, reason: Reason) -> Withhold:
         """Close the books of a request whose answer never came, or has nobody left to read it."""
-        outcome = await self._run(abandon(plan, reason, self.now_ms()))
+        broken = Withhold(reason, plan.about)
+        outcome = await self._judge(abandon(plan, reason, self.now_ms()), facts, broken, plan.revision)
         finished = await self._finish(facts, plan, outcome)
         return finished if isinstance(finished, Withhold) else Withhold(Reason.INTERNAL_ERROR, plan.about)
 
@@ -86,13 +110,51 @@ class Engine:
 
     async def _record(self, facts: Facts, result: Deny | Withhold | Release, status: int, revision: str) -> bool:
         started = time.perf_counter()
-        line = record(facts, result, status=status, revision=revision, elapsed_ms=self.now_ms() - facts.now_ms)
-        written = await self._ports.audit.append(line)
+        try:
+            written = await self._append(facts, result, status, revision)
+        except Exception:
+            # Not written, and not JSON or too long: a bug, but one that the ledger hears of.
+            self._log_failure()
+            bare = (Deny if isinstance(result, Deny) else Withhold)(Reason.INTERNAL_ERROR)
+            await self._append(facts, bare, _poisoned(bare).status, revision)
+            raise
         self._metrics.appended(written, time.perf_counter() - started)
         return written
 
+    async def _append(self, facts: Facts, result: Deny | Withhold | Release, status: int, revision: str) -> bool:
+        elapsed_ms = self.now_ms() - facts.now_ms
+        return await self._ports.audit.append(
+            record(facts, result, status=status, revision=revision, elapsed_ms=elapsed_ms)
+        )
+
     def _elapsed_s(self, facts: Facts) -> float:
         return max(0, self.now_ms() - facts.now_ms) / 1000
+
+    async def _judge[Result](
+        self, deciding: Deciding[Result], facts: Facts, broken: Deny | Withhold, revision: str
+    ) -> Result:
+        """Run it to its result. When it has none, `broken` is put on record before the exception goes on.
+
+        The hook's deadline comes as CancelledError, which is delivered once: what is awaited here has the deadline of
+        the sink. Even when it is cancelled again, the sink has the record by then.
+        """
+        try:
+            return await self._run(deciding)
+        except GeneratorExit:
+            # The event loop is gone, and nothing may be awaited any more.
+            raise
+        except BaseException:
+            self._log_failure()
+            self._metrics.decided(broken, self._elapsed_s(facts))
+            await self._record(facts, broken, _poisoned(broken).status, revision)
+            raise
+
+    def _log_failure(self) -> None:
+        """Class and place of the exception at hand, for whoever the alert on internal errors wakes."""
+        now_s = time.monotonic()
+        if now_s >= self._silent_until_s:
+            self._silent_until_s = now_s + FAILURE_LOGGED_EVERY_S
+            log.error("decision_failed", exc_info=True)
 
     async def _run[Result](self, deciding: Deciding[Result]) -> Result:
         try:
@@ -115,3 +177,8 @@ class Engine:
                 return await self._ports.ledger.settle(effect)
             case _:
                 assert_never(effect)
+
+
+def _poisoned(broken: Deny | Withhold) -> Problem:
+    """What the caller is told when an exception reaches the hook: a flow is poisoned before, and stays so."""
+    return Problem.UNAVAILABLE if isinstance(broken, Deny) else Problem.ANSWER_WITHHELD

@@ -9,7 +9,7 @@ from typing import Final
 
 from paravent.reasons import Reason
 
-type Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+type Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """A parsed JSON document. Numbers that a float would change are kept as text by the parser (`masking.json`)."""
 
 REDACTED: Final = "<redacted>"
@@ -172,7 +172,8 @@ class Challenge:
     scheme: str
     """"DPoP" or "Bearer"."""
     error: str | None = None
-    """"invalid_token", "insufficient_user_authentication", "invalid_dpop_proof", "use_dpop_nonce"; None: no credentials came."""
+    """"invalid_token", "insufficient_user_authentication", "invalid_dpop_proof", "use_dpop_nonce"; None when no
+    credentials came."""
     acr_values: tuple[str, ...] = ()
     max_age_s: int | None = None
 

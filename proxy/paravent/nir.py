@@ -77,6 +77,15 @@ def same_nir(a: str, b: str) -> bool:
     return one is not None and other is not None and same_text(one, other)
 
 
+def says_nir(written: str, nir13: str) -> bool:
+    """Whether a written number says this NIR and no more: in any dress, without key or with the right one.
+
+    A wrong key would be two digits that the NIR does not imply.
+    """
+    text = undress(written)
+    return same_text(text, nir13 + nir_key(nir13) if len(text) == 15 else nir13)
+
+
 # ---- keyed hash
 
 _PERSON: Final = b"paravent subject person 1"
@@ -117,11 +126,17 @@ _S: Final = r"[\s._/\-]{0,3}"
 _SEPARATED: Final = re.compile(r"[\s._/\-]")
 _PERHAPS: Final = re.compile(rf"[0-9][0-9ABab\s._/\-]{{{SHORTEST - 1}}}")
 """What every written NIR begins like. Cheap, and almost no text has it."""
-_MONTH: Final = r"(?:0[1-9]|1[0-2]|[2-9][0-9])"
+_MONTH: Final = r"(?:0[1-9]|1[0-29]|[2-9][0-9])"
+"""20 to 99 where civil status is incomplete (Cnam); 19 too, on SESAM-Vitale test cards."""
 _PLAUSIBLE: Final = re.compile(
     rf"[1-478][0-9]{{2}}{_MONTH}(?!00)(?:[0-9]{{2}}|2[AB])(?!000)[0-9]{{3}}(?!000)[0-9]{{3}}"
     # NNP `[78][12]` and MIG `[56][12]`: no date, no place inside (Cnam nir-validation, README).
     r"|[5-8][12][0-9]{11}"
+)
+_LIKELY: Final = re.compile(
+    # Of a man or a woman, with a calendar month and a département: one in forty of all numbers of thirteen digits,
+    # where two in three are plausible.
+    r"[12][0-9]{2}(?:0[1-9]|1[0-2])(?!00)(?:[0-9]{2}|2[AB])(?!000)[0-9]{3}(?!000)[0-9]{3}"
 )
 _IN_PLACE: Final = re.compile(
     # Cut, if at all, where a NIR is cut: a thousand, an IBAN, a telephone, a date are cut elsewhere. Looking ahead
@@ -131,42 +146,62 @@ _IN_PLACE: Final = re.compile(
 )
 _CORSICAN: Final = re.compile(rf"[1-8](?:{_S}[0-9]){{4}}{_S}2[ABab](?:{_S}[0-9]){{6}}")
 _DIGIT_RUN: Final = re.compile(rf"[0-9](?:{_S}[0-9])+")
+_NOT_ALPHANUMERIC: Final = re.compile("[^0-9A-Za-z]+")
+_WINDOW: Final = re.compile(rf"(?=({_NIR13}))")
 _TWO_DIGITS: Final = re.compile(r"[0-9]{2}")
 _LONGEST_RUN: Final = 15 + 14 * 3
 """Fifteen digits with three separators between any two."""
 
 
-def contains_identifier(text: str) -> bool:
+def contains_identifier(text: str, *, number: bool = False) -> bool:
     """Whether a text seems to hold a NIR, with or without key, in any common dress. A tripwire, never the mask.
 
     Fifteen digits count with a right key; thirteen with plausible parts, written in one piece, digit by digit, or cut
     where a NIR is cut; with 2A or 2B inside, plausible parts are enough. Known to escape: numbers glued to other
     digits, split over fields, or encoded. Known to trip: a number of thirteen digits that happens to have such parts,
     as a time in milliseconds may. Linear in the length of the text.
+
+    `number`: the text is known to be a number of another kind, a member number say. Thirteen digits without a key
+    count then only with the parts of a man's or a woman's NIR and a calendar month (decision 7).
     """
     if len(text) < SHORTEST:
         return False
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
     if _PERHAPS.search(plain) is None:
         return False
+    without_key = _LIKELY if number else _PLAUSIBLE
     return (
-        any(_is_nir_in_place(*found) for found in _IN_PLACE.findall(plain))
+        any(_is_nir_in_place(nir, gap, key, without_key) for nir, gap, key in _IN_PLACE.findall(plain))
         or any(_plausible(_bare(found)) for found in _CORSICAN.findall(plain))
-        or any(_is_nir_alone(run) for run in _DIGIT_RUN.findall(plain) if len(run) <= _LONGEST_RUN)
+        or any(_is_nir_alone(run, without_key) for run in _DIGIT_RUN.findall(plain) if len(run) <= _LONGEST_RUN)
     )
 
 
-def _is_nir_in_place(written: str, separator: str, key: str) -> bool:
+def mentions(text: str, nirs: frozenset[str]) -> bool:
+    """Whether one of these NIRs (normal form) stands in a text, whatever separates its characters or adjoins them.
+
+    Linear in the length of the text, however many they are.
+    """
+    if not nirs or len(text) < SHORTEST:
+        return False
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
+    bare = _NOT_ALPHANUMERIC.sub("", plain).upper()
+    return not nirs.isdisjoint(_WINDOW.findall(bare))
+
+
+def _is_nir_in_place(written: str, separator: str, key: str, without_key: re.Pattern[str]) -> bool:
     """Thirteen digits and perhaps a key. A key that stands apart is not judged: what it follows is a NIR by itself."""
     nir13 = _bare(written)
-    return _plausible(nir13) and (not key or separator != "" or key == nir_key(nir13))
+    if key and separator == "":
+        return _plausible(nir13) and key == nir_key(nir13)
+    return _plausible(nir13, without_key)
 
 
-def _is_nir_alone(run: str) -> bool:
+def _is_nir_alone(run: str, without_key: re.Pattern[str]) -> bool:
     """All digits of one run, however they are cut: `28405 75990 00326`, or one by one as in the boxes of a form."""
     digits = _bare(run)
     if len(digits) == 13:
-        return _TWO_DIGITS.search(run) is None and _plausible(digits)
+        return _TWO_DIGITS.search(run) is None and _plausible(digits, without_key)
     return len(digits) == 15 and _plausible(digits[:13]) and digits[13:] == nir_key(digits[:13])
 
 
@@ -174,8 +209,8 @@ def _bare(written: str) -> str:
     return _SEPARATED.sub("", written).upper()
 
 
-def _plausible(nir13: str) -> bool:
-    return _PLAUSIBLE.fullmatch(nir13) is not None and not _is_medicine(nir13)
+def _plausible(nir13: str, parts: re.Pattern[str] = _PLAUSIBLE) -> bool:
+    return parts.fullmatch(nir13) is not None and not _is_medicine(nir13)
 
 
 def _is_medicine(digits: str) -> bool:

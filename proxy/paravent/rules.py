@@ -145,6 +145,8 @@ class PersonFields:
     nir: str
     birth_date: str
     birth_rank: str
+    nir_also: tuple[str, ...] = ()
+    """Members that hold the NIR, or part of it, once more: its key, the INS. Held to the same operators."""
 
 
 # ---- what may leave

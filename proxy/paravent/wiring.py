@@ -83,6 +83,9 @@ class Runtime:
         self._policy_good = True
         self._keys = JwksSource({name: _place(each) for name, each in settings.issuers.items()})
         self._audit, self._ledger = self._open()
+        self._trouble: str | None = None
+        # In a log on another machine, a count that goes down betrays a ledger that was put back or begun anew.
+        log.info("ledger_opened", extra={"count": self._audit.records})
         self._keys.start()
         ports = Ports(clock, self._keys, self._ledger, self._audit)
         self.engine = Engine(ports, lambda: self._rules, self.metrics)
@@ -141,13 +144,15 @@ class Runtime:
         """Look at the folder each second; swap a good change in whole, keep the last good one through a bad one."""
         while True:
             await asyncio.sleep(POLICY_POLL_S)
+            self._tell_trouble()
             try:
                 await asyncio.to_thread(self.reload_policy)
             except Exception:
                 self._digest = b""
+                if self._policy_good:
+                    log.exception("policy_unreadable")
                 self._policy_good = False
                 self.metrics.policy_broken()
-                log.exception("policy_unreadable")
 
     def reload_policy(self) -> bool:
         """True when another policy is in force now. Blocks on the disk: not for the event loop."""
@@ -174,10 +179,26 @@ class Runtime:
         return True
 
     def close(self) -> None:
-        """Give everything back. The ledger's last group is written first."""
-        self._keys.stop()
-        self._ledger.close()
-        self._audit.close()
+        """Give everything back, whatever one of them says to it. What waits for the ledger is written."""
+        try:
+            self._audit.close()
+        finally:
+            log.info("ledger_closed", extra={"count": self._audit.records})
+            try:
+                self._ledger.close()
+            finally:
+                self._keys.stop()
+
+    def _tell_trouble(self) -> None:
+        """Why nobody is served: once when the ledger's trouble begins or changes, once when it is over."""
+        trouble = self._audit.trouble
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if trouble is None:
+            log.info("ledger_well")
+        else:
+            log.error("ledger_trouble", extra={"cause": trouble.replace(" ", "_")})
 
     def _keep_last_good(self, problems: int) -> None:
         if self._policy_good:

@@ -20,6 +20,7 @@ from paravent.sinks.files import WAITING_MAX, FileSink
 from paravent.sinks.folder import read_records
 from paravent.sinks.opening import LedgerBusy
 from paravent.sinks.verify import verify_directory
+from until import until
 
 
 @pytest.fixture
@@ -217,3 +218,112 @@ async def test_a_ledger_that_is_disturbed_takes_no_more(folder: Path, disturb: o
     assert not await sink.append(a_record(3))
     sink.close()
     assert verify_directory(folder, CHAIN).records <= 1
+
+
+@contextlib.contextmanager
+def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """No sync of a file comes back before the event is set. It is, at the end."""
+    released = threading.Event()
+    real = os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        assert released.wait(30)
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", sync)
+        try:
+            yield released
+        finally:
+            released.set()
+
+
+async def test_a_disk_that_hangs_is_not_healthy_until_it_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers are told False in time, nobody else is let through to the upstream meanwhile, and it passes by itself."""
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=50)) as sink, hung_disk(monkeypatch) as released:
+        assert not await sink.append(numbered(1))
+        await until(lambda: not sink.healthy)
+        assert sink.trouble == "the disk does not answer"
+        assert not await sink.append(numbered(2))
+        released.set()
+        await until(lambda: sink.healthy)
+    assert verify_directory(folder, CHAIN).whole
+    assert "2" not in ids(folder)
+
+
+async def test_closing_does_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that hangs does not keep the process from ending; what it never confirmed was never acknowledged."""
+    monkeypatch.setattr("paravent.sinks.files.CLOSE_S", 0.05)
+    sink = FileSink(folder, CHAIN, deadline_ms=50)
+    with hung_disk(monkeypatch):
+        assert not await sink.append(numbered(1))
+        await asyncio.wait_for(asyncio.to_thread(sink.close), 5)
+        assert not await sink.append(numbered(2))
+    sink._thread.join(10)
+    assert verify_directory(folder, CHAIN).whole
+
+
+class Unspeakable(dict[str, object]):
+    """A record that takes the last memory when it is looked at."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise MemoryError
+
+
+async def test_whatever_a_record_raises_costs_its_caller_alone(sink: FileSink, folder: Path) -> None:
+    """Also what is no usual complaint about a record: the chain was not touched, so the next one is written."""
+    answers = await asyncio.gather(
+        *(sink.append(record) for record in (numbered(1), Unspeakable(), numbered(2))), return_exceptions=True
+    )
+    assert (answers[0], type(answers[1]), answers[2]) == (True, MemoryError, True)
+    assert sink.healthy
+    assert ids(folder) == ["1", "2"]
+
+
+async def test_a_bug_at_the_files_closes_the_sink_and_shows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not an error of the disk may have left the chain in two minds: no more is written, and it says so."""
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=30_000)) as sink:
+        assert await sink.append(numbered(1))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", lambda: 512)  # takes no arguments
+            assert not await sink.append(numbered(2))
+        assert (sink.healthy, sink.trouble) == (False, "TypeError")
+        assert not await sink.append(numbered(3))
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=30_000)) as sink:
+        assert await sink.append(numbered(4))
+    assert ids(folder) == ["1", "2", "4"]
+    assert verify_directory(folder, CHAIN).whole
+
+
+async def test_a_sink_whose_thread_ended_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let through to the upstream by a sink that will never write again, and nobody waits for it."""
+    told: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type.__name__))
+    sink = FileSink(folder, CHAIN, deadline_ms=30_000)
+
+    def out_of_memory() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(sink, "_take", out_of_memory)
+    assert await sink.append(numbered(1))  # this one was already being waited for
+    await until(lambda: not sink.healthy)
+    assert not await sink.append(numbered(2))
+    assert told == ["MemoryError"]
+    sink.close()
+
+
+async def test_the_count_goes_on_over_restarts(folder: Path) -> None:
+    """`records` is what a log on another machine remembers of the chain's length."""
+    for start in range(3):
+        with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=30_000)) as sink:
+            assert sink.records == start
+            assert await sink.append(numbered(start))
+            assert sink.records == start + 1
+
+
+def test_a_lost_lock_file_does_not_let_a_second_writer_in(folder: Path) -> None:
+    """The lock is an old empty file, as cleaners of old files like them; the head is locked as well."""
+    with contextlib.closing(FileSink(folder, CHAIN)):
+        (folder / ".ledger-0.lock").unlink()
+        with pytest.raises(LedgerBusy):
+            FileSink(folder, CHAIN)

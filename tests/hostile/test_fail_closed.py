@@ -1,149 +1,327 @@
-"""Whatever breaks behind a hook, the caller gets a constant refusal and none of the upstream's bytes.
+"""Whatever breaks, the caller gets a constant refusal or a closed connection, and none of the upstream's bytes.
 
-The faults are put into the engine's own methods, one at a time: what is drilled is the edge that must hold when
-something inside does not.
+The faults are put into what the hooks and the listener call, one at a time: what is drilled is the edge that must hold
+when something inside does not. Threat notes: sections 0.1 and 1a.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
-from mitmproxy import http
+from mitmproxy import exceptions, http
 
-from node import NIR, RunningNode, parse, running_node
-from paravent_mitmproxy.listener.limits import Limits
-from wire import http_answer, raw_upstream
+from answers import ANSWER, REDUCED
+from node import RunningNode, parse, running_node
+from paravent_mitmproxy import reply
+from paravent_mitmproxy.guard import STATE
+from paravent_mitmproxy.seal import SealedResponse, wire_of
+from sweep import OTHER_NIR
+from wire import raw_upstream
 
-SECRET = b"1821199990014"
-ANSWER = http_answer(
-    orjson.dumps(
-        {
-            "beneficiaireDeSoins": {
-                "nomUsuel": "ESSAI",
-                "dateNaissance": "19840517",
-                "rangGemellaire": 1,
-                "noNIRCertifie": NIR[:13],
-                "commentaire": SECRET.decode(),
-            }
-        }
-    )
-)
+SECRET = OTHER_NIR.encode()
 
-FAULTS: list[tuple[str, BaseException]] = [
-    ("an exception", RuntimeError(SECRET.decode())),
-    ("the deepest recursion", RecursionError()),
-    ("no memory", MemoryError()),
-    ("a timeout", TimeoutError()),
-    ("a cancellation", asyncio.CancelledError()),
-    ("an interrupt", KeyboardInterrupt()),
-    ("an exit", SystemExit(1)),
+type Fault = Callable[[], BaseException]
+FAULTS: list[Fault] = [
+    lambda: RuntimeError(OTHER_NIR),
+    RecursionError,
+    MemoryError,
+    TimeoutError,
+    asyncio.CancelledError,
+    KeyboardInterrupt,
+    lambda: SystemExit(1),
+    GeneratorExit,
+    exceptions.AddonHalt,
+    lambda: exceptions.OptionsError(OTHER_NIR),
+    lambda: UnicodeEncodeError("utf-8", OTHER_NIR, 0, 1, OTHER_NIR),
+    lambda: ValueError(OTHER_NIR),
 ]
 
 
-def raising(fault: BaseException) -> Callable[..., Awaitable[object]]:
-    async def broken(*_: object, **__: object) -> object:
-        raise fault
+def raising(fault: Fault, awaited: bool) -> Callable[..., Any]:
+    def broken(*_: object, **__: object) -> object:
+        raise fault()
 
-    return broken
+    async def broken_later(*_: object, **__: object) -> object:
+        raise fault()
 
-
-async def everything(node: RunningNode, answer: bytes) -> bytes:
-    """Every byte that left the node: to the caller, to its ledger, to its metrics."""
-    from prometheus_client import generate_latest
-
-    ledger = b"".join(file.read_bytes() for file in (node.sandbox.folder / "audit").glob("*"))
-    return answer + ledger + generate_latest(node.node.runtime.metrics.registry)
+    return broken_later if awaited else broken
 
 
-@pytest.mark.parametrize("fault", [row[1] for row in FAULTS], ids=[row[0] for row in FAULTS])
-@pytest.mark.parametrize(
-    ("method", "status", "asked"),
-    [("decide", 503, 0), ("settle", 502, 1)],
-    ids=["before the upstream is asked", "after the upstream has answered"],
-)
-async def test_a_fault_in_the_engine_closes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, status: int, asked: int, fault: BaseException
+type Place = Callable[[RunningNode], object]
+PLACES: list[tuple[str, Place, str, bool]] = [
+    ("the clock", lambda node: node.node.runtime.engine, "now_ms", False),
+    ("who is at the other end", lambda node: node.node.house, "connection_of", False),
+    ("reading the facts", lambda _: "paravent_mitmproxy.guard", "facts_of", False),
+    ("looking for ambiguity", lambda _: "paravent_mitmproxy.guard", "is_ambiguous", False),
+    ("the language", lambda _: "paravent_mitmproxy.reply", "language_of", False),
+    ("deciding", lambda node: node.node.runtime.engine, "decide", True),
+    ("showing the rebuilt request", lambda _: "paravent_mitmproxy.guard", "_rebuild", False),
+    ("charging", lambda node: node.node.runtime.engine._ports.ledger, "charge", True),
+    ("remembering a proof", lambda node: node.node.runtime.engine._ports.ledger, "proof_seen", True),
+    ("finding a key", lambda node: node.node.runtime.engine._ports.keys, "find", False),
+    ("the request that goes upstream", lambda _: "paravent_mitmproxy.listener.exchange", "cleared", False),
+    ("asking", lambda node: node.node._upstream, "ask", True),
+    ("writing the question", lambda node: node.node._upstream, "_wire", False),
+    ("finding a connection", lambda node: node.node._upstream, "_reusable", False),
+    ("connecting", lambda node: node.node._upstream, "_connect", True),
+    ("showing the answer to addons", lambda _: "paravent_mitmproxy.listener.exchange", "_response", False),
+    ("settling", lambda node: node.node.runtime.engine, "settle", True),
+    ("settling in the store", lambda node: node.node.runtime.engine._ports.ledger, "settle", True),
+    ("recording", lambda node: node.node.runtime.engine._ports.audit, "append", True),
+    ("counting the decision", lambda node: node.node.runtime.metrics, "decided", False),
+    ("timing a stage", lambda node: node.node.runtime.metrics, "stage", False),
+    ("building the answer", lambda _: "paravent_mitmproxy.reply", "release", False),
+    ("sealing", lambda _: "paravent_mitmproxy.reply", "seal", False),
+    ("the budget's headers", lambda _: "paravent_mitmproxy.reply", "rate_limit_headers", False),
+    ("poisoning", lambda _: "paravent_mitmproxy.reply", "poison", False),
+    ("making a flow", lambda node: node.node.house.exchange, "_flow", False),
+    ("the whole exchange", lambda node: node.node.house.exchange, "run", True),
+    ("reading a head", lambda _: "paravent_mitmproxy.listener.client", "read_head", False),
+    ("looking for the seal", lambda _: "paravent_mitmproxy.listener.client", "wire_of", False),
+]
+
+
+@pytest.mark.parametrize(("place", "name", "awaited"), [row[1:] for row in PLACES], ids=[row[0] for row in PLACES])
+async def test_a_fault_closes_whatever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Place, name: str, awaited: bool
 ) -> None:
-    """A refusal, no byte of the answer anywhere, and the node goes on serving."""
+    """A refusal or a closed connection for every fault, no byte of the answer; and the next caller is served."""
     async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
-        with monkeypatch.context() as patch:
-            patch.setattr(node.node.runtime.engine, method, raising(fault))
-            answer = await node.send(node.request())
-        assert parse(answer)[0] == status
-        assert len(seen.requests) == asked
-        assert SECRET not in await everything(node, answer)
-        hook = "request" if method == "decide" else "response"
-        assert node.metric("paravent_guard_exceptions_total", hook=hook) == 1
-        assert (await node.ask(rpps="99700218896"))[0] == 200
+        target = place(node)
+        for number, fault in enumerate(FAULTS):
+            with monkeypatch.context() as patch:
+                if isinstance(target, str):
+                    patch.setattr(f"{target}.{name}", raising(fault, awaited))
+                else:
+                    patch.setattr(target, name, raising(fault, awaited))
+                answer = await node.send(node.request(rpps=f"997004{number:05d}"))
+            assert answer == b"" or parse(answer)[0] in {502, 503, 504}, repr(fault())[:20]
+            assert SECRET not in answer
+            assert b"ESSAI" not in answer
+        assert (await node.ask(rpps="99700500000"))[0] == 200
 
 
-async def test_a_hook_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+REFUSING: list[tuple[str, Place, str, bool]] = [
+    ("recording a refusal", lambda node: node.node.runtime.engine, "refuse", True),
+    ("writing the record", lambda node: node.node.runtime.engine._ports.audit, "append", True),
+    ("building the refusal", lambda _: "paravent_mitmproxy.reply", "problem", False),
+    ("building the challenge", lambda _: "paravent_mitmproxy.reply", "www_authenticate", False),
+    ("sealing the refusal", lambda _: "paravent_mitmproxy.reply", "seal", False),
+    ("naming the request", lambda _: "paravent_mitmproxy.listener.client", "new_request_id", False),
+]
+
+
+@pytest.mark.parametrize(("place", "name", "awaited"), [row[1:] for row in REFUSING], ids=[row[0] for row in REFUSING])
+async def test_a_fault_in_refusing_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Place, name: str, awaited: bool
+) -> None:
+    """A request that would be refused is refused, or its connection is closed; it is never asked."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        target = place(node)
+        for fault in FAULTS:
+            for data in (b"GET /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n", b"nonsense\r\n\r\n"):
+                with monkeypatch.context() as patch:
+                    if isinstance(target, str):
+                        patch.setattr(f"{target}.{name}", raising(fault, awaited))
+                    else:
+                        patch.setattr(target, name, raising(fault, awaited))
+                    answer = await node.send(data)
+                assert answer == b"" or parse(answer)[0] in {400, 401, 503}, repr(fault())[:20]
+        assert seen.requests == []
+        assert (await node.ask())[0] == 200
+
+
+@pytest.mark.parametrize("method", ["decide", "settle", "abandon"])
+async def test_a_hook_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """A hook that waits for ever is a refusal when its deadline has passed."""
     monkeypatch.setattr("paravent_mitmproxy.guard.HOOK_DEADLINE_S", 0.2)
 
     async def hang(*_: object) -> object:
         return await asyncio.Event().wait()
 
-    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
-        monkeypatch.setattr(node.node.runtime.engine, "settle", hang)
+    script = b"nonsense " + SECRET if method == "abandon" else ANSWER
+    async with raw_upstream(script) as seen, running_node(tmp_path, seen.port) as node:
+        monkeypatch.setattr(node.node.runtime.engine, method, hang)
         status, _, body = await node.ask()
-        assert status == 502
+        assert status == (503 if method == "decide" else 502)
         assert SECRET not in body
+        assert len(seen.requests) == (0 if method == "decide" else 1)
 
 
 async def test_a_fault_in_the_error_hook_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the hook for errors is poisoned first."""
     async with raw_upstream(b"nonsense " + SECRET) as seen, running_node(tmp_path, seen.port) as node:
-        monkeypatch.setattr(node.node.runtime.engine, "abandon", raising(RuntimeError()))
-        answer = await node.send(node.request())
-        assert parse(answer)[0] == 502
-        assert SECRET not in await everything(node, answer)
+        for fault in FAULTS:
+            with monkeypatch.context() as patch:
+                patch.setattr(node.node.runtime.engine, "abandon", raising(fault, awaited=True))
+                assert parse(await node.send(node.request()))[0] == 502
+
+
+async def test_every_fault_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a bug that somebody must hear of, by the hook it came through."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        for method, hook in (("decide", "request"), ("settle", "response")):
+            with monkeypatch.context() as patch:
+                patch.setattr(node.node.runtime.engine, method, raising(RuntimeError, awaited=True))
+                await node.ask()
+            assert node.metric("paravent_guard_exceptions_total", hook=hook) == 1
+
+
+# ---- other addons
 
 
 class Replaces:
-    """An addon that replaces the response after the guard, as a debugging addon might."""
+    """Puts another response in place of the guard's, as a debugging addon might."""
 
     def response(self, flow: http.HTTPFlow) -> None:
         flow.response = http.Response.make(200, SECRET)
 
 
 class Edits:
-    """An addon that edits the response after the guard."""
+    """Edits the response after the guard."""
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
         flow.response.content = SECRET
         flow.response.headers["X-Nir"] = SECRET.decode()
+        flow.response.data.content = SECRET
+        flow.response.status_code = 201
+        flow.response.stream = True
 
 
-async def test_a_response_without_our_mark_does_not_leave(tmp_path: Path) -> None:
-    """An addon that slipped in behind the guard can make a response, but not a marked one."""
+class Copies:
+    """Puts an edited copy in place of the guard's response."""
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        flow.response = flow.response.copy()
+        flow.response.content = SECRET
+
+
+class Empties:
+    """Takes the response away."""
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        flow.response = None
+
+
+class Kills:
+    """Kills the flow when the answer is there."""
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        flow.kill()
+
+
+@pytest.mark.parametrize(
+    ("addon", "status"), [(Replaces(), 502), (Copies(), 502), (Empties(), 502), (Kills(), 502), (Edits(), 200)]
+)
+async def test_only_what_was_sealed_leaves(tmp_path: Path, addon: object, status: int) -> None:
+    """An addon behind the guard can make a response, but not a sealed one; the sealed one leaves as it was."""
     async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
-        node.node.master.addons.add(Replaces())
+        node.node.master.addons.add(addon)
         answer = await node.send(node.request())
-        assert parse(answer)[0] == 502
+        assert parse(answer)[0] == status
         assert SECRET not in answer
-        assert node.metric("paravent_unmarked_responses_total") == 1
+        if status == 200:
+            assert orjson.loads(parse(answer)[2]) == REDUCED
+        node.node.master.addons.remove(addon)
 
 
-async def test_an_edited_response_leaves_unedited(tmp_path: Path) -> None:
-    """What leaves are the bytes that were sealed, whatever was done to the object afterwards."""
+class Lifts:
+    """Lifts every refusal, and edits what is asked."""
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        flow.response = None
+        flow.request.path = "/admin"
+        flow.request.method = "DELETE"
+
+
+async def test_lifting_a_refusal_asks_nothing(tmp_path: Path) -> None:
+    """What goes upstream is what was let through: no token, no question; with a good one, the plan's own."""
     async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
-        node.node.master.addons.add(Edits())
+        node.node.master.addons.add(Lifts())
+        answer = await node.send(b"GET /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert parse(answer)[0] == 503
+        assert seen.requests == []
+        assert (await node.ask())[0] == 200
+        assert seen.requests[0].startswith(b"POST /v1/droits/consultation ")
+
+
+class Halts:
+    """Ends the chain before the guard is asked."""
+
+    def __init__(self, hook: str) -> None:
+        setattr(self, hook, self._halt)
+
+    def _halt(self, _flow: http.HTTPFlow) -> None:
+        raise exceptions.AddonHalt
+
+
+@pytest.mark.parametrize("hook", ["requestheaders", "request", "responseheaders", "response", "error"])
+async def test_an_addon_that_halts_the_chain_halts_the_answer(tmp_path: Path, hook: str) -> None:
+    """Wherever the guard is not asked, nothing is let through in its place."""
+    script = b"nonsense" if hook == "error" else ANSWER
+    async with raw_upstream(script) as seen, running_node(tmp_path, seen.port) as node:
+        chain = node.node.master.addons.chain
+        chain.insert(0, Halts(hook))
         answer = await node.send(node.request())
-        assert parse(answer)[0] == 200
+        harmless = hook in {"requestheaders", "responseheaders"}
+        assert parse(answer)[0] == (200 if harmless else 503 if hook == "request" else 502)
         assert SECRET not in answer
+        assert len(seen.requests) == (0 if hook == "request" else 1)
 
 
-async def test_without_the_guard_nothing_leaves(tmp_path: Path) -> None:
-    """Take the guard away, and every answer is a refusal: there is no default that lets through."""
+async def test_without_the_guard_nothing_passes(tmp_path: Path) -> None:
+    """Take the guard away, and there is neither a question nor an answer: there is no default that lets through."""
     async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
         node.node.master.addons.remove(node.node.guard)
-        answer = await node.send(node.request())
-        assert parse(answer)[0] == 502
-        assert SECRET not in answer
+        for data in (node.request(), b"GET /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n"):
+            answer = await node.send(data)
+            assert parse(answer)[0] == 503
+            assert SECRET not in answer
+        assert seen.requests == []
+
+
+class Remembers:
+    """Keeps what it saw of each flow."""
+
+    def __init__(self) -> None:
+        self.headers: list[list[str]] = []
+        self.plans: list[object] = []
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        self.headers.append(list(flow.response.headers.keys()))
+        flow.response.headers["X-Nir"] = SECRET.decode()
+        self.plans.append(flow.metadata.get(STATE))
+
+
+async def test_one_flow_does_not_see_the_next_ones_refusal_edited(tmp_path: Path) -> None:
+    """The refusal that is set first is one object for all; what an addon does to it is seen by nobody."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        remembers = Remembers()
+        node.node.master.addons.add(remembers)
+        for _ in range(3):
+            assert (await node.ask())[0] == 200
+        assert len(remembers.headers) == 3
+        assert all("X-Nir" not in names for names in remembers.headers)
+        assert remembers.plans == [None] * 3
+
+
+def test_a_seal_is_not_inherited() -> None:
+    """A copy, a state restored, a subclass and a plain response are not sealed."""
+
+    class Forged(SealedResponse):
+        pass
+
+    sealed = reply.poison(reply.INTERNAL)
+    forged = Forged(200, b"OK", (), SECRET)
+    for other in (sealed.copy(), http.Response.make(200), SealedResponse.from_state(sealed.get_state()), forged, None):
+        assert wire_of(other, close=True) is None
+    assert wire_of(sealed, close=True) is not None
 
 
 async def test_a_full_disk_stops_the_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,29 +337,33 @@ async def test_a_full_disk_stops_the_questions(tmp_path: Path, monkeypatch: pyte
         assert SECRET not in body
 
 
-async def test_a_drained_node_finishes_what_it_began(tmp_path: Path) -> None:
-    """SIGTERM's way: the request in flight is answered, the connection ends, new ones are not taken."""
-    release = asyncio.Event()
+async def test_a_connection_that_cannot_be_read_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in what asyncio calls ends one connection, without a byte; the others go on."""
+    from paravent_mitmproxy.listener.client import ClientConnection
 
-    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        asked.set()
-        await release.wait()
-        writer.write(ANSWER)
-        await writer.drain()
-        writer.close()
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        for method in ("_register", "_read", "_read_head", "_start", "_deadline"):
+            with monkeypatch.context() as patch:
+                patch.setattr(ClientConnection, method, raising(lambda: RuntimeError(OTHER_NIR), awaited=False))
+                assert await node.send(node.request()) == b""
+            async with asyncio.timeout(5):
+                while node.node.house.connections:
+                    await asyncio.sleep(0.01)
+        assert (await node.ask())[0] == 200
+        assert seen.requests
 
-    asked = asyncio.Event()
-    server = await asyncio.start_server(slow, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, running_node(tmp_path, port, limits=Limits(drain_s=3)) as node:
-        asking = asyncio.create_task(node.send(node.request()))
-        await asyncio.wait_for(asked.wait(), 5)
-        node.node.stop()
-        async with asyncio.timeout(2):
-            while not node.node.house.draining:
-                await asyncio.sleep(0.01)
-        release.set()
-        assert (await asking).startswith(b"HTTP/1.1 200")
-        with pytest.raises(ConnectionError):
-            await asyncio.open_connection("127.0.0.1", node.port)
+
+async def test_a_conversation_that_cannot_be_read_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same on the upstream side: a fault in llhttp's callbacks, or in asyncio's, is a refusal."""
+    from paravent_mitmproxy.listener.conversation import Conversation
+
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port, timeout="0.5s") as node:
+        for number, method in enumerate(
+            ("on_header", "on_headers_complete", "on_body", "on_message_complete", "_finish", "_end", "data_received")
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(Conversation, method, raising(lambda: RuntimeError(OTHER_NIR), awaited=False))
+                status, _, body = await node.ask(rpps=f"997004{number:05d}")
+            assert status in {502, 504}, method
+            assert SECRET not in body
+        assert (await node.ask(rpps="99700500000"))[0] == 200

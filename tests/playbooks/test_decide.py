@@ -220,6 +220,11 @@ class TestAnswers:
     MISSES = (
         ("unknown", answer({"code": "INCONNU", "message": NIR}, 404)),
         ("malformed, says the upstream", answer({"message": NIR}, 422)),
+        ("malformed, says another", answer({"message": NIR}, 400)),
+        ("not entitled", answer({"message": NIR}, 403)),
+        ("gone", answer({"message": NIR}, 410)),
+        ("an answer without anybody", answer({"infosGlobales": {"codeRegime": "01"}, "contratsAMC": [{"csr": "1"}]})),
+        ("nobody, and the fund of nobody", answer({"beneficiaireDeSoins": None, "infosGlobales": {"codeRegime": "1"}})),
     )
 
     @pytest.mark.parametrize("said", [row[1] for row in MISSES], ids=[row[0] for row in MISSES])
@@ -241,6 +246,12 @@ class TestAnswers:
         ("no type", answer(GOOD_DOCUMENT, 200, (b"x", b"y")), Reason.ANSWER_TYPE),
         ("two types", answer(GOOD_DOCUMENT, 200, JSON_TYPE, JSON_TYPE), Reason.ANSWER_TYPE),
         (
+            "a type that only becomes one without its blanks",
+            answer(GOOD_DOCUMENT, 200, (b"content-type", b"appli cation / json")),
+            Reason.ANSWER_TYPE,
+        ),
+        ("our own credentials, refused", answer({"error": "invalid_token"}, 401), Reason.ANSWER_STATUS),
+        (
             "another charset",
             answer(GOOD_DOCUMENT, 200, (b"content-type", b"application/json; charset=utf-16")),
             Reason.ANSWER_TYPE,
@@ -254,8 +265,6 @@ class TestAnswers:
         ("not JSON", Answer(200, (JSON_TYPE,), b")]}'," + orjson.dumps(GOOD_DOCUMENT)), Reason.ANSWER_MALFORMED),
         ("a member twice", Answer(200, (JSON_TYPE,), b'{"a":1,"a":2}'), Reason.ANSWER_MALFORMED),
         ("UTF-16", Answer(200, (JSON_TYPE,), '{"a":1}'.encode("utf-16")), Reason.ANSWER_MALFORMED),
-        ("a list", answer([GOOD_DOCUMENT]), Reason.ANSWER_SHAPE),
-        ("somebody else", answer({"beneficiaireDeSoins": person(rank=2)}), Reason.ANSWER_OTHER_PERSON),
     )
 
     @pytest.mark.parametrize(("said", "reason"), [row[1:] for row in WITHHELD], ids=[row[0] for row in WITHHELD])
@@ -266,6 +275,60 @@ class TestAnswers:
         assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=False),)
         assert isinstance(told.result, Withhold)
         assert told.result.reason is reason
+
+    @pytest.mark.parametrize(
+        "kind", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"']
+    )
+    def test_json_is_json_however_it_is_written(self, rules: Rulebook, kind: str) -> None:
+        """Case, blanks around the semicolon and quotes mean nothing (RFC 9110 section 8.3.1)."""
+        plan = allowed(rules, request())
+        said = answer(GOOD_DOCUMENT, 200, (b"content-type", kind.encode()))
+        assert isinstance(run(settle(plan, said, NOW_MS), {Settle: FITS}).result, Release)
+
+    def test_an_answer_about_somebody_else_costs_a_miss(self, rules: Rulebook) -> None:
+        """An upstream that overlooks a wrong birth date or rank does not confirm a number for free."""
+        plan = allowed(rules, request())
+        said = answer({"beneficiaireDeSoins": person(rank=2)})
+        told = run(settle(plan, said, NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is Reason.ANSWER_OTHER_PERSON
+        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=True),)
+
+    CONFIRMING = (
+        ("a person without birth date and rank", {"nomUsuel": "ESSAI"}, Reason.ANSWER_SHAPE),
+        ("a NIR where a name belongs", person(name="2790369991012"), Reason.ANSWER_IDENTIFIER_LEFT),
+    )
+
+    @pytest.mark.parametrize(("found", "reason"), [row[1:] for row in CONFIRMING], ids=[row[0] for row in CONFIRMING])
+    def test_what_confirms_a_person_counts_one(self, rules: Rulebook, found: object, reason: Reason) -> None:
+        """Withheld is not unknown: the reservation is kept, and asking again about the same patient stays free."""
+        plan = allowed(rules, request())
+        told = run(settle(plan, answer({"beneficiaireDeSoins": found}), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is reason
+        assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=False),)
+
+    def test_a_search_whose_answer_is_withheld_costs_a_miss(self, rules: Rulebook) -> None:
+        """It reserved nobody, and that there is an answer confirms somebody."""
+        plan = allowed(rules, request(SEARCHED, path=SEARCH))
+        told = run(settle(plan, answer({"resultats": [person(name="2790369991012")]}), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is Reason.ANSWER_IDENTIFIER_LEFT
+        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=True),)
+
+    def test_a_search_that_finds_more_than_the_budget_costs_a_miss(self, rules: Rulebook) -> None:
+        """Once the persons are spent, 429 against 404 would tell for ever who exists."""
+        plan = allowed(rules, request(SEARCHED, path=SEARCH))
+        over = OverBudget(Scope.PRACTITIONER, BudgetKind.PERSONS, Window(60, 600), 417)
+        told = run(
+            settle(plan, answer({"resultats": [person()]}), NOW_MS),
+            [(Settle, over), (Charge, FITS), (Settle, FITS)],
+        )
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is Reason.PERSONS_OVER_BUDGET
+        _, miss, kept = told.asked
+        assert {budget.kind for budget in miss.budgets} == {BudgetKind.MISSES}
+        assert kept == Settle(miss, NOW_MS, (), missed=True)
 
     def test_everyone_a_search_lists_is_charged(self, rules: Rulebook) -> None:
         """The persons of the answer are charged at settlement, total and next page stay."""

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from paravent.problems import InvalidFiles
 from paravent.settings import Settings, load_settings
+from tokens import signing_key
 
 CONFIGURATION: Final = """\
 [listen]
@@ -51,7 +52,7 @@ address = "127.0.0.1:9464"
 path = "policies"
 """
 
-JWKS: Final = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "k1", "x": "AA", "y": "AA"}]}
+JWKS: Final = {"keys": [signing_key("ES256", "k1").jwk()]}
 
 
 @cache
@@ -86,6 +87,8 @@ class Deployment:
         (folder / "server.key").write_bytes(key)
         (folder / "jwks.json").write_text(json.dumps(JWKS), "utf-8")
         (folder / "audit.key").write_text("ab" * 32 + "\n", "utf-8")
+        for name in ("server.key", "audit.key"):
+            (folder / name).chmod(0o600)
         (folder / "policies").mkdir()
 
     def change(self, *changes: tuple[str, str]) -> "Deployment":

@@ -7,7 +7,7 @@ from paravent.masking.operators import Parameter
 from paravent.model import Asked
 from paravent.rules import FieldRule, Path, PersonFields, ResponseShape, Step, ViewSpec
 
-FIELDS: Final = PersonFields(nir="noNIRCertifie", birth_date="dateNaissance", birth_rank="rangGemellaire")
+FIELDS: Final = PersonFields("noNIRCertifie", "dateNaissance", "rangGemellaire", nir_also=("cleNIR", "insMatricule"))
 NO_PERSONS: Final = ResponseShape()
 
 

@@ -2,13 +2,15 @@
 
     async with running_node(tmp_path, upstream_port) as node:
         status, headers, body = await node.ask()
+        reader, writer = await node.open()          # raw bytes
 
 The upstream is a scripted one (`wire.raw_upstream`); the caller is a pharmacist with a good token unless told
-otherwise. Tests that need real processes use the stack instead.
+otherwise. Whatever comes back on connections made here is kept, and when the node ends all that it ever said is swept
+(`sweep`). Tests that need real processes use the stack instead.
 """
 
 import asyncio
-import datetime
+import io
 import itertools
 import json
 import shutil
@@ -17,20 +19,22 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from prometheus_client import generate_latest
 
+import sweep
 import tokens
+from certificates import Authority
 from paravent.settings import load_settings
+from paravent.telemetry import management
 from paravent.wiring import build
 from paravent_mitmproxy.listener.limits import Limits
 from paravent_mitmproxy.master import bind, manage
 from paravent_mitmproxy.node import Node
+
+management.POLL_S = 0.005  # hundreds of nodes are closed here, and each would wait a tenth of a second
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NIR = "284059999000159"
@@ -39,11 +43,11 @@ CONSULTATION = "/v1/droits/consultation"
 
 CONFIG = """
 [listen]
-address = "127.0.0.1:0"
+address = "{address}"
 external_origin = "{origin}"
 {listen}
 [upstream]
-url = "http://127.0.0.1:{upstream}"
+{upstream}
 timeout = "{timeout}"
 [issuers.operateur]
 profile = "rfc9068"
@@ -63,6 +67,7 @@ path = "policies"
 """
 PLAINTEXT = 'plaintext_from = ["127.0.0.1/32"]'
 TLS = 'certificate = "server.pem"\nkey = "server.key"'
+MTLS = TLS + '\nclient_ca = "authority.pem"'
 
 
 @dataclass(slots=True)
@@ -72,25 +77,46 @@ class Sandbox:
     folder: Path
     issuer_key: tokens.SigningKey
     caller_key: tokens.SigningKey
+    authority: Authority
+    """Of server.pem, and of the client certificates that MTLS asks for."""
 
     @property
     def config(self) -> Path:
         return self.folder / "paravent.toml"
 
+    def tls(self, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+        """A caller's context: trusts the node, shows a certificate or none."""
+        context = ssl.create_default_context(cafile=str(self.authority.certificate))
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+        return context
 
-def make_folder(folder: Path, upstream_port: int, *, listen: str = PLAINTEXT, timeout: str = "2s") -> Sandbox:
-    """A complete configuration with the reference policy, keys made here, ports chosen by the system."""
-    sandbox = Sandbox(folder, tokens.signing_key(), tokens.signing_key("ES256", "caller"))
+
+def make_folder(
+    folder: Path,
+    upstream: int | str,
+    *,
+    listen: str = PLAINTEXT,
+    timeout: str = "2s",
+    address: str = "127.0.0.1:0",
+) -> Sandbox:
+    """A complete configuration with the reference policy, keys made here, ports chosen by the system.
+
+    `upstream`: a port of 127.0.0.1, or lines of the section [upstream].
+    """
+    authority = Authority(folder, "authority")
+    sandbox = Sandbox(folder, tokens.signing_key(), tokens.signing_key("ES256", "caller"), authority)
     shutil.copytree(REPOSITORY / "policies", folder / "policies", dirs_exist_ok=True)
     (folder / "audit.key").write_text("5a" * 32)
     (folder / "jwks.json").write_bytes(tokens.jwks(sandbox.issuer_key))
     if listen.startswith("certificate"):
-        make_certificate(folder)
+        authority.issue("server")
     sandbox.config.write_text(
         CONFIG.format(
+            address=address,
             origin=tokens.ORIGIN,
             listen=listen,
-            upstream=upstream_port,
+            upstream=f'url = "http://127.0.0.1:{upstream}"' if isinstance(upstream, int) else upstream,
             timeout=timeout,
             issuer=tokens.ISSUER,
             audience=tokens.AUDIENCE,
@@ -98,28 +124,6 @@ def make_folder(folder: Path, upstream_port: int, *, listen: str = PLAINTEXT, ti
         )
     )
     return sandbox
-
-
-def make_certificate(folder: Path) -> None:
-    """server.pem and server.key: self-signed, for localhost."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "server.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 _serial = itertools.count(1)
@@ -131,6 +135,11 @@ class RunningNode:
 
     node: Node
     sandbox: Sandbox
+    logs: io.StringIO
+    received: bytearray = field(default_factory=bytearray)
+    """Every byte that came to a client."""
+    credentials: list[str] = field(default_factory=list)
+    """Every token and proof that was made here."""
 
     @property
     def port(self) -> int:
@@ -144,25 +153,40 @@ class RunningNode:
         path: str = CONSULTATION,
         extra: bytes = b"",
         rpps: str = tokens.RPPS,
+        x5t: str | None = None,
         **claims: object,
     ) -> bytes:
-        """The bytes of a good request with a fresh token and proof."""
+        """The bytes of a good request with a fresh token: bound by DPoP with a proof, or to a certificate."""
         now_s = int(time.time())
         key = self.sandbox.caller_key
         given = {"jti": str(uuid.uuid4()), "sub": "8" + rpps, **claims}
-        token = tokens.mint(self.sandbox.issuer_key, now_s, jkt=key.jkt, **given)
-        url = tokens.ORIGIN + path
-        proof = tokens.prove(key, token, method, url, now_s, jti=f"{uuid.uuid4()}-{next(_serial)}")
+        token = tokens.mint(self.sandbox.issuer_key, now_s, **({"x5t": x5t} if x5t else {"jkt": key.jkt}), **given)
+        self.credentials.append(token)
+        if x5t:
+            credentials = b"Authorization: Bearer %s\r\n" % token.encode()
+        else:
+            proof = tokens.prove(key, token, method, tokens.ORIGIN + path, now_s, jti=f"{uuid.uuid4()}-{next(_serial)}")
+            self.credentials.append(proof)
+            credentials = b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())
         body = json.dumps(question or QUESTION).encode() if method == "POST" else b""
         kind = b"Content-Type: application/json\r\n" if body else b""
-        credentials = b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())
         line = b"%s %s HTTP/1.1\r\nHost: droits.example\r\n" % (method.encode(), path.encode())
         return line + credentials + kind + extra + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
+    async def open(
+        self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection whose incoming bytes are kept for the sweep."""
+        loop = asyncio.get_running_loop()
+        reader = _Kept(self.received)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        name = "localhost" if tls else None
+        transport, _ = await loop.create_connection(lambda: protocol, host, self.port, ssl=tls, server_hostname=name)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
     async def send(self, data: bytes, *, tls: ssl.SSLContext | None = None, wait_s: float = 5.0) -> bytes:
         """Send raw bytes on a new connection; everything that comes back until one answer is whole, or the end."""
-        name = "localhost" if tls else None
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=tls, server_hostname=name)
+        reader, writer = await self.open(tls=tls)
         try:
             writer.write(data)
             async with asyncio.timeout(wait_s):
@@ -176,6 +200,10 @@ class RunningNode:
         """One request, its status, headers (names in lower case) and body."""
         return parse(await self.send(self.request(question, **how)))  # type: ignore[arg-type]
 
+    def ledger(self) -> bytes:
+        """Every byte of the ledger's folder."""
+        return b"".join(file.read_bytes() for file in sorted((self.sandbox.folder / "audit").glob("*")))
+
     def records(self) -> list[dict[str, object]]:
         """The ledger so far."""
         files = sorted((self.sandbox.folder / "audit").glob("*.jsonl"))
@@ -184,13 +212,36 @@ class RunningNode:
     def metric(self, name: str, **labels: str) -> float:
         return self.node.runtime.metrics.registry.get_sample_value(name, labels) or 0.0
 
+    def finds(self) -> list[str]:
+        """What the sweep finds: nothing, in a good node."""
+        kept = {
+            "a log": self.logs.getvalue().encode(),
+            "a metric": generate_latest(self.node.runtime.metrics.registry),
+            "the ledger": self.ledger(),
+        }
+        sent = {"a byte to a client": bytes(self.received)}
+        signatures = [each.rpartition(".")[2] for each in self.credentials]
+        return sweep.found(kept | sent, [*sweep.SECRETS, *signatures]) + sweep.found(kept, [NIR, NIR[:13]])
+
+
+class _Kept(asyncio.StreamReader):
+    """Remembers what it was fed."""
+
+    def __init__(self, kept: bytearray) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def feed_data(self, data: bytes) -> None:
+        self._kept += data
+        super().feed_data(data)
+
 
 async def read_answer(reader: asyncio.StreamReader) -> bytes:
     """One whole HTTP answer, or what came before the connection ended."""
     data = b""
     while True:
-        head, found, rest = data.partition(b"\r\n\r\n")
-        if found:
+        head, ended, rest = data.partition(b"\r\n\r\n")
+        if ended:
             length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             if len(rest) >= length:
                 return data
@@ -213,22 +264,31 @@ def parse(answer: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
 
 @asynccontextmanager
 async def running_node(
-    folder: Path, upstream_port: int, *, listen: str = PLAINTEXT, timeout: str = "2s", limits: Limits | None = None
+    folder: Path,
+    upstream: int | str,
+    *,
+    listen: str = PLAINTEXT,
+    timeout: str = "2s",
+    address: str = "127.0.0.1:0",
+    limits: Limits | None = None,
 ) -> AsyncIterator[RunningNode]:
-    """Start a node, wait until it answers, drain it at the end."""
-    sandbox = make_folder(folder, upstream_port, listen=listen, timeout=timeout)
+    """Start a node, wait until it answers; at the end drain it and sweep all that it said."""
+    sandbox = make_folder(folder, upstream, listen=listen, timeout=timeout, address=address)
     settings = load_settings(sandbox.config, {})
-    runtime = build(settings)
-    listening = bind(settings.listen.address, "listen.address")
-    ready = asyncio.Event()
-    node = Node(settings, runtime, listening, manage(settings, runtime), lambda _node: ready.set(), limits)
-    running = asyncio.create_task(node.run())
-    try:
-        async with asyncio.timeout(10):
-            await ready.wait()
-        yield RunningNode(node, sandbox)
-    finally:
-        node.stop()
-        await running
-        runtime.close()
-        listening.close()
+    with sweep.recorded_logs() as logs:
+        runtime = build(settings)
+        listening = bind(settings.listen.address, "listen.address")
+        ready = asyncio.Event()
+        node = Node(settings, runtime, listening, manage(settings, runtime), lambda _node: ready.set(), limits)
+        running = asyncio.create_task(node.run())
+        one = RunningNode(node, sandbox, logs)
+        try:
+            async with asyncio.timeout(10):
+                await ready.wait()
+            yield one
+        finally:
+            node.stop()
+            await running
+            runtime.close()
+            listening.close()
+        assert one.finds() == []

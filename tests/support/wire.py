@@ -1,6 +1,9 @@
 """Raw sockets for tests: an upstream that says exactly the bytes it is told, and a client that sends such bytes."""
 
 import asyncio
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +24,9 @@ Empty: close without a word."""
 
 
 @asynccontextmanager
-async def raw_upstream(script: Script, *, close: bool = False) -> AsyncIterator[RawUpstream]:
+async def raw_upstream(
+    script: Script, *, close: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawUpstream]:
     """A TCP server on loopback that reads whole requests and writes what the script says.
 
     `close`: end the connection after each answer.
@@ -56,7 +61,7 @@ async def raw_upstream(script: Script, *, close: bool = False) -> AsyncIterator[
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen
@@ -72,3 +77,10 @@ def http_answer(
     """A well-formed answer with a length."""
     head = b"HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (status, content_type, len(body))
     return head + extra + b"\r\n" + body
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Hang up with a reset. An orderly end could be a client that has closed its half, and waits."""
+    wire: socket.socket = writer.get_extra_info("socket")
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

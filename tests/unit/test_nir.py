@@ -1,6 +1,7 @@
 """The identifier: what a request may write, what an answer may write, whose hash it is, and what the scanner sees."""
 
 import itertools
+import random
 import time
 
 import pytest
@@ -11,10 +12,12 @@ from stdnum.fr import nir as reference
 from paravent.model import Secret
 from paravent.nir import (
     contains_identifier,
+    mentions,
     nir_key,
     normalise_answer,
     parse_request_nir,
     same_nir,
+    says_nir,
     subject_of_card,
     subject_of_person,
 )
@@ -114,6 +117,73 @@ def test_numbers_are_compared_in_normal_form(one: str, other: str, same: bool) -
     assert same_nir(one, other) is same
 
 
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        pytest.param("2840575990003", True, id="itself"),
+        pytest.param("2 84 05 75 990 003 26", True, id="itself, dressed, with its key"),
+        pytest.param("284057599000399", False, id="with a wrong key: two digits that it does not imply"),
+        pytest.param("2840575990004", False, id="another"),
+        pytest.param("28405759900032", False, id="one digit of the key"),
+        pytest.param("", False, id="nothing"),
+    ],
+)
+def test_a_number_says_a_nir_and_no_more(written: str, says: bool) -> None:
+    assert says_nir(written, "2840575990003") is says
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param("2841375990003", True, id="a number that no scanner would take for a NIR"),
+        pytest.param("voir NIR 2 84 13 75 990 003 (mère)", True, id="dressed, in a sentence"),
+        pytest.param("992841375990003001", True, id="glued to other digits"),
+        pytest.param("２８４１３７５９９０００３", True, id="in full-width digits"),
+        pytest.param("1 82 11 2a 990 014", True, id="Corsican, in lower case"),
+        pytest.param("2841375990004", False, id="another number"),
+        pytest.param("284137599000", False, id="one digit short"),
+        pytest.param("", False, id="nothing"),
+    ],
+)
+def test_a_known_nir_is_found_wherever_it_stands(text: str, found: bool) -> None:
+    """Of numbers that are known to be somebody's, neither parts nor key have to be right."""
+    assert mentions(text, frozenset({"2841375990003", "182112A990014"})) is found
+    assert not mentions(text, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("number", "seems"),
+    [
+        pytest.param("2840575990003", True, id="of a woman, with a calendar month"),
+        pytest.param("284057599000326", True, id="with its key"),
+        pytest.param("155206296522594", True, id="a pseudo-month, but the right key"),
+        pytest.param("1 82 11 2A 990 014", True, id="of a Corsican"),
+        pytest.param("ADH-2840575990003", True, id="behind letters"),
+        pytest.param("1552062965225", False, id="a pseudo-month and no key"),
+        pytest.param("7201234567890", False, id="the form of a provisional number"),
+        pytest.param("3840575990003", False, id="the form of a number that awaits a NIR"),
+        pytest.param("4970101234567", False, id="any other thirteen digits"),
+        pytest.param("284057599000399", False, id="fifteen digits with a wrong key"),
+    ],
+)
+def test_what_is_known_to_be_another_number_is_judged_more_strictly(number: str, seems: bool) -> None:
+    """Decision 7: of thirteen digits two in three have the parts of some NIR, one in forty those of a likely one."""
+    assert contains_identifier(number, number=True) is seems
+
+
+def test_few_other_numbers_are_taken_for_a_nir() -> None:
+    """Of member numbers with thirteen digits, one in forty; of any other length, hardly one."""
+    draw = random.Random(2022)
+    taken = {
+        length: sum(
+            contains_identifier(str(draw.randrange(10 ** (length - 1), 10**length)), number=True) for _ in range(4000)
+        )
+        for length in range(10, 19)
+    }
+    assert 0.01 < taken.pop(13) / 4000 < 0.04
+    assert max(taken.values()) / 4000 < 0.01
+
+
 SECRET = Secret(bytes(range(32)))
 
 
@@ -181,6 +251,7 @@ def test_a_person_out_of_normal_form_is_a_bug(nir13: str, date: str, rank: int) 
         pytest.param("nir_2840575990003_2019", id="glued to underscores"),
         pytest.param("1502062965225 12", id="a wrong key that stands apart changes nothing"),
         pytest.param("1552062965225", id="pseudo-month of incomplete civil status"),
+        pytest.param("2771999990001", id="month 19, as cards have it"),
         pytest.param("7201234567890", id="provisional number (NNP)"),
         pytest.param("tel 0612345678 nir 2840575990003 dossier 20190713", id="among other numbers"),
         pytest.param("0612345678 2840575990003", id="after a telephone, one space between"),

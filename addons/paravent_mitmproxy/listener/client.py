@@ -1,78 +1,38 @@
 """One client connection.
 
-States: reading a head → reading a body → exchanging → writing → reading the next head. Requests are answered strictly
-in order: while one is exchanged, nothing more is read. `_send` is the only place that writes to a client, and it
-writes sealed bytes or closes.
+States: reading a head → reading a body → exchanging → writing → reading the next head, or parting. Requests are
+answered strictly in order: while one is exchanged, nothing more is read. `_send` is the only place that writes to a
+client, and it writes sealed bytes or closes.
+
+mitmproxy runs tasks eagerly: `_start` may come back with its work done. What follows an answer is therefore left to
+the task's callback, which the loop calls: a thousand requests in one segment are a thousand turns of the loop.
 """
 
 import asyncio
 import hashlib
 import ssl
 import time
-from collections import Counter
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from collections.abc import Coroutine
 from typing import cast, override
 
 from mitmproxy import connection, http
 from mitmproxy.connection import ConnectionState
 
-from paravent.drive import Engine
 from paravent.model import Connection, Facts
 from paravent.reasons import Reason
-from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.facts import new_request_id
-from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.head import END, Head, read_head
-from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.listener.house import House, IpAddress
 from paravent_mitmproxy.seal import wire_of
-
-type Networks = Sequence[IPv4Network | IPv6Network]
-
-
-class House:
-    """What all connections of a listener share: counts, limits, and whether the doors are open."""
-
-    def __init__(self, exchange: Exchange, engine: Engine, metrics: Metrics, limits: Limits) -> None:
-        self.exchange = exchange
-        self.engine = engine
-        self.metrics = metrics
-        self.limits = limits
-        self.plaintext_from: Networks | None = None
-        """None: TLS ends here. Otherwise the front proxies that may speak plaintext."""
-        self.draining = False
-        self.connections: set[ClientConnection] = set()
-        self.per_address: Counter[str] = Counter()
-        self.known: dict[str, Connection] = {}
-        """mitmproxy's id of a client connection → what we know of it."""
-
-    def refusal(self, peer_ip: str, secure: bool) -> str | None:
-        """Why this connection may not carry requests; a value of the metric label `cause`."""
-        if self.draining:
-            return "draining"
-        if not secure and not self._trusted(peer_ip):
-            return "plaintext"
-        if len(self.connections) >= self.limits.connections:
-            return "full"
-        if self.per_address[peer_ip] >= self.limits.connections_per_address:
-            return "network_full"
-        return None
-
-    def connection_of(self, flow: http.HTTPFlow) -> Connection | None:
-        return self.known.get(flow.client_conn.id)
-
-    def _trusted(self, peer_ip: str) -> bool:
-        if self.plaintext_from is None:
-            return False
-        address = ip_address(peer_ip)
-        return any(address in network for network in self.plaintext_from)
 
 
 class ClientConnection(asyncio.Protocol):
     """Reads requests, one at a time, and writes their answers."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, address: IpAddress, port: int) -> None:
+        self.address = address
+        self._port = port
         self._house = house
         self._limits = house.limits
         self._transport: asyncio.Transport | None = None
@@ -83,72 +43,68 @@ class ClientConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
         self._drained.set()
+        self._secure = False
         self._eof = False
+        self._parting = False
+        self._until_s = 0.0
         self.client: connection.Client | None = None
 
-    @property
     def gone(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
-
-    @property
-    def busy(self) -> bool:
-        return self._task is not None
+        return self._transport is None or self._parting or self._transport.is_closing()
 
     def close_if_idle(self) -> None:
-        """While draining: whoever is not being answered is asked to go."""
-        if self._task is None and self._transport is not None:
-            self._transport.close()
+        """While draining: whoever is neither being answered nor in the middle of asking is asked to go."""
+        if self._task is None and not self._buffer and self._head is None and not self.gone():
+            self._part(linger=False)
+
+    def hurry(self) -> None:
+        """The drain is over: what is still being asked of the upstream is given up, and answered with a 503."""
+        if self._task is not None:
+            self._task.cancel()
 
     # ---- asyncio
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername") or ("0.0.0.0", 0)  # noqa: S104 (no address: a stranger's)
-        tls = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
-        cause = self._house.refusal(peer[0], tls is not None)
-        if cause is not None:
-            self._house.metrics.connection_refused(cause)
+        if self._house.draining:
+            self._house.metrics.connection_refused("draining")
             self._transport.abort()
-            self._transport = None
             return
-        self._register(peer, transport.get_extra_info("sockname"), tls)
-        self._deadline(self._limits.idle_s)
+        try:
+            self._register(self._transport)
+        except Exception:
+            self._house.metrics.hook_raised("listener")
+            self._transport.abort()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._drained.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._cancel_deadline()
+        self._buffer.clear()
         if self.client is not None:
             self.client.state = ConnectionState.CLOSED
-            house = self._house
-            house.connections.discard(self)
-            house.known.pop(self.client.id, None)
-            address = self.client.peername[0]
-            house.per_address[address] -= 1
-            if house.per_address[address] <= 0:
-                del house.per_address[address]
-            house.metrics.connection_closed()
+        self._house.leave(self)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self._transport is None:
+        if self.client is None or self.gone():
             return
         if not self._buffer and self._head is None and self._task is None:
             self._deadline(self._limits.head_s)
         self._buffer += data
         if self._task is None:
-            self._read()
-        elif len(self._buffer) > self._limits.head_bytes + self._limits.body_bytes:
+            self._read_on()
+        elif self._transport is not None and len(self._buffer) > self._limits.head_bytes + self._limits.body_bytes:
             self._transport.pause_reading()
 
     @override
     def eof_received(self) -> bool:
-        # A client that has sent its whole request may close its half and still wait for the answer.
+        # A client that has sent its whole request may close its half and still wait for the answer. Not over TLS:
+        # asyncio answers a close_notify with its own.
         self._eof = True
-        return self._task is not None
+        return self._task is not None and not self._secure and not self._parting
 
     @override
     def pause_writing(self) -> None:
@@ -159,6 +115,14 @@ class ClientConnection(asyncio.Protocol):
         self._drained.set()
 
     # ---- reading
+
+    def _read_on(self) -> None:
+        """A bug of ours in reading ends the connection; asyncio would leave it open, or end the process."""
+        try:
+            self._read()
+        except BaseException:
+            self._abort()
+            self._house.metrics.hook_raised("listener")
 
     def _read(self) -> None:
         if self._head is None and not self._read_head():
@@ -193,28 +157,34 @@ class ClientConnection(asyncio.Protocol):
         self._deadline(self._limits.body_s)
         return True
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        self._task = asyncio.get_running_loop().create_task(work)
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        self._house.busy.add(self)
+        self._task = asyncio.get_running_loop().create_task(self._close_on_failure(work))
         self._task.add_done_callback(self._done)
+
+    async def _close_on_failure(self, work: Coroutine[None, None, None]) -> None:
+        """A bug of ours. The client learns nothing but that the connection ended."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            self._abort()
+        except BaseException:
+            self._abort()
+            self._house.metrics.hook_raised("listener")
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._task = None
+        self._house.busy.discard(self)
         if task.cancelled() or task.exception() is not None:
-            # A bug of ours. The client learns nothing but that the connection ended.
-            self._house.metrics.hook_raised("listener")
-            if self._transport is not None:
-                self._transport.abort()
+            self._abort()
+        if self._transport is None or self.gone():
             return
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if self._eof and not self._buffer:
-            transport.close()
-            return
-        transport.resume_reading()
+        self._transport.resume_reading()
         self._deadline(self._limits.head_s if self._buffer else self._limits.idle_s)
         if self._buffer:
-            self._read()
+            self._read_on()
+        if self._eof and self._task is None:
+            self._part(linger=False)  # what is left will never be a whole request
 
     # ---- answering
 
@@ -223,7 +193,10 @@ class ClientConnection(asyncio.Protocol):
         if client is None:
             return
         response = await self._house.exchange.run(client, self, head, body)
-        await self._send(response, close=head.close or self._house.draining or self._eof)
+        last = self._eof and not self._buffer
+        old = asyncio.get_running_loop().time() >= self._until_s
+        close = head.close or last or old or self._house.draining
+        await self._send(response, close=close, body=head.method != b"HEAD")
 
     async def _refuse(self, reason: Reason) -> None:
         """Bytes that are not a request as we speak it: recorded, answered with a constant, closed."""
@@ -236,67 +209,102 @@ class ClientConnection(asyncio.Protocol):
             target=b"",
             headers=(),
             body=b"",
-            connection=known or Connection("0.0.0.0", secure=False),  # noqa: S104 (nobody)
+            connection=known or Connection(str(self.address), secure=False),
         )
         self._buffer.clear()
         denial = await engine.refuse(facts, reason)
-        await self._send(reply.deny(denial, facts.request_id, "fr"), close=True)
+        await self._send(reply.deny(denial, facts.request_id, "fr"), close=True, linger=True)
 
-    async def _send(self, response: http.Response | None, *, close: bool) -> None:
+    async def _send(
+        self, response: http.Response | None, *, close: bool, body: bool = True, linger: bool = False
+    ) -> None:
         """The only place that writes to a client."""
-        transport = self._transport
-        wire = wire_of(response, close=close)
+        wire = wire_of(response, close=close, body=body)
         if wire is None:
             self._house.metrics.unmarked_response()
-            wire = wire_of(reply.poison(reply.WITHHELD), close=True)
+            wire = wire_of(reply.poison(reply.WITHHELD), close=True, body=body)
             close = True
-        if transport is None or transport.is_closing() or wire is None:
+        transport = self._transport
+        if transport is None or self.gone() or wire is None:
             return
         transport.write(wire)
         try:
             async with asyncio.timeout(self._limits.write_s):
                 await self._drained.wait()
         except TimeoutError:
-            transport.abort()
+            self._abort()
             return
         if close:
+            self._part(linger=linger)
+
+    # ---- the end, and time
+
+    def _part(self, *, linger: bool) -> None:
+        """Close when the last answer is out; a client that does not take it is not waited for.
+
+        `linger`: the client may still be sending. Closing over unread bytes makes the kernel reset the connection and
+        throw the answer away, so they are read, and dropped, for a moment (RFC 9112 section 9.6).
+        """
+        transport = self._transport
+        if transport is None:
+            return
+        self._parting = True
+        self._buffer.clear()
+        self._deadline(self._limits.linger_s if linger else self._limits.write_s)
+        if linger and transport.can_write_eof() and not self._eof:
+            transport.resume_reading()
+            transport.write_eof()
+        else:
             transport.close()
 
-    # ---- time
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def _deadline(self, seconds: float) -> None:
+        """Too slow, or idle: the connection ends. A request that never became whole has no answer."""
         self._cancel_deadline()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._late)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._abort)
 
     def _cancel_deadline(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _late(self) -> None:
-        """Too slow, or idle: the connection ends. A request that never became whole has no answer."""
-        if self._transport is not None:
-            self._transport.abort()
-
     # ---- who
 
-    def _register(self, peer: tuple[str, int], sockname: tuple[str, int], tls: ssl.SSLObject | None) -> None:
+    def _register(self, transport: asyncio.Transport) -> None:
         now_s = time.time()
+        sockname = transport.get_extra_info("sockname") or ("", 0)
         client = connection.Client(
-            peername=(peer[0], peer[1]),
+            peername=(str(self.address), self._port),
             sockname=(sockname[0], sockname[1]),
             timestamp_start=now_s,
             state=ConnectionState.OPEN,
         )
+        life_s = self._limits.life_s
         certificate: bytes | None = None
+        tls = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
         if tls is not None:
+            self._secure = True
             client.tls = True
             client.timestamp_tls_setup = now_s
-            leaf = tls.getpeercert(binary_form=True)
-            certificate = hashlib.sha256(leaf).digest() if leaf else None
+            certificate, valid_s = _leaf(tls, now_s)
+            life_s = min(life_s, valid_s)
         self.client = client
-        house = self._house
-        house.connections.add(self)
-        house.per_address[peer[0]] += 1
-        house.known[client.id] = Connection(peer[0], secure=True, certificate_sha256=certificate)
-        house.metrics.connection_opened()
+        self._until_s = asyncio.get_running_loop().time() + life_s
+        self._house.known[client.id] = Connection(str(self.address), secure=True, certificate_sha256=certificate)
+        self._deadline(self._limits.idle_s)
+
+
+def _leaf(tls: ssl.SSLObject, now_s: float) -> tuple[bytes | None, float]:
+    """SHA-256 of the client's certificate and the seconds it is still valid; None and for ever when there is none.
+
+    OpenSSL checked the chain at the handshake. On a resumed TLS 1.2 session that was some time ago: the date is looked
+    at again, and an expired certificate is none.
+    """
+    der, text = tls.getpeercert(binary_form=True), tls.getpeercert()
+    if not der or not text:
+        return None, float("inf")
+    valid_s = ssl.cert_time_to_seconds(str(text["notAfter"])) - now_s
+    return (hashlib.sha256(der).digest(), valid_s) if valid_s > 0 else (None, float("inf"))

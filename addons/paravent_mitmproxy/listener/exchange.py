@@ -1,9 +1,11 @@
 """One request through mitmproxy's hooks, in mitmproxy's order, on an HTTPFlow.
 
 requestheaders → request → (upstream) → responseheaders → response, or error. Other addons see what they would see
-on mitmproxy's own layers. What leaves is decided by the seal alone.
+on mitmproxy's own layers. Two things are not theirs to decide: what goes upstream is the request of the guard's plan
+(`guard.cleared`), and what leaves is what carries the seal.
 """
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -20,7 +22,8 @@ from mitmproxy.proxy.layers.http import (
 from paravent.model import Answer, UpstreamRequest
 from paravent.reasons import Reason
 from paravent.telemetry.metrics import Metrics
-from paravent_mitmproxy.guard import FAILURE
+from paravent_mitmproxy import reply
+from paravent_mitmproxy.guard import FAILURE, cleared
 from paravent_mitmproxy.listener.head import Head
 from paravent_mitmproxy.listener.upstream import Upstream
 
@@ -28,7 +31,6 @@ from paravent_mitmproxy.listener.upstream import Upstream
 class Caller(Protocol):
     """The client side of an exchange, as far as it concerns the hooks."""
 
-    @property
     def gone(self) -> bool:
         """Nobody is left to read an answer."""
         ...
@@ -46,25 +48,39 @@ class Exchange:
     async def run(self, client: connection.Client, caller: Caller, head: Head, body: bytes) -> http.Response | None:
         """The response that the addons agreed on. Whether it may leave is for whoever writes to decide."""
         live = self._flow(client, head)
+        # Without the guard, or when an addon before it halts the chain, this is what the caller gets.
+        refusal = live.response = reply.poison(reply.INTERNAL)
         await self._addons.trigger_event(HttpRequestHeadersHook(live))
         live.request.data.content = body
         await self._addons.trigger_event(HttpRequestHook(live))
-        if live.response is not None:
-            return live.response
-        started = time.perf_counter()
-        answer = await self._upstream.ask(_upstream_request(live.request))
-        self._metrics.stage("upstream", time.perf_counter() - started)
-        if caller.gone:
-            answer = Reason.CLIENT_LEFT
+        question = cleared(live)
+        if question is None or not _lifted(live):
+            return refusal if _lifted(live) else live.response
+        answer = Reason.INTERNAL_ERROR if _killed(live) else await self._ask(question, caller)
         if isinstance(answer, Reason):
             return await self._failed(live, answer)
         live.response = _response(answer)
         await self._addons.trigger_event(HttpResponseHeadersHook(live))
         await self._addons.trigger_event(HttpResponseHook(live))
-        return live.response
+        return reply.poison(reply.WITHHELD) if _killed(live) else live.response
+
+    async def _ask(self, question: UpstreamRequest, caller: Caller) -> Answer | Reason:
+        if caller.gone():
+            return Reason.CLIENT_LEFT
+        started = time.perf_counter()
+        try:
+            answer = await self._upstream.ask(question)
+        except asyncio.CancelledError:
+            # The drain is over, or the process ends. Whoever was asked about is charged: the books are closed first.
+            return Reason.DRAINING
+        self._metrics.stage("upstream", time.perf_counter() - started)
+        if caller.gone():
+            answer = Reason.CLIENT_LEFT
+        if isinstance(answer, Reason):
+            self._metrics.upstream_failed(answer.value)
+        return answer
 
     async def _failed(self, live: http.HTTPFlow, reason: Reason) -> http.Response | None:
-        self._metrics.upstream_failed(reason.value)
         live.metadata[FAILURE] = reason
         live.error = flow.Error(reason.value)
         await self._addons.trigger_event(HttpErrorHook(live))
@@ -84,27 +100,37 @@ class Exchange:
             http_version=b"HTTP/1.1",
             headers=http.Headers(head.headers),
             content=b"",
-            trailers=None,
+            trailers=http.Headers(),
             timestamp_start=now_s,
             timestamp_end=now_s,
         )
+        live.request.data.trailers = None  # see `_response`
         return live
 
 
-def _upstream_request(request: http.Request) -> UpstreamRequest:
-    data = request.data
-    return UpstreamRequest(data.method, data.path, tuple(data.headers.fields), data.content or b"")
+def _lifted(live: http.HTTPFlow) -> bool:
+    """No addon answers in the upstream's place."""
+    return live.response is None
+
+
+def _killed(live: http.HTTPFlow) -> bool:
+    """An addon called `flow.kill()`: mitmproxy's layers would go no further with it."""
+    return live.error is not None and live.error.msg == flow.Error.KILLED_MESSAGE
 
 
 def _response(answer: Answer) -> http.Response:
     now_s = time.time()
-    return http.Response(
+    response = http.Response(
         http_version=b"HTTP/1.1",
         status_code=answer.status,
         reason=b"",
         headers=http.Headers(answer.headers),
         content=answer.body,
-        trailers=None,
+        trailers=http.Headers(),
         timestamp_start=now_s,
         timestamp_end=now_s,
     )
+    # Not given to the constructor: mitmproxy checks its types, and a None among them leaves an exception in a cycle
+    # with its own frame, and so with all that the request is made of, until the garbage collector comes.
+    response.data.trailers = None
+    return response

@@ -33,6 +33,8 @@ _HEAD: Final = re.compile(
 )
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,8}")
 """RFC 9110 section 8.6: 1*DIGIT. No sign, no list, no leading zero: each has two readings somewhere."""
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""RFC 9112 section 3.2: an invalid Host is answered 400. We route by nothing in it; something before us may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,14 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits) -> Head 
         return Reason.REQUEST_AMBIGUOUS
     by_name = dict(zip(names, (value for _, value in headers), strict=True))
     length = by_name.get(b"content-length", b"0")
-    if _LENGTH.fullmatch(length) is None:
+    if _LENGTH.fullmatch(length) is None or _HOST.fullmatch(by_name[b"host"]) is None:
         return Reason.REQUEST_AMBIGUOUS
     if int(length) > limits.body_bytes:
         return Reason.REQUEST_TOO_LARGE
-    close = b"close" in by_name.get(b"connection", b"").lower()
-    return Head(method, parsed.target, headers, int(length), close)
+    return Head(method, parsed.target, headers, int(length), _asks_to_close(headers))
+
+
+def _asks_to_close(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
+    """RFC 9110 section 7.6.1: a list of tokens, over as many fields as there are."""
+    options = b",".join(value for name, value in headers if name.lower() == b"connection").lower().split(b",")
+    return any(option.strip(b" \t") == b"close" for option in options)

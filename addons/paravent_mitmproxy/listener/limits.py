@@ -20,12 +20,17 @@ class Limits:
     idle_s: float = 60.0
     """Between two requests. nginx: 75 s."""
     write_s: float = 20.0
-    """For a client to take an answer."""
+    """For a client to take an answer, and to see the connection closed."""
+    linger_s: float = 2.0
+    """How long a refused client that is still sending is heard out, so that it can read why. nginx: 5 s."""
+    life_s: float = 3600.0
+    """Of a connection, however busy: its certificate was checked at its beginning. nginx's keepalive_time: 1 h."""
     handshake_s: float = 10.0
     """TLS. asyncio's default is 60 s."""
     connections: int = 4096
-    """In one process. Far above what a region's pharmacies hold open through a portal."""
+    """In one process, handshakes included. Far above what a region's pharmacies hold open through a portal."""
     connections_per_address: int = 1024
-    """A portal multiplexes thousands of practitioners over one address: a share, not a person's worth."""
+    """Of one IPv4 address or IPv6 /64. A portal multiplexes thousands of practitioners over one address: a share, not
+    a person's worth. Named front proxies have no such bound."""
     drain_s: float = 10.0
     """After SIGTERM, for requests in flight. Kubernetes gives 30 s by default."""

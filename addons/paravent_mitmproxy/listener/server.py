@@ -1,8 +1,6 @@
 """The listener as mitmproxy knows servers: a proxy mode and its server instance, registered by subclassing."""
 
-import asyncio
 import socket
-import ssl
 from dataclasses import dataclass
 from typing import ClassVar, Literal, override
 
@@ -11,9 +9,9 @@ from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from paravent_mitmproxy.listener.client import ClientConnection, House
-
-BACKLOG = 1024
+from paravent_mitmproxy.listener.gate import Gate
+from paravent_mitmproxy.listener.house import House
+from paravent_mitmproxy.listener.tls import ServerTls
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Doorway:
     sock: socket.socket
     """Bound before mitmproxy starts, so that a taken port is reported before anything runs."""
     house: House
-    tls: ssl.SSLContext | None
+    tls: ServerTls | None
 
 
 class ParaventInstance(AsyncioServerInstance[ParaventMode]):
@@ -56,16 +54,8 @@ class ParaventInstance(AsyncioServerInstance[ParaventMode]):
         raise NotImplementedError("no connection of this listener reaches mitmproxy's layers")
 
     @override
-    async def listen(self, host: str, port: int) -> list[asyncio.Server]:  # type: ignore[override]
+    async def listen(self, host: str, port: int) -> list[Gate]:  # type: ignore[override]
         doorway = ParaventInstance.doorway
         if doorway is None:
             raise RuntimeError("the listener was started before its doorway was set")
-        limits = doorway.house.limits
-        server = await asyncio.get_running_loop().create_server(
-            lambda: ClientConnection(doorway.house),
-            sock=doorway.sock,
-            ssl=doorway.tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=limits.handshake_s if doorway.tls else None,
-        )
-        return [server]
+        return [Gate(doorway.sock, doorway.house, doorway.tls)]

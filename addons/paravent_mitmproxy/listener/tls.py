@@ -1,14 +1,76 @@
-"""TLS contexts, built once at start from files the configuration names. Never the system's trust store.
+"""TLS contexts from the files that the configuration names. Never the system's trust store.
 
 Client certificates are checked by OpenSSL against the configured CA during the handshake: a caller without one goes
 on (their token may be bound by DPoP), a caller with a bad one does not get a connection.
 """
 
+import asyncio
+import logging
 import ssl
 from pathlib import Path
+from typing import Final
 
-ALPN = ["http/1.1"]
+from paravent.telemetry import logs
+
+ALPN: Final = ["http/1.1"]
 """Nothing else is offered, so nothing else can be negotiated."""
+
+HANDSHAKES: Final = 1024
+"""How many one context serves. OpenSSL keeps every TLS 1.2 session of a context, 20 480 of them, for two hours, and
+`ssl` has no way to tell it not to: 110 MB, and certificates that were checked two hours ago. A new context begins
+with none; whoever wants to resume a session of an earlier one shakes hands in full."""
+
+LOOK_S: Final = 10.0
+"""How often the files are looked at, when connections come in."""
+
+log = logging.getLogger(logs.OURS)
+
+type Stamp = tuple[tuple[int, int, int], ...]
+
+
+class ServerTls:
+    """The context for callers: made anew when its files change, and after some number of handshakes."""
+
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
+        """Raises ssl.SSLError or OSError for files that cannot be used."""
+        self._files = (certificate, key, client_ca)
+        self._context = server_context(certificate, key, client_ca)
+        self._stamp = self._look()
+        self._looked_s = 0.0
+        self._served = 0
+
+    def context(self) -> ssl.SSLContext:
+        """For one connection."""
+        self._served += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._looked_s > LOOK_S:
+            self._looked_s = now_s
+            if self._look() != self._stamp:
+                self._renew()
+        if self._served > HANDSHAKES:
+            self._renew()
+        return self._context
+
+    def _renew(self) -> None:
+        """Files that cannot be used, a certificate without its new key for a second, leave the last good context."""
+        self._served = 0
+        stamp = self._look()
+        try:
+            self._context = server_context(*self._files)
+        except OSError:
+            log.exception("certificate_unusable")
+        else:
+            self._stamp = stamp
+
+    def _look(self) -> Stamp:
+        stats = []
+        for path in self._files:
+            try:
+                seen = path.stat() if path else None
+            except OSError:
+                seen = None
+            stats.append((seen.st_mtime_ns, seen.st_size, seen.st_ino) if seen else (0, 0, 0))
+        return tuple(stats)
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
@@ -18,7 +80,7 @@ def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.
     # TLS 1.2: forward secrecy and AEAD only (ANSSI, Recommandations de sécurité relatives à TLS, R9 to R11).
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.set_alpn_protocols(ALPN)
-    # A resumed session would carry a certificate that was checked some other day.
+    # No tickets: TLS 1.3 sessions are not resumed; those of TLS 1.2 only from the context's own cache (`HANDSHAKES`).
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.num_tickets = 0
     context.load_cert_chain(certificate, key)

@@ -29,7 +29,7 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _RPPS = re.compile(r"[0-9]{11}")
 _PROFESSION = re.compile(r"[0-9A-Z]{1,3}")
-_FINESS = re.compile(r"[0-9][0-9AB][0-9]{7}")
+_FINESS = re.compile(r"[0-9A-Z]{9}")
 _BINDING = re.compile(r"dpop|mtls")
 _NAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -63,7 +63,7 @@ def profession(text: str) -> str:
 
 
 def finess(text: str) -> str:
-    """9 characters; the second may be the A or B of Corsica."""
+    """9 characters, as `identity.claims` takes them from a token: who pays and who is on record must be one name."""
     return _fit(_FINESS, text)
 
 

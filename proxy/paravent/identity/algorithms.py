@@ -19,6 +19,13 @@ offer it and several offer nothing else, so an operator can ask for it by name."
 DEFAULT: Final = ("ES256", "ES384", "PS256", "EdDSA")
 """Of an issuer that says nothing, and of DPoP proofs."""
 
+_ED25519: Final = "Ed25519"
+"""RFC 9864 section 2.2: the new name of what RFC 8037 calls EdDSA, with this curve. The same signatures: whoever writes
+one name must be understood by whoever wrote the other, in a key, a token and a proof."""
+
+OFFERED: Final = (*DEFAULT, _ED25519)
+"""What callers are told that a proof may be signed with (RFC 9449 section 7.1, `algs`): every name we understand."""
+
 RSA_MIN_BITS: Final = 2048
 """NIST SP 800-131A revision 2; RFC 7518 section 3.3."""
 RSA_MAX_BITS: Final = 4096
@@ -27,6 +34,11 @@ RSA_EXPONENT: Final = 65537
 """The exponent in use everywhere; a longer one is only a way to make verification slow."""
 
 _CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384"}
+
+
+def named(text: object) -> str | None:
+    """The algorithm of `KNOWN` that a header, a key or a configuration names; None when it names none of them."""
+    return "EdDSA" if text == _ED25519 else next((known for known in KNOWN if known == text), None)
 
 
 def of_key(key: PublicKey) -> tuple[str, ...]:

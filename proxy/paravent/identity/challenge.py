@@ -70,6 +70,6 @@ def www_authenticate(challenge: Challenge) -> bytes:
     if challenge.max_age_s is not None:
         parameters.append(("max_age", str(int(challenge.max_age_s))))
     if challenge.scheme == "DPoP":
-        parameters.append(("algs", " ".join(algorithms.DEFAULT)))
+        parameters.append(("algs", " ".join(algorithms.OFFERED)))
     text = ", ".join(f'{name}="{value}"' for name, value in parameters)
     return f"{challenge.scheme} {text}".rstrip().encode("ascii")

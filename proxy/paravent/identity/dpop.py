@@ -13,6 +13,7 @@ from typing import Final
 
 from paravent.effects import ProofSeen
 from paravent.identity import algorithms, base64url, jwk, jws
+from paravent.identity.htu import names_request
 from paravent.identity.jwk import KeyFault
 from paravent.identity.jws import Jws
 from paravent.identity.thumbprint import thumbprint
@@ -72,7 +73,7 @@ def _read(values: tuple[bytes, ...]) -> Proof | Reason:
     if not values:
         return Reason.DPOP_MISSING
     token = jws.parse(values[0], MAX_PROOF_BYTES) if len(values) == 1 else None
-    if token is None or token.header.get("typ") != "dpop+jwt":
+    if token is None or jws.media_type(token.header) != "dpop+jwt":
         return Reason.DPOP_MALFORMED
     key = token.header.get("jwk")
     jti, htm, htu, iat, ath = (token.payload.get(name) for name in ("jti", "htm", "htu", "iat", "ath"))
@@ -85,21 +86,17 @@ def _read(values: tuple[bytes, ...]) -> Proof | Reason:
 
 def _signature(proof: Proof) -> Reason | None:
     """5. an asymmetric algorithm that we accept; 6. the signature, with the key in the proof; 7. no private key."""
-    algorithm = next((known for known in algorithms.DEFAULT if known == proof.jws.header.get("alg")), None)
+    algorithm = algorithms.named(proof.jws.header.get("alg"))
     key = jwk.public_key(proof.jwk)
-    if algorithm is None or isinstance(key, KeyFault):
+    if algorithm is None or algorithm not in algorithms.DEFAULT or isinstance(key, KeyFault):
         return Reason.DPOP_MALFORMED
     return None if jws.verifies(proof.jws, key, algorithm) else Reason.DPOP_SIGNATURE
 
 
 def _request(proof: Proof, facts: Facts, external_origin: str) -> Reason | None:
-    """8. `htm` and 9. `htu` are this request's, "ignoring any query and fragment parts".
-
-    Compared as text with the origin that callers use and the path as it was sent. Section 4.3 suggests normalising both
-    sides; but what two parsers normalise differently is how a proof for one path is used on another.
-    """
+    """8. `htm`, as case-sensitive as methods are (RFC 9110 section 9.1), and 9. `htu` are this request's."""
     path, _, _ = facts.target.partition(b"?")
-    same = proof.htm.encode() == facts.method and proof.htu.encode() == external_origin.encode() + path
+    same = proof.htm.encode() == facts.method and names_request(proof.htu, external_origin, path)
     return None if same else Reason.DPOP_REQUEST
 
 

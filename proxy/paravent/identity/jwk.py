@@ -6,6 +6,7 @@ knocking, so sizes are checked before any arithmetic is done with it.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -42,37 +43,51 @@ class KeyFault(StrEnum):
 
 
 def public_key(jwk: Mapping[str, Json]) -> PublicKey | KeyFault:
-    """The key, or why not. Members that RFC 7517 does not make us look at are ignored."""
-    kty = jwk.get("kty")
-    if kty == "oct":
+    """The key, or why not. Members that RFC 7517 does not make us look at are ignored.
+
+    `key_ops` among them: what browsers and libraries leave there is the private key's "sign", or nothing. Who publishes
+    keys for others says more by it: `may_verify`.
+    """
+    if jwk.get("kty") == "oct":
         return KeyFault.SYMMETRIC
     if not _PRIVATE.isdisjoint(jwk):
         return KeyFault.PRIVATE
-    if not _may_verify(jwk):
+    if jwk.get("use", "sig") != "sig":
         return KeyFault.PURPOSE
-    match kty:
+    match jwk.get("kty"):
         case "EC":
-            return _elliptic(jwk)
+            return _elliptic(_text(jwk, "crv"), _text(jwk, "x"), _text(jwk, "y"))
         case "RSA":
-            return _rsa(jwk)
+            return _rsa(_text(jwk, "n"), _text(jwk, "e"))
         case "OKP":
-            return _edwards(jwk)
+            return _edwards(_text(jwk, "crv"), _text(jwk, "x"))
         case _:
             return KeyFault.TYPE
 
 
-def _may_verify(jwk: Mapping[str, Json]) -> bool:
-    """RFC 7517 sections 4.2 and 4.3. Both members are optional; what is said must allow signatures."""
+def may_verify(jwk: Mapping[str, Json]) -> bool:
+    """RFC 7517 section 4.3: `key_ops` is optional; what it says must allow verifying."""
     operations = jwk.get("key_ops", ["verify"])
-    return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    return isinstance(operations, list) and "verify" in operations
 
 
-def _elliptic(jwk: Mapping[str, Json]) -> PublicKey | KeyFault:
-    name = jwk.get("crv")
-    if not isinstance(name, str) or name not in _CURVES:
+def _text(jwk: Mapping[str, Json], name: str) -> str:
+    """Empty when it is absent or no text: nothing that is empty is a number or a curve."""
+    value = jwk.get(name)
+    return value if isinstance(value, str) else ""
+
+
+# A practitioner's software proves itself with one key all day. Finding out that its numbers are a point of the curve
+# costs a third of a signature check, each time. The memo is a cache of a pure function: same text, same key.
+_remembered = lru_cache(maxsize=2048)
+
+
+@_remembered
+def _elliptic(crv: str, x_text: str, y_text: str) -> PublicKey | KeyFault:
+    if crv not in _CURVES:
         return KeyFault.CURVE
-    curve, size = _CURVES[name]
-    x, y = base64url.decode_text(jwk.get("x")), base64url.decode_text(jwk.get("y"))
+    curve, size = _CURVES[crv]
+    x, y = base64url.decode_text(x_text), base64url.decode_text(y_text)
     if x is None or y is None or len(x) != size or len(y) != size:
         return KeyFault.MALFORMED
     try:
@@ -81,8 +96,9 @@ def _elliptic(jwk: Mapping[str, Json]) -> PublicKey | KeyFault:
         return KeyFault.MALFORMED
 
 
-def _rsa(jwk: Mapping[str, Json]) -> PublicKey | KeyFault:
-    n, e = base64url.decode_text(jwk.get("n")), base64url.decode_text(jwk.get("e"))
+@_remembered
+def _rsa(n_text: str, e_text: str) -> PublicKey | KeyFault:
+    n, e = base64url.decode_text(n_text), base64url.decode_text(e_text)
     # RFC 7518 section 2, Base64urlUInt: "the minimum number of octets". One spelling, hence one thumbprint.
     if not n or not e or n[0] == 0 or e[0] == 0:
         return KeyFault.MALFORMED
@@ -97,8 +113,9 @@ def _rsa(jwk: Mapping[str, Json]) -> PublicKey | KeyFault:
         return KeyFault.MALFORMED
 
 
-def _edwards(jwk: Mapping[str, Json]) -> PublicKey | KeyFault:
-    if jwk.get("crv") != "Ed25519":
+@_remembered
+def _edwards(crv: str, x_text: str) -> PublicKey | KeyFault:
+    if crv != "Ed25519":
         return KeyFault.CURVE
-    x = base64url.decode_text(jwk.get("x"))
+    x = base64url.decode_text(x_text)
     return KeyFault.MALFORMED if x is None or len(x) != 32 else Ed25519PublicKey.from_public_bytes(x)

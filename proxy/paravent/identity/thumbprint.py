@@ -13,6 +13,8 @@ _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "OKP": ("crv", "kty", "x"),  # RFC 8037 section 2
 }
 
+_WITHOUT_BLANKS: Final = json.JSONEncoder(separators=(",", ":"))
+
 
 def thumbprint(jwk: Mapping[str, Json]) -> bytes:
     """32 bytes. The key must have passed `jwk.public_key`, which leaves each key one spelling.
@@ -20,4 +22,4 @@ def thumbprint(jwk: Mapping[str, Json]) -> bytes:
     RFC 7638 section 3: the required members only, in lexicographic order, without blanks, in UTF-8.
     """
     names = _REQUIRED[str(jwk["kty"])]
-    return hashlib.sha256(json.dumps({name: jwk[name] for name in names}, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_WITHOUT_BLANKS.encode({name: jwk[name] for name in names}).encode()).digest()

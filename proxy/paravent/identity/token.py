@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from paravent import effects
 from paravent.effects import Deciding, FindKey, KeyMissing
-from paravent.identity import claims, jws
+from paravent.identity import algorithms, claims, jws
 from paravent.identity.claims import Claims, Refused
 from paravent.identity.issuers import Issuer, Profile
 from paravent.identity.jws import Jws
@@ -22,14 +22,16 @@ from paravent.reasons import Reason
 MAX_TOKEN_BYTES: Final = 8192
 """Before any work: 5 MB of token cost 0.4 s of CPU. 8 KB is the whole header section that nginx and Apache accept."""
 
-KEY_ID: Final = re.compile(r"[A-Za-z0-9._~:=+@-]{1,128}")
-"""`kid`: only ever a key of a dictionary, and text for nobody. No slash, quote, blank or control character."""
+KEY_ID: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9._~:=+@/#-]{1,128}")
+"""`kid`: only ever a key of a dictionary, and text for nobody. Wide enough for what issuers write: base64 (with + / =),
+thumbprint URIs, DID URLs. No quote, blank or control character, and no two dots: nobody needs them, and whoever comes
+after us and makes a path or a query of it would not thank us."""
 
-_CREDENTIALS: Final = re.compile(rb"(DPoP|Bearer) ([A-Za-z0-9._-]+)")
+_SCHEMES: Final = {b"DPoP": "DPoP", b"Bearer": "Bearer"}
 """RFC 9449 section 7.1, RFC 6750 section 2.1, in one spelling. RFC 9110 section 11.1 would take the scheme in any case;
 one spelling leaves a front proxy and us nothing to disagree about."""
 
-_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
+_TYPE: Final = "at+jwt"
 """RFC 9068 section 4. Any other `typ` is a token made for something else: an ID token, a logout token, a DPoP proof."""
 
 
@@ -62,11 +64,10 @@ def credentials(facts: Facts) -> Credentials | Reason:
         return Reason.TOKEN_MISSING
     if len(values) > 1 or len(values[0]) > MAX_TOKEN_BYTES:
         return Reason.TOKEN_MALFORMED
-    matched = _CREDENTIALS.fullmatch(values[0])
-    if matched is None:
-        return Reason.TOKEN_MALFORMED
-    token = jws.parse(matched[2], MAX_TOKEN_BYTES)
-    return Reason.TOKEN_MALFORMED if token is None else Credentials(matched[1].decode("ascii"), token)
+    # One blank: a second one would be the token's first character, and no token has it.
+    scheme, _, text = values[0].partition(b" ")
+    token = jws.parse(text, MAX_TOKEN_BYTES) if scheme in _SCHEMES else None
+    return Reason.TOKEN_MALFORMED if token is None else Credentials(_SCHEMES[scheme], token)
 
 
 def verify(token: Jws, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[VerifiedToken | Refused]:
@@ -78,9 +79,9 @@ def verify(token: Jws, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[Ve
     issuer = issuers.get(named) if isinstance(named, str) else None
     if issuer is None:
         return Refused(Reason.TOKEN_ISSUER_UNKNOWN)
-    # The constant from the issuer's list, not the token's text: RFC 8725 section 3.1.
-    algorithm = next((known for known in issuer.algorithms if known == token.header.get("alg")), None)
-    if algorithm is None:
+    # The constant from our list, and the issuer's, not the token's text: RFC 8725 section 3.1.
+    algorithm = algorithms.named(token.header.get("alg"))
+    if algorithm is None or algorithm not in issuer.algorithms:
         return Refused(Reason.TOKEN_SIGNATURE)
     key = yield from effects.find_key(FindKey(issuer.name, kid, algorithm))
     if isinstance(key, KeyMissing):
@@ -92,12 +93,8 @@ def verify(token: Jws, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[Ve
 
 
 def _is_access_token(token: Jws) -> bool:
-    """`typ` is a media type, its letters in either case and "application/" left out or not (RFC 7515 section 4.1.9).
-
-    A `jwk` beside it (section 4.1.3) would be the bearer's own idea of the issuer's key.
-    """
-    typ = token.header.get("typ")
-    return isinstance(typ, str) and typ.isascii() and typ.lower() in _TYPES and "jwk" not in token.header
+    """By its `typ`. A `jwk` beside it (RFC 7515 section 4.1.3) would be the bearer's own idea of the issuer's key."""
+    return jws.media_type(token.header) == _TYPE and "jwk" not in token.header
 
 
 def _missing(missing: KeyMissing) -> Reason:

@@ -1,1 +1,1 @@
-"""Verification keys of issuers: reading key sets, and keeping the last good one of each in memory."""
+"""Verification keys of issuers: fetching key sets, and keeping the last good one of each in memory."""

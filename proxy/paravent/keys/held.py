@@ -1,12 +1,13 @@
 """The key set of one issuer: when to read it, when to keep the old one, when to stop trusting it."""
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from paravent.effects import KeyMissing, PublicKey
-from paravent.keys.jwks import KeySet, parse_key_set
+from paravent.identity.jwks import KeySet, parse_key_set
 from paravent.keys.places import KeyFile, Place, ReadError
 
 REFRESH_S: Final = 300.0
@@ -29,7 +30,7 @@ class _Good:
 
 
 class HeldKeys:
-    """`tick` belongs to one thread. The rest may be called from any: it reads one reference, replaced whole."""
+    """May be called from any thread: `find` and its like read one reference, replaced whole; of `tick`, one runs."""
 
     def __init__(self, place: Place, clock_s: Callable[[], float], stale_for_s: float = STALE_FOR_S) -> None:
         """`clock_s`: seconds, only going forward."""
@@ -37,6 +38,7 @@ class HeldKeys:
         self._clock_s = clock_s
         self._stale_for_s = stale_for_s
         self._period_s, self._pause_s = (FILE_S, FILE_S) if isinstance(place, KeyFile) else (REFRESH_S, COOLDOWN_S)
+        self._reading = threading.Lock()
         self._good: _Good | None = None
         self._tried_s: float | None = None
         self._hurry = True
@@ -67,7 +69,14 @@ class HeldKeys:
         return age_s is not None and age_s <= self._stale_for_s
 
     def tick(self) -> None:
-        """Read the set if it is time to. Blocks for as long as the place does."""
+        """Read the set if it is time to. Blocks for as long as the place does; a second call meanwhile returns."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._tick()
+            finally:
+                self._reading.release()
+
+    def _tick(self) -> None:
         now_s = self._clock_s()
         if self._tried_s is not None and now_s - self._tried_s < (self._pause_s if self._hurry else self._period_s):
             return

@@ -6,6 +6,7 @@ for another key set.
 """
 
 import http.client
+import os
 import ssl
 import time
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from paravent.keys.jwks import MAX_SET_BYTES
+from paravent.identity.jwks import MAX_SET_BYTES
 
 TIMEOUT_S: Final = 5.0
 """To connect, for each read, and for the whole body."""
@@ -38,6 +39,9 @@ class KeyFile:
 
     def read(self) -> bytes:
         """At most one byte more than a set may have. Raises `ReadError`."""
+        if not os.path.isfile(self.path):
+            # A pipe, too, is no file: opening one waits for whoever writes to it.
+            raise ReadError("there is no key set file")
         try:
             with self.path.open("rb") as file:
                 return file.read(MAX_SET_BYTES + 1)

@@ -10,6 +10,7 @@
 One background thread an issuer: one that hangs delays nobody else, and two fetches of a set never overlap.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,11 @@ from paravent.keys.held import STALE_FOR_S, HeldKeys
 from paravent.keys.places import KeyFile, Place
 
 _POLL_S: Final = 1.0
+
+FIRST_S: Final = 10.0
+"""How long a start waits for addresses, all at once. One that takes longer is not ready yet, as one that is down."""
+
+log = logging.getLogger("paravent")
 
 
 class JwksSource:
@@ -43,20 +49,27 @@ class JwksSource:
         An address that does not answer is not in it: that passes by itself, and `ready` tells.
         """
         found: list[str] = []
+        fetching: list[threading.Thread] = []
         for issuer, held in self._held.items():
             problem = held.place.problem()
             if problem is not None:
                 found.append(f"issuers.{issuer}: {problem}")
-                continue
-            held.tick()
-            if isinstance(held.place, KeyFile) and not held.ready():
-                found += [f"issuers.{issuer}: {sentence}" for sentence in held.problems]
+            elif isinstance(held.place, KeyFile):
+                self._look(issuer, held)
+                found += [] if held.ready() else [f"issuers.{issuer}: {sentence}" for sentence in held.problems]
+            else:
+                # Side by side: a server that never finishes its answer keeps neither us nor the others from starting.
+                fetching.append(threading.Thread(target=self._look, args=(issuer, held), daemon=True))
+                fetching[-1].start()
+        until_s = time.monotonic() + FIRST_S
+        for thread in fetching:
+            thread.join(max(0.0, until_s - time.monotonic()))
         return found
 
     def start(self) -> None:
         """Begin refreshing. Once; the threads end with `stop` or with the process."""
         for issuer, held in self._held.items():
-            thread = threading.Thread(target=self._keep, args=(held,), name=f"keys-{issuer}", daemon=True)
+            thread = threading.Thread(target=self._keep, args=(issuer, held), name=f"keys-{issuer}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -88,6 +101,13 @@ class JwksSource:
         """Issuer → what was wrong with the last read: why it failed, or which keys of a good set were left out."""
         return {issuer: held.problems for issuer, held in self._held.items()}
 
-    def _keep(self, held: HeldKeys) -> None:
+    def _keep(self, issuer: str, held: HeldKeys) -> None:
         while not self._stopping.wait(_POLL_S):
-            held.tick()
+            self._look(issuer, held)
+
+    def _look(self, issuer: str, held: HeldKeys) -> None:
+        """Tick, and say when what is wrong with a set has changed: a key left out is a software that cannot log in."""
+        before = held.problems
+        held.tick()
+        if held.problems != before:
+            log.warning("key_set_problems", extra={"issuer": issuer, "problems": len(held.problems)})

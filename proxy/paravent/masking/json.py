@@ -7,6 +7,7 @@ parser's own messages quote the document, so none of them leaves this file.
 A number that is no integer stays the text it was (`LosslessFloat`): 1.10 is not 1.1, and no float rounds an amount.
 """
 
+import math
 from enum import Enum
 from typing import Final
 
@@ -23,7 +24,7 @@ type Outgoing = Scalar | orjson.Fragment | list["Outgoing"] | dict[str, "Outgoin
 MAX_DEPTH: Final = 200
 """jiter's own bound, held by a test. Real answers nest less than ten deep; walks never go deeper than their view."""
 MAX_NUMBER_CHARACTERS: Final = 30
-"""Longest number that may leave. An amount in centimes has 12 digits, a 64-bit integer 20, a double at most 24."""
+"""Longest fraction that may leave. An amount in centimes has 12 digits, a double at most 24 characters."""
 _SIGNED_64_MIN: Final = -(2**63)
 _UNSIGNED_64_MAX: Final = 2**64 - 1
 
@@ -59,14 +60,38 @@ def encode(tree: Outgoing) -> bytes:
 
 
 def sealed_number(number: int | LosslessFloat) -> int | orjson.Fragment | None:
-    """A number as `encode` can write it, digit for digit; None when it is longer than `MAX_NUMBER_CHARACTERS`."""
+    """A number as `encode` can write it, digit for digit; None when two readers could make two numbers of it.
+
+    RFC 8259 section 6: "an implementation may set limits on the range and precision of numbers accepted". Beyond 64
+    bits, or beyond a double, readers round, overflow or refuse the document; no amount, rate or count is there.
+    """
     if isinstance(number, int):
-        if _SIGNED_64_MIN <= number <= _UNSIGNED_64_MAX:
-            return number
-        text = str(number).encode() if abs(number) < 10**MAX_NUMBER_CHARACTERS else b""
-    else:
-        text = bytes(number)
-    return orjson.Fragment(text) if 0 < len(text) <= MAX_NUMBER_CHARACTERS else None
+        return number if _SIGNED_64_MIN <= number <= _UNSIGNED_64_MAX else None
+    text = bytes(number)
+    return orjson.Fragment(text) if len(text) <= MAX_NUMBER_CHARACTERS and math.isfinite(float(number)) else None
+
+
+def same_tree(one: Tree, other: Tree) -> bool:
+    """Whether two parsed values say the same. `==` does not know: each `LosslessFloat` equals only itself."""
+    pairs = [(one, other)]
+    while pairs:
+        a, b = pairs.pop()
+        if a is b:
+            continue
+        if isinstance(a, dict) and isinstance(b, dict):
+            if a.keys() != b.keys():
+                return False
+            pairs += [(value, b[name]) for name, value in a.items()]
+        elif isinstance(a, list) and isinstance(b, list):
+            if len(a) != len(b):
+                return False
+            pairs += zip(a, b, strict=True)
+        elif isinstance(a, LosslessFloat) and isinstance(b, LosslessFloat):
+            if bytes(a) != bytes(b):
+                return False
+        elif type(a) is not type(b) or a != b:  # `type`: true == 1 in Python.
+            return False
+    return True
 
 
 def scalar_text(value: Scalar) -> str:

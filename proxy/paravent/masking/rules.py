@@ -64,16 +64,28 @@ def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
     if operator is None:
         near = difflib.get_close_matches(rule.operator, REGISTRY, n=1)
         return f"unknown operator {rule.operator!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    if misplaced := _misplaced(rule.path, shape):
+    if misplaced := _misplaced(rule.path, shape) or _selects_persons(rule.path, shape):
         return misplaced
     part = identifies(rule.path, shape)
     if problem := operator.problem(rule.parameter, part):
         return problem
-    at_nir = shape.identified_by is not None and rule.path[-1].name == shape.identified_by.nir
-    if at_nir and not operator.for_nir:
+    if rule.path[-1].name in _nir_members(shape) and not operator.for_nir:
         allowed = ", ".join(sorted(name for name, each in REGISTRY.items() if each.for_nir))
         return f"{operator.name} would show a NIR; here only: {allowed}"
     return None
+
+
+def _nir_members(shape: ResponseShape) -> tuple[str, ...]:
+    fields = shape.identified_by
+    return (fields.nir, *fields.nir_also) if fields is not None else ()
+
+
+def _selects_persons(path: Path, shape: ResponseShape) -> str | None:
+    """That an element is there tells what its condition compares with: for a NIR or a birth date, who somebody is."""
+    fields = shape.identified_by
+    identity = (*_nir_members(shape), fields.birth_date, fields.birth_rank) if fields is not None else ()
+    looked_at = next((step.where[0] for step in path if step.where is not None and step.where[0] in identity), None)
+    return f"a condition may not look at {looked_at}: it would tell who somebody is" if looked_at else None
 
 
 def _misplaced(path: Path, shape: ResponseShape) -> str | None:

@@ -7,19 +7,24 @@ alone, and the same person stands at several places of one answer. So:
   answer has that birth date and rank;
 * two different persons who both fit cannot be told apart, and nothing leaves;
 * an element of an outer list (a contract) which names its persons, none of them the one asked about, is somebody
-  else's and is dropped with them.
+  else's and is dropped with them;
+* of a search, nobody leaves whose birth date or rank is not the one that was asked with, nor anybody who would hide
+  behind the identity of another.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, NamedTuple
 
+from paravent.masking.json import Tree, same_tree
 from paravent.masking.person import Members, PersonIdentity, birth_date, birth_rank, written_nir
 from paravent.model import Asked
 from paravent.nir import same_text
 from paravent.reasons import Reason
 from paravent.rules import Path, PersonFields, ResponseShape
+
+MAX_PERSON_OBJECTS: Final = 1000
+"""In one answer. A page of the reference API's search has 50; ten relatives on five contracts are 60."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Scoped:
     """Person objects that stay. Every other object at a persons path goes."""
     foreign: frozenset[int] = frozenset()
     """Elements of outer lists that belong to other persons."""
+    nirs: frozenset[str] = frozenset()
+    """Every NIR by which the answer names a person, but for the one that was asked with. Normal form."""
 
 
 UNSCOPED: Final = Scoped((), frozenset())
@@ -46,6 +53,17 @@ class _Found(NamedTuple):
     """The element of an outer list that lists it among its persons."""
     alone: bool
     """Its path has no list at all: the answer is about this person."""
+    shown: bool
+    """The view releases something below its path."""
+
+
+class _Judged(NamedTuple):
+    """One person object, compared with who is asked about."""
+
+    person: _Found
+    fits: bool | None
+    """Whether birth date and birth rank are those asked about; None when the object does not say."""
+    nir: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,8 @@ class PersonsAt:
     array: bool
     alone: bool
     """No list on the way: the answer is about the person here."""
+    shown: bool
+    """The view releases something of the persons here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +98,7 @@ class Scope:
         if found is None:
             return Reason.ANSWER_SHAPE
         if self.everyone:
-            return _everyone(found, self.fields, self.max_persons)
+            return _everyone(found, self.fields, asked, self.max_persons)
         return _only_asked(found, self.fields, asked)
 
 
@@ -88,14 +108,16 @@ def compile_scope(shape: ResponseShape, listed: Iterable[Path]) -> Scope:
     In a search the others are not looked at: they do not leave, so they do not count.
     """
     everyone = shape.scope == "listed"
+    shown = tuple(listed)
     places = tuple(
         PersonsAt(
             outer=tuple((step.name, step.array) for step in path[:-1]),
             name=path[-1].name,
             array=path[-1].array,
             alone=not any(step.array for step in path),
+            shown=path in shown,
         )
-        for path in (listed if everyone else shape.persons)
+        for path in (shown if everyone else shape.persons)
     )
     return Scope(shape.identified_by, places, everyone, shape.max_persons)
 
@@ -106,102 +128,166 @@ def compile_scope(shape: ResponseShape, listed: Iterable[Path]) -> Scope:
 def _only_asked(found: list[_Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
     if not found:
         return UNSCOPED
-    fitting: list[tuple[_Found, str | None]] = []
-    owners: dict[int, bool] = {}
-    for person in found:
-        fits = _fits(person.members, fields, asked)
-        if fits:
-            fitting.append((person, written_nir(person.members.get(fields.nir))))
-        elif person.alone:
-            return Reason.ANSWER_SHAPE if fits is None else Reason.ANSWER_OTHER_PERSON
-        if person.enclosing is not None:
-            # Who cannot be identified (None) could be the one asked about: no reason to drop what encloses them.
-            element = id(person.enclosing)
-            owners[element] = owners.get(element, False) or fits is not False
-    chosen = _choose({nir for _, nir in fitting}, asked.nir)
-    if isinstance(chosen, Nobody):
-        return Reason.ANSWER_OTHER_PERSON
-    kept = [person for person, nir in fitting if nir == chosen]
-    stranger_alone = len(kept) < len(fitting) and any(person.alone for person, nir in fitting if nir != chosen)
-    if stranger_alone or _twice_in_one_list(kept):
+    judged = [_judge(person, fields, asked) for person in found]
+    for each in judged:
+        if each.person.alone and not each.fits:
+            return Reason.ANSWER_SHAPE if each.fits is None else Reason.ANSWER_OTHER_PERSON
+    fitting = [each for each in judged if each.fits]
+    chosen = _choose(fitting, asked)
+    kept = [each.person for each in fitting if each.nir in chosen]
+    stranger_alone = any(each.person.alone and each.nir not in chosen for each in fitting)
+    if not kept or stranger_alone or _twice_in_one_list(kept):
         return Reason.ANSWER_OTHER_PERSON
     kept_ids = frozenset([id(person.members) for person in kept])
-    identity = PersonIdentity(asked.nir or chosen or "", asked.birth_date or "", asked.birth_rank or 0)
-    foreign = frozenset([element for element, perhaps in owners.items() if not perhaps])
-    return Scoped((identity,), kept_ids, foreign - kept_ids)
+    own = min((nir for nir in chosen if nir is not None), default="")
+    identity = PersonIdentity(asked.nir or own, asked.birth_date or "", asked.birth_rank or 0)
+    nirs = frozenset([each.nir for each in judged if each.nir is not None and each.nir != asked.nir])
+    return Scoped((identity,), kept_ids, _foreign(judged, chosen, asked) - kept_ids, nirs)
 
 
-def _fits(members: Members, fields: PersonFields, asked: Asked) -> bool | None:
-    """Whether birth date and birth rank are those asked about; None when the object does not say."""
-    date, rank = birth_date(members.get(fields.birth_date)), birth_rank(members.get(fields.birth_rank))
-    if date is None or rank is None:
-        return None
-    return date == asked.birth_date and rank == asked.birth_rank
+def _judge(person: _Found, fields: PersonFields, asked: Asked) -> _Judged:
+    get = person.members.get
+    date, rank = birth_date(get(fields.birth_date)), birth_rank(get(fields.birth_rank))
+    fits = None if date is None or rank is None else date == asked.birth_date and rank == asked.birth_rank
+    return _Judged(person, fits, written_nir(get(fields.nir)))
 
 
-class Nobody(Enum):
-    """No person of an answer can be said to be the one asked about."""
-
-    NOBODY = "nobody"
+type _Nirs = frozenset[str | None]
+_NOBODY: Final[_Nirs] = frozenset()
 
 
-def _choose(nirs: set[str | None], asked: str | None) -> str | Nobody | None:
-    """Of the NIRs of all who share birth date and rank with the person asked about, theirs; None: they have none."""
+def _choose(fitting: list[_Judged], asked: Asked) -> _Nirs:
+    """Under which NIRs the person asked about stands in this answer; None among them: under none. Empty: nobody.
+
+    `fitting`: who shares birth date and birth rank with the person asked about.
+    """
+    if _under_a_parent(asked) and any(each.person.alone for each in fitting):
+        # The compulsory scheme may name a child by its own NIR where a contract's list has the parent's: what such
+        # lists say is no evidence against the one person whom the answer is about.
+        fitting = [each for each in fitting if each.person.enclosing is None]
+    return _own_or_asked({each.nir for each in fitting}, asked.nir)
+
+
+def _own_or_asked(nirs: set[str | None], asked: str | None) -> _Nirs:
     known = nirs - {None}
     for nir in known:
         if nir is not None and asked is not None and same_text(nir, asked):
-            return nir
+            return frozenset({nir})
     if len(known) == 1:
-        return known.pop()  # A child with a NIR of their own, asked for under a parent's.
+        return frozenset(known)  # A child with a NIR of their own, asked for under a parent's.
     if nirs and not known and asked is not None:
-        return None  # A newborn without a certified NIR, asked for under a parent's.
-    return Nobody.NOBODY
+        return frozenset({None})  # A newborn without a certified NIR, asked for under a parent's.
+    return _NOBODY
+
+
+def _under_a_parent(asked: Asked) -> bool:
+    """Whether the NIR asked with says another year or month of birth than the birth date asked with.
+
+    Only of numbers that hold a date (first digit 1 to 4), and not where either month is one of incomplete civil status.
+    """
+    nir, date = asked.nir, asked.birth_date
+    if nir is None or date is None or nir[0] not in "1234":
+        return False
+    months = {nir[3:5], date[4:6]}
+    return nir[1:3] != date[2:4] or (len(months) == 2 and all("01" <= month <= "12" for month in months))
+
+
+def _foreign(judged: list[_Judged], chosen: _Nirs, asked: Asked) -> frozenset[int]:
+    """The elements of outer lists that name persons, all of them others than the one asked about.
+
+    Who cannot be identified could be the one asked about: no reason to drop what encloses them. Who was born on the
+    same day, with the same rank and another NIR, a spouse say, is somebody else.
+    """
+    owners: dict[int, bool] = {}
+    for person, fits, nir in judged:
+        if person.enclosing is not None:
+            perhaps = fits is not False and (nir is None or nir in chosen or nir == asked.nir)
+            element = id(person.enclosing)
+            owners[element] = owners.get(element, False) or perhaps
+    return frozenset([element for element, perhaps in owners.items() if not perhaps])
 
 
 def _twice_in_one_list(kept: list[_Found]) -> bool:
-    """Two entries of one list with one identity and different contents: two people, and we cannot tell which."""
+    """Two entries of one list with one identity and different contents: two people, and we cannot tell which.
+
+    Only of lists from which something leaves: an insurer may list one person twice, once for each of two periods.
+    """
     seen: dict[int, Members] = {}
-    return any([seen.setdefault(person.siblings, person.members) != person.members for person in kept])
+    shown = [person for person in kept if person.shown]
+    return not all([same_tree(seen.setdefault(person.siblings, person.members), person.members) for person in shown])
 
 
-def _everyone(found: list[_Found], fields: PersonFields, max_persons: int) -> Scoped | Reason:
-    persons: dict[PersonIdentity, None] = {}
+def _everyone(found: list[_Found], fields: PersonFields, asked: Asked, max_persons: int) -> Scoped | Reason:
+    persons: dict[PersonIdentity, Members] = {}
     kept: set[int] = set()
     for person in found:
-        get = person.members.get
-        nir, date, rank = (
-            written_nir(get(fields.nir)),
-            birth_date(get(fields.birth_date)),
-            birth_rank(get(fields.birth_rank)),
-        )
-        if nir is None or date is None or rank is None:
+        identity = _identity(person.members, fields)
+        if identity is None:
             if person.alone:
                 return Reason.ANSWER_SHAPE
             continue  # Whoever cannot be counted does not leave.
-        persons[PersonIdentity(nir, date, rank)] = None
+        if not _as_asked(identity, asked) or _contradicts(persons.get(identity, {}), person.members):
+            continue
+        persons.setdefault(identity, person.members)
         kept.add(id(person.members))
     if len(persons) > max_persons:
         return Reason.TOO_MANY_PERSONS
-    return Scoped(tuple(persons), frozenset(kept))
+    return Scoped(tuple(persons), frozenset(kept), nirs=frozenset([person.nir for person in persons]))
+
+
+def _identity(members: Members, fields: PersonFields) -> PersonIdentity | None:
+    get = members.get
+    nir, date, rank = (
+        written_nir(get(fields.nir)),
+        birth_date(get(fields.birth_date)),
+        birth_rank(get(fields.birth_rank)),
+    )
+    return None if nir is None or date is None or rank is None else PersonIdentity(nir, date, rank)
+
+
+def _as_asked(identity: PersonIdentity, asked: Asked) -> bool:
+    """A search by birth date that answers with other dates would tell who bears a name, for any date at all."""
+    return asked.birth_date in (None, identity.birth_date) and asked.birth_rank in (None, identity.birth_rank)
+
+
+def _contradicts(one: Members, other: Members) -> bool:
+    """Whether two entries with one identity say different things of it: two people under a stand-in number, counted
+    as one. What only one of them says, and lists and objects, prove nothing."""
+    fewer, more = (one, other) if len(one) <= len(other) else (other, one)
+    return any(
+        value is not None and not isinstance(value, dict | list) and not _agrees(value, more.get(name))
+        for name, value in fewer.items()
+    )
+
+
+def _agrees(value: Tree, other: Tree) -> bool:
+    return other is None or same_tree(value, other)
 
 
 # ---- finding
 
 
 def _find(root: Members, places: Iterable[PersonsAt]) -> list[_Found] | None:
-    """Every person object; None when something else stands where the one person of an answer belongs."""
+    """Every person object; None when something else stands where the one person of an answer belongs, or when they are
+    more than any answer has."""
     found: list[_Found] = []
     for place in places:
         for holder, enclosing in _holders(root, place.outer) if place.outer else ((root, None),):
             value = holder.get(place.name)
             if not place.array:
                 if isinstance(value, dict):
-                    found.append(_Found(value, id(value), None, place.alone))
+                    found.append(_Found(value, id(value), None, place.alone, place.shown))
                 elif place.alone and value is not None:
                     return None
             elif isinstance(value, list):
-                found += [_Found(each, id(value), enclosing, False) for each in value if isinstance(each, dict)]
-    return found
+                if len(found) + len(value) > MAX_PERSON_OBJECTS:
+                    return None
+                found += [
+                    _Found(each, id(value), enclosing, alone=False, shown=place.shown)
+                    for each in value
+                    if isinstance(each, dict)
+                ]
+    return found if len(found) <= MAX_PERSON_OBJECTS else None
 
 
 def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[tuple[Members, Members | None]]:

@@ -21,13 +21,15 @@ class Leaf:
     release: Release
     sweep: bool
     """Whether its values are looked into before they leave."""
+    null: bool
+    """Whether null leaves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
     """An object on the way to a leaf, or at a leaf's door."""
 
-    leaves: tuple[tuple[str, int, Release, bool], ...]
+    leaves: tuple[tuple[str, int, Release, bool, bool], ...]
     """Name, then `Leaf`, unpacked: the walk spends most of its time here."""
     lists: tuple[tuple[str, Leaf], ...]
     """Members that are lists of values."""
@@ -105,7 +107,9 @@ def build(spec: ViewSpec, shape: ResponseShape) -> Branch:
 
 def _leaf(index: int, rule: FieldRule, shape: ResponseShape) -> Leaf:
     operator = REGISTRY[rule.operator]
-    return Leaf(index, operator.bind(rule.parameter, identifies(rule.path, shape)), operator.as_is)
+    release = operator.bind(rule.parameter, identifies(rule.path, shape))
+    # With a parameter an operator has looked into the value itself.
+    return Leaf(index, release, operator.as_is and rule.parameter is None, operator.keeps_null)
 
 
 def _branch(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) -> Branch:
@@ -120,7 +124,7 @@ def _branch(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) -> B
             if first.array:
                 lists.append((name, leaf))
             else:
-                leaves.append((name, leaf.index, leaf.release, leaf.sweep))
+                leaves.append((name, leaf.index, leaf.release, leaf.sweep, leaf.null))
         elif first.array:
             arrays.append((name, _elements(group, below, persons)))
         else:

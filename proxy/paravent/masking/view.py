@@ -16,7 +16,7 @@ from paravent.masking.scope import Scope, compile_scope
 from paravent.masking.trie import Branch, ViewProblem, build, check_view
 from paravent.masking.walk import Run, reduce_object
 from paravent.model import Asked
-from paravent.nir import contains_identifier
+from paravent.nir import contains_identifier, mentions
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, ViewSpec, path_text
 
@@ -69,7 +69,7 @@ class View:
         reduced = reduce_object(self.tree, root, run)
         if run.unwritable:
             return Reason.ANSWER_MALFORMED
-        if any(map(contains_identifier, run.texts)):
+        if any(contains_identifier(text) or mentions(text, scoped.nirs) for text in run.texts):
             return Reason.ANSWER_IDENTIFIER_LEFT
         released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count}
         return Reduced(json.encode(reduced), scoped.persons, released, run.dropped)

@@ -17,7 +17,7 @@ from paravent.masking.person import Members
 from paravent.masking.scope import Scoped
 from paravent.masking.trie import Branch, Elements, Leaf
 from paravent.model import Asked
-from paravent.nir import SHORTEST
+from paravent.nir import SHORTEST, mentions
 
 _ABSENT: Final = object()
 _NUMBERS: Final = (int, LosslessFloat)
@@ -45,13 +45,13 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
     """What may leave of one object."""
     reduced: dict[str, Outgoing] = {}
     get, counts = members.get, run.counts
-    for name, index, release, sweep in branch.leaves:
+    for name, index, release, sweep, null in branch.leaves:
         value = get(name, _ABSENT)
         if sweep and type(value) is str:  # What `_leave` would do, without three calls: most values of most views.
             if len(value) >= SHORTEST:
                 run.texts.append(value)
             reduced[name] = value
-        elif value is None or (sweep and type(value) is bool):
+        elif (value is None and null) or (sweep and type(value) is bool):
             reduced[name] = value
         elif value is _ABSENT or (left := _leave(value, release, sweep, run)) is DROP:
             continue
@@ -103,7 +103,7 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
 
 
 def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
-    left = [None if item is None else _leave(item, leaf.release, leaf.sweep, run) for item in items]
+    left = [None if item is None and leaf.null else _leave(item, leaf.release, leaf.sweep, run) for item in items]
     reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]
     run.counts[leaf.index] += len(reduced)
     run.dropped += len(items) - len(reduced)
@@ -111,17 +111,25 @@ def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
 
 
 def _leave(value: object, release: Release, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
-    """One value at a listed leaf, through its operator. A container is never a value."""
+    """One value at a listed leaf, through its operator. A container is never a value, and null was looked at before."""
     if not isinstance(value, _SCALARS):
         return DROP
     left = release(value, run.asked)
     if isinstance(left, str):
-        if sweep and len(left) >= SHORTEST:
-            run.texts.append(left)
-        return left
+        return _leave_text(left, sweep, run)
     if isinstance(left, _NUMBERS):
         return _leave_number(left, sweep, run)
     return left
+
+
+def _leave_text(text: str, sweep: bool, run: Run) -> str | Drop:
+    if len(text) < SHORTEST:
+        return text
+    if sweep:
+        run.texts.append(text)
+        return text
+    # What an operator vouches for is not swept; the NIRs that this very answer gives to others are known, though.
+    return DROP if mentions(text, run.scoped.nirs) else text
 
 
 def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
@@ -129,8 +137,11 @@ def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar 
     if sealed is None:
         run.unwritable = True
         return DROP
+    texts = _as_texts(number)
     if sweep:
-        run.texts.extend(_as_texts(number))
+        run.texts.extend(texts)
+    elif any(mentions(text, run.scoped.nirs) for text in texts):
+        return DROP
     return sealed
 
 

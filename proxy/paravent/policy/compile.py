@@ -18,6 +18,7 @@ from paravent.policy.schema import (
     AssuranceFile,
     BudgetsText,
     OperationText,
+    PersonText,
     QuotasFile,
     RequestFieldText,
     ResponseText,
@@ -46,6 +47,9 @@ from paravent.rules import (
     Window,
 )
 
+MAX_PROBLEMS: Final = 1000
+"""Nobody reads more, and a file of nothing but mistakes has tens of thousands."""
+
 _REVISION_CHARACTERS: Final = 16
 """64 bits name a revision: enough to tell two apart, short enough to say aloud."""
 
@@ -68,7 +72,7 @@ def compile_policy(files: Mapping[str, bytes], check_rule: CheckRule) -> Policy 
     problems = [*sources.problems, *lint.check(sources, operations, views, check_rule)]
     vocabulary, assurance, quotas = sources.vocabulary, sources.assurance, sources.quotas
     if problems or vocabulary is None or assurance is None or quotas is None:
-        return tuple(sorted(set(problems)))
+        return tuple(sorted(set(problems))[:MAX_PROBLEMS])
     return Policy(
         revision=revision(files),
         professions={profession.code: word for word, profession in vocabulary.file.professions.items()},
@@ -125,13 +129,16 @@ def _field(name: str, text: RequestFieldText) -> RequestField:
 
 
 def _response(text: ResponseText) -> ResponseShape:
-    who = text.identified_by
     return ResponseShape(
         persons=tuple(parse_path(path) for path in text.persons),
-        identified_by=PersonFields(who.nir, who.birth_date, who.birth_rank) if who else None,
+        identified_by=_person(text.identified_by),
         scope=text.scope,
         max_persons=text.max_persons,
     )
+
+
+def _person(text: PersonText | None) -> PersonFields | None:
+    return PersonFields(text.nir, text.birth_date, text.birth_rank, tuple(text.nir_also)) if text else None
 
 
 # ---- views

@@ -6,6 +6,7 @@ seems to. The checks of operations are in `lint_operations`, those of views in `
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 from paravent.policy.files import Read, Sources
 from paravent.policy.hints import did_you_mean
@@ -77,8 +78,26 @@ def _assurance(read: Read[AssuranceFile]) -> Iterator[Problem]:
             message = f"level {name!r} accepts tokens that {next_name!r}, listed after it, would refuse"
             yield read.document.at_key(("levels", name), message, "list the levels strongest first")
     for name, level in levels:
+        if not _is_multi_factor(level):
+            message = f"level {name!r} accepts a login with one factor"
+            yield read.document.at_key(("levels", name), message, "ask for amr: {all: [mfa]}")
         for word in sorted(set(level.amr.none) & {*level.amr.all, *level.amr.any}):
             yield read.document.at_key(("levels", name, "amr"), f"amr cannot both hold and not hold {word!r}")
+
+
+_SUBSTANTIAL: Final = frozenset({"eidas2", "eidas3"})
+"""Levels that need two factors by definition (Implementing Regulation (EU) 2015/1502, annex, section 2.2.1)."""
+_ONE_FACTOR: Final = frozenset({"pwd", "pin", "kba", "otp", "sms", "tel", "email", "user", "geo", "rba", "wia"})
+"""Of the methods of RFC 8176 section 2 those that are one factor, or none. email: CNIL, délibération 2025-019."""
+
+
+def _is_multi_factor(level: LevelText) -> bool:
+    """Whether no token with a single factor satisfies a level, as far as its words tell."""
+    if set(level.acr) <= _SUBSTANTIAL or len(set(level.amr.all)) > 1:
+        return True
+    # One word for all, or any one word of several, is all that a token may have to show.
+    some = [set(words) for words in (level.amr.all, level.amr.any) if words]
+    return any(not words & _ONE_FACTOR for words in some)
 
 
 def _at_least(strong: LevelText, weak: LevelText) -> bool:

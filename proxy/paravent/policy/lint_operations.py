@@ -18,6 +18,11 @@ after 4."""
 
 _IDENTITY: Final = (FieldType.NIR, FieldType.BIRTH_DATE, FieldType.BIRTH_RANK)
 _CARD: Final = (FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER)
+_OF_PERSONS: Final = frozenset({*_IDENTITY, FieldType.NAME})
+"""A question with one of these is about persons, and so is its answer."""
+
+MAX_OPERATIONS: Final = 200
+"""The reference API has 11. Every two are compared with each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,9 @@ def check_operations(operations: Sequence[Placed], levels: Collection[str] | Non
         yield from _subject(placed)
         yield from _response(placed)
     yield from _twice(operations)
+    if len(operations) > MAX_OPERATIONS:
+        yield operations[-1].document.at_value((), f"a policy has at most {MAX_OPERATIONS} operations")
+        return
     for one, other in combinations(operations, 2):
         if _overlap(one.operation, other.operation):
             message = f"some requests match both this path and that of {one.operation.name}"
@@ -145,6 +153,13 @@ def _response(placed: Placed) -> Iterator[Problem]:
         yield document.at_key((*where, "identified_by"), "persons must say where the persons stand")
     if shape.scope == "listed" and not shape.persons:
         yield document.at_key((*where, "scope"), "a list of persons needs persons: where they stand")
+    personal = next((member for member in placed.operation.request if member.type in _OF_PERSONS), None)
+    if personal is not None and not shape.persons:
+        message = f"the request asks about persons by {personal.name}, but response does not say where persons stand"
+        yield document.at_key(where, message, "add persons and identified_by: whoever is not declared is not counted")
+    if shape.scope == "listed" and placed.operation.subject.nir is not None:
+        message = "the subject is one person, and listed would let everybody around them leave"
+        yield document.at_value((*where, "scope"), message, "write scope: asked, or leave it out")
     if shape.scope == "asked" and shape.persons and placed.operation.subject.nir is None:
         message = "nobody is asked about by NIR, so no person of the answer could be the one asked about"
         yield document.at_key((*where, "persons"), message, "add subject, or scope: listed, or leave persons out")

@@ -40,6 +40,7 @@ def check_views(
     known = {placed.operation.name: placed.operation for placed in reversed(operations)}
     shapes = {name: operation.response for name, operation in known.items()}
     person_names = {path[-1].name for shape in shapes.values() for path in shape.persons}
+    identity_names = {name for shape in shapes.values() for name in _identity(shape)}
     seen: set[tuple[str, str]] = set()
     for view in views:
         spec, document = view.spec, view.document
@@ -55,6 +56,7 @@ def check_views(
             yield from _operators(view, shape, check_rule)
             yield from _echoes(view, known[spec.operation])
             yield from _persons(view, shape, person_names)
+            yield from _identities(view, shape, identity_names)
             yield from _one_tree(view, shape)
 
 
@@ -92,6 +94,26 @@ def _persons(view: PlacedView, shape: ResponseShape, person_names: Collection[st
         if names in declared:
             message = f"{path_text(rule.path)} is a whole person"
             yield view.document.at_key(view.at(rule), message, "name the fields of that person, one a line")
+
+
+def _identity(shape: ResponseShape) -> tuple[str, ...]:
+    fields = shape.identified_by
+    return (fields.nir, fields.birth_date, fields.birth_rank, *fields.nir_also) if fields else ()
+
+
+def _identities(view: PlacedView, shape: ResponseShape, identity_names: Collection[str]) -> Iterator[Problem]:
+    """A NIR or a birth date is somebody's: where one may stand, a person does, and has to be declared.
+
+    Where it is declared, what may be done with it is for the operators to say (`_operators`).
+    """
+    declared = {_names(path) for path in shape.persons}
+    for rule in view.spec.fields:
+        name, holder = rule.path[-1].name, _names(rule.path[:-1])
+        if name in identity_names and holder not in declared:
+            message = f"{name} says who somebody is, but {view.spec.operation} lists no person there"
+            yield view.document.at_key(
+                view.at(rule), message, "list the person under response.persons, or drop the line"
+            )
 
 
 def _one_tree(view: PlacedView, shape: ResponseShape) -> Iterator[Problem]:

@@ -20,6 +20,9 @@ from paravent.policy.paths import parse_duration, parse_path, parse_template
 MAX_LIMIT: Final = 10_000_000
 """No budget of a country of 68 million needs more; a typing error does."""
 
+MAX_LINES: Final = 400
+"""Of one view. The longest of the reference policy has 27; the whole of the reference API's answer has some 120."""
+
 # ---- words
 
 
@@ -205,6 +208,10 @@ class PersonText(Strict):
     nir: Name
     birth_date: Name
     birth_rank: Name
+    nir_also: Annotated[
+        list[Name],
+        Field(max_length=8, description="members that repeat the NIR or hold a part of it: its key, the INS"),
+    ] = []
 
 
 class ResponseText(Strict):
@@ -264,7 +271,9 @@ OPERATORS: Final[tuple[str, ...]] = get_args(OperatorWord.__value__)
 
 type _RuleInput = OperatorWord | Annotated[dict[OperatorWord, str | int | bool], Field(min_length=1, max_length=1)]
 type Rule = Annotated[RuleText, BeforeValidator(_operator, json_schema_input_type=_RuleInput)]
-type ViewText = Annotated[dict[PathText, Rule], Field(min_length=1, description="what is not listed is not sent")]
+type ViewText = Annotated[
+    dict[PathText, Rule], Field(min_length=1, max_length=MAX_LINES, description="what is not listed is not sent")
+]
 type ViewsFile = Annotated[dict[OperationName, dict[Word, ViewText]], Field(min_length=1)]
 
 

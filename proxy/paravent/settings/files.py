@@ -1,27 +1,37 @@
 """Files that the configuration names: read once at start, so that what is broken is said before the first request.
 
 Each reader raises ValueError with a sentence. The sentence never has anything of a file's content.
+
+Permissions. A private key that others can read is remarked upon and not refused: Docker mounts a secret with mode 0444,
+Kubernetes with 0644, or 0440 and the group of `fsGroup`, in a file system that only the container sees. To refuse these
+would be to refuse to start where most will run it; ssh may, because it knows that it runs on somebody's desk.
 """
 
-import json
+import os
 import re
+import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import Certificate, load_pem_x509_certificates
+
+from paravent.identity.jwks import KeySet, parse_key_set
+from paravent.model import Secret
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A bundle of authorities has some 200 KB."""
 
 _KEY_FILE: Final = re.compile(rb"([0-9A-Fa-f]{64})\s*")
-_PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-"""RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1: what makes a JWK a private or a shared key."""
 
 
 def read(path: Path) -> bytes:
     """The whole file, when there is one and we may."""
     try:
+        kind = os.stat(path).st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            # Opening a pipe waits for whoever writes to it; a device has no end.
+            raise ValueError("is not a regular file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
@@ -35,6 +45,14 @@ def read(path: Path) -> bytes:
     if len(data) > MAX_FILE_BYTES:
         raise ValueError("is longer than 1 MB")
     return data
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether everybody on this machine may read or change the file."""
+    try:
+        return bool(os.stat(path).st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False
 
 
 def certificates(path: Path) -> list[Certificate]:
@@ -64,23 +82,17 @@ def public_of_certificate(certificate: Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def secret_of_32_bytes(path: Path) -> bytes:
+def secret_of_32_bytes(path: Path) -> Secret[bytes]:
     """32 bytes written as 64 hexadecimal characters, a line end allowed."""
     match = _KEY_FILE.fullmatch(read(path))
     if match is None:
         raise ValueError("does not hold 64 hexadecimal characters and nothing else")
-    return bytes.fromhex(match.group(1).decode("ascii"))
+    return Secret(bytes.fromhex(match.group(1).decode("ascii")))
 
 
-def jwks(path: Path) -> None:
-    """A JWK Set (RFC 7517 section 5) of public keys. Which of them can be used is for the key source to say."""
-    data = read(path)
-    try:
-        document: Any = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError("is not JSON") from None
-    keys = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) and "kty" in key for key in keys):
-        raise ValueError('is not a JWK Set: {"keys": [{"kty": …}, …]}')
-    if any(not _PRIVATE_MEMBERS.isdisjoint(key) for key in keys):
-        raise ValueError("holds a private or shared key: only public keys belong here")
+def jwks(path: Path) -> KeySet:
+    """A JWK Set (RFC 7517 section 5) with at least one key that can be used. Those that cannot are in `problems`."""
+    keys = parse_key_set(read(path))
+    if not keys.keys:
+        raise ValueError(f"gives no key to verify tokens with: {'; '.join(keys.problems)}")
+    return keys

@@ -4,6 +4,8 @@
 the name of a variable.
 """
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ class Given:
     def __init__(self, toml: Toml, environ: Mapping[str, str], base: Path) -> None:
         """`base`: the folder that relative paths are relative to."""
         self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+        """What works and should be known."""
         self._toml = toml
         self.base = base
         self._values: dict[Where, _Value] = {}
@@ -52,11 +56,17 @@ class Given:
 
     def complain(self, where: Where, message: str, hint: str = "") -> None:
         """A problem with the value at `where`, shown where it was written."""
+        self.problems.append(self._at(where, message, hint))
+
+    def remark(self, where: Where, message: str, hint: str = "") -> None:
+        """Nothing that is wrong with the value at `where`, only something to know."""
+        self.notes.append(self._at(where, message, hint))
+
+    def _at(self, where: Where, message: str, hint: str) -> Problem:
         given = self._values.get(where)
         if given is not None and given.variable is not None:
-            self.problems.append(Problem(given.variable, 0, 0, message, hint))
-        else:
-            self.problems.append(self._toml.problem(where, message, hint))
+            return Problem(given.variable, 0, 0, message, hint)
+        return self._toml.problem(where, message, hint)
 
     def value(self, *where: str) -> Scalar | None:
         """The value, of the kind that its key has."""
@@ -103,7 +113,7 @@ class Given:
     def _read_file(self) -> None:
         for section, table in self._toml.tables.items():
             if section not in SECTIONS:
-                self.complain((section,), f"unknown section [{section}]", did_you_mean(section, SECTIONS))
+                self.complain((section,), f"unknown section [{_shown(section)}]", did_you_mean(section, SECTIONS))
             elif not isinstance(table, dict):
                 self.complain((section,), f"{section} must be a section: [{section}]")
             elif section == ISSUERS:
@@ -114,7 +124,7 @@ class Given:
 
     def _read_issuer(self, name: str, table: object) -> None:
         if not isinstance(table, dict):
-            self.complain((ISSUERS, name), f"{name} must be a section: [issuers.NAME]")
+            self.complain((ISSUERS, name), f"{_shown(name)} must be a section: [issuers.NAME]")
         elif ISSUER_NAME.fullmatch(name) is None:
             message = f"{name!r} cannot name an issuer"
             self.complain((ISSUERS, name), message, "begin with a small letter; then small letters, digits, - and _")
@@ -129,12 +139,12 @@ class Given:
         for name, value in table.items():
             where = (*section, name)
             if name not in keys:
-                self.complain(where, f"unknown key {name} in [{'.'.join(section)}]", did_you_mean(name, keys))
+                self.complain(where, f"unknown key {_shown(name)} in [{'.'.join(section)}]", did_you_mean(name, keys))
                 continue
             kept = _of_kind(keys[name].kind, value)
             if kept is None:
                 self._wrong.add(where)
-                self.complain(where, f"{name} must be {_KINDS[keys[name].kind]}")
+                self.complain(where, f"{name} {_fault(keys[name].kind, value)}")
             else:
                 self._values[where] = _Value(kept, None)
 
@@ -143,14 +153,14 @@ class Given:
         for name in our_variables(environ):
             where, key = known.get(name) or _new_issuer(name) or (None, None)
             if where is None or key is None:
-                self.problems.append(Problem(name, 0, 0, "no such setting", did_you_mean(name, known)))
+                self.problems.append(Problem(_shown(name), 0, 0, "no such setting", did_you_mean(name, known)))
                 continue
             if where[0] == ISSUERS:
                 self._issuers.add(where[1])
             kept = _from_text(key.kind, environ[name])
             if kept is None:
                 self._wrong.add(where)
-                self.problems.append(Problem(name, 0, 0, f"must be {_KINDS[key.kind]}"))
+                self.problems.append(Problem(name, 0, 0, _fault(key.kind, environ[name])))
             else:
                 self._wrong.discard(where)
                 self._values[where] = _Value(kept, name)
@@ -182,6 +192,17 @@ def _new_issuer(name: str) -> tuple[Where, Key] | None:
     return (ISSUERS, *found), next(key for key in SECTIONS[ISSUERS] if key.name == found[1])
 
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def _shown(name: str) -> str:
+    """A name that somebody wrote, as it can be printed: TOML lets a key hold whatever a terminal obeys."""
+    return name if _PLAIN.fullmatch(name) else ascii(name)
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+"""In no address, name or path of a sane person; NUL in none that an operating system knows."""
+
 _KINDS: Final[Mapping[Kind, str]] = {
     Kind.TEXT: "text that is not empty",
     Kind.TEXTS: "a list of texts with at least one, none empty",
@@ -190,19 +211,34 @@ _KINDS: Final[Mapping[Kind, str]] = {
 }
 
 
+def _fault(kind: Kind, value: object) -> str:
+    """Why a value is not of its kind: the end of a sentence."""
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and _CONTROL.search(text) for text in texts):
+        return "has control characters"
+    return f"must be {_KINDS[kind]}"
+
+
 def _of_kind(kind: Kind, value: object) -> Scalar | None:
     """The value when it is of its kind. TOML has dates, tables and booleans; nothing is converted."""
     match kind, value:
         case Kind.FLAG, bool():
             return value
         case ((Kind.SECONDS | Kind.TEXT), str()):
-            return value or None
+            return value if _is_text(value) else None
         case Kind.SECONDS, int() | float() if not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                return math.inf
         case Kind.TEXTS, list():
-            texts = tuple(item for item in value if isinstance(item, str) and item)
+            texts = tuple(item for item in value if isinstance(item, str) and _is_text(item))
             return texts if texts and len(texts) == len(value) else None
     return None
+
+
+def _is_text(value: str) -> bool:
+    return bool(value) and _CONTROL.search(value) is None
 
 
 def _from_text(kind: Kind, text: str) -> Scalar | None:
@@ -210,4 +246,4 @@ def _from_text(kind: Kind, text: str) -> Scalar | None:
         return _of_kind(kind, [item.strip() for item in text.split(",")])
     if kind is Kind.FLAG:
         return {"true": True, "false": False}.get(text)
-    return text
+    return _of_kind(Kind.TEXT, text)

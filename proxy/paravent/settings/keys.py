@@ -71,7 +71,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
     "audit": (
         _key("path", "directory of the ledger", required=True),
         _key("key_file", "file with 64 hexadecimal characters: the key of pseudonyms and of the chain", required=True),
-        _key("checkpoint", "file that repeats the ledger's head, best on another disk"),
+        _key("checkpoint", "not available in this version: a copy of the ledger's head on another machine"),
     ),
     "metrics": (_key("address", "host:port of the management listener", required=True),),
     "policy": (_key("path", "the policy folder", required=True),),

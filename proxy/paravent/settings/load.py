@@ -3,11 +3,11 @@
 read ─► parse (toml) ─► given, by key (given) ─► sections, with their files ─► Settings, when nobody complained
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from paravent.identity import algorithms
-from paravent.model import Secret
 from paravent.policy.hints import did_you_mean
 from paravent.problems import InvalidFiles, Problem
 from paravent.settings import files, values
@@ -52,7 +52,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     # The last operands cannot be None without a problem; they are for the type checker.
     if given.problems or not (listen and upstream and state and audit and metrics and policy):
         raise InvalidFiles(given.problems)
-    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy)
+    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy, tuple(sorted(given.notes)))
 
 
 # ---- [listen]
@@ -100,8 +100,17 @@ def _pair(given: Given, section: str, certificate: str, key: str) -> None:
             given.complain((section, one), f"{one} needs {other}")
     chain = given.file(files.certificates, section, certificate)
     public = given.file(files.public_of_key, section, key)
+    _remark_if_open(given, section, key)
     if chain and public is not None and files.public_of_certificate(chain[0]) != public:
         given.complain((section, key), f"{key} is not the key of {certificate}'s first certificate")
+
+
+def _remark_if_open(given: Given, section: str, key: str) -> None:
+    """`files` says why it is only a remark."""
+    path = given.path(section, key)
+    if path is not None and files.is_open_to_all(path):
+        message = f"{key}: everybody on this machine can read or change the file {given.text(section, key)!r}"
+        given.remark((section, key), message, "chmod 600; or nothing, where only this container sees it")
 
 
 # ---- [upstream]
@@ -178,11 +187,7 @@ def _issuer(given: Given, name: str) -> Issuer | None:
     url = given.parsed(values.issuer, "issuers", name, "issuer")
     jwks = _jwks(given, name)
     given.file(files.certificates, "issuers", name, "ca")
-    accepted = given.texts("issuers", name, "algorithms") or algorithms.DEFAULT
-    for algorithm in accepted:
-        if algorithm not in algorithms.KNOWN:
-            message = f"unknown algorithm {algorithm!r}"
-            given.complain(("issuers", name, "algorithms"), message, f"known: {', '.join(algorithms.KNOWN)}")
+    accepted = _algorithms(given, name)
     if profile is None or url is None or jwks is None:
         return None
     return Issuer(
@@ -197,13 +202,24 @@ def _issuer(given: Given, name: str) -> Issuer | None:
     )
 
 
+def _algorithms(given: Given, name: str) -> tuple[str, ...]:
+    where = ("issuers", name, "algorithms")
+    named = {text: algorithms.named(text) for text in given.texts(*where)}
+    for text, algorithm in named.items():
+        if algorithm is None:
+            given.complain(where, f"unknown algorithm {text!r}", f"known: {', '.join(algorithms.KNOWN)}")
+    return tuple(dict.fromkeys(known for known in named.values() if known is not None)) or algorithms.DEFAULT
+
+
 def _jwks(given: Given, name: str) -> Path | str | None:
     where = ("issuers", name, "jwks")
     text = given.text(*where)
     if text is None:
         return None
     if "://" not in text:
-        given.file(files.jwks, *where)
+        keys = given.file(files.jwks, *where)
+        for problem in keys.problems if keys is not None else ():
+            given.remark(where, f"jwks: {problem}")
         return given.path(*where)
     if text.startswith("https://") and not given.has("issuers", name, "ca"):
         given.complain(where, "jwks is a URL and needs ca", "ca: the PEM file of the authority of that server")
@@ -228,25 +244,29 @@ def _state(given: Given) -> State | None:
         given.complain(where, "url is not sqlite:FILE", "sqlite:state.db, or sqlite:///absolute/state.db")
         return None
     database = given.base / path
-    if not database.parent.is_dir():
+    # os.path, here and below: pathlib raises for a path that is too long or may not be looked at.
+    if not os.path.isdir(database.parent):
         given.complain(where, "the folder of the state file does not exist", "make it, writable by this user alone")
-    elif database.is_dir():
+    elif os.path.isdir(database):
         given.complain(where, "the state file is a directory")
     return Sqlite(database)
 
 
 def _audit(given: Given) -> Audit | None:
     key = given.file(files.secret_of_32_bytes, "audit", "key_file")
-    path, checkpoint = given.path("audit", "path"), given.path("audit", "checkpoint")
-    if path is not None and path.exists() and not path.is_dir():
+    _remark_if_open(given, "audit", "key_file")
+    path = given.path("audit", "path")
+    if path is not None and os.path.exists(path) and not os.path.isdir(path):
         given.complain(("audit", "path"), "path is a file; the ledger is a directory")
-    elif path is not None and not path.parent.is_dir():
+    elif path is not None and not os.path.isdir(path.parent):
         given.complain(("audit", "path"), "the folder that would hold the ledger does not exist")
-    if checkpoint is not None and not checkpoint.parent.is_dir():
-        given.complain(("audit", "checkpoint"), "the folder of the checkpoint file does not exist")
+    if given.has("audit", "checkpoint"):
+        # Nobody may believe in a copy that nothing writes.
+        message = "checkpoint is not available in this version"
+        given.complain(("audit", "checkpoint"), message, "remove it; back up the ledger's folder to another machine")
     if path is None or key is None:
         return None
-    return Audit(path, Secret(key), checkpoint)
+    return Audit(path, key)
 
 
 def _metrics(given: Given) -> Metrics | None:
@@ -258,6 +278,6 @@ def _policy(given: Given) -> PolicyFolder | None:
     path = given.path("policy", "path")
     if path is None:
         return None
-    if not path.is_dir():
+    if not os.path.isdir(path):
         given.complain(("policy", "path"), f"path: there is no folder {given.text('policy', 'path')!r}")
     return PolicyFolder(path)

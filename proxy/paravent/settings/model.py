@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from paravent.model import Secret
+from paravent.problems import Problem
 
 type Network = IPv4Network | IPv6Network
 
@@ -91,8 +92,6 @@ class Audit:
     """A directory; made at start when absent."""
     key: Secret[bytes] = field(repr=False)
     """32 bytes, from `key_file`."""
-    checkpoint: Path | None
-    """A file outside `path` that repeats the ledger's head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +121,6 @@ class Settings:
     audit: Audit
     metrics: Metrics
     policy: PolicyFolder
+    notes: tuple[Problem, ...] = ()
+    """What does not stand in the way of starting and should be known: a private key that others can read, a key of an
+    issuer that is not used."""

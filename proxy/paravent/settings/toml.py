@@ -41,11 +41,28 @@ def parse(file: str, data: bytes) -> Toml | Problem:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         return Problem(file, data[: error.start].count(b"\n") + 1, 0, "the file is not UTF-8 text")
+    if _TOO_DEEP.search(_QUIET.sub("", text)):
+        return Problem(file, 0, 0, "a key has more than 16 parts; none of ours has more than 3")
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return _syntax(file, str(error))
+    except (ValueError, RecursionError):  # a number of thousands of digits; lists in lists in lists
+        return Problem(file, 0, 0, "not a configuration: a number or a nesting beyond all measure")
     return Toml(file, tables, _places(text))
+
+
+_QUIET: Final = re.compile(
+    r'"""(?:[^\\]|\\.)*?"""'
+    r"|'''.*?'''"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+    r"|#[^\n]*",
+    re.DOTALL,
+)
+"""Strings and comments: where a dot is only a dot."""
+_TOO_DEEP: Final = re.compile(r"(?:\.[^.,=\n]*){16}")
+"""tomllib keeps every beginning of a key: `a.a.a…` in a file of our size would take all memory there is."""
 
 
 _AT: Final = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", re.DOTALL)
@@ -68,7 +85,7 @@ _ENTRY: Final = re.compile(rf"[ \t]*({_DOTTED})[ \t]*=")
 def _places(text: str) -> dict[Where, tuple[int, int]]:
     places: dict[Where, tuple[int, int]] = {}
     section: Where = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         heading, entry = _SECTION.match(line), _ENTRY.match(line)
         if heading:
             section = _names(heading.group(1))

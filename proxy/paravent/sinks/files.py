@@ -6,6 +6,7 @@ then answers each caller. While it syncs the next group gathers, so the disk set
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ WAITING_MAX: Final = 4 * GROUP_MAX
 
 PROBE_S: Final = 1.0
 """How often a sink that failed looks whether it could write again."""
+
+CLOSE_S: Final = 10.0
+"""How long `close` waits for a disk that does not answer. What waits then was never acknowledged."""
 
 
 type _Answer = bool | Exception
@@ -64,18 +68,29 @@ class FileSink:
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._busy_since_s: float | None = None
+        """On the monotonic clock: since when the thread has been at the disk with one group. None: it waits for us."""
         self._thread = threading.Thread(target=self._run, name=f"ledger-{writer}", daemon=True)
         self._thread.start()
 
     @property
     def healthy(self) -> bool:
-        """False when the next append is known to fail: the last one did, or nothing is written any more."""
-        return self._journal.trouble is None and not self._journal.closed
+        """False when the next append is known to fail: the last one did, the disk has not answered for as long as an
+        append may take, or nothing is written any more."""
+        return self.trouble is None and not self._journal.closed
 
     @property
     def trouble(self) -> str | None:
         """Why it is not healthy, for an operator: the name of an errno or a constant sentence."""
+        since_s = self._busy_since_s
+        if self._journal.trouble is None and since_s is not None and time.monotonic() - since_s > self._deadline_s:
+            return "the disk does not answer"
         return self._journal.trouble
+
+    @property
+    def records(self) -> int:
+        """How many lines the chain has, all starts together. It never goes down: a ledger that was put back shows."""
+        return self._journal.tip.seq
 
     async def append(self, record: dict[str, object]) -> bool:
         """Chain and write one record. True: it is durable. False: the disk, the queue or the deadline said no.
@@ -97,29 +112,34 @@ class FileSink:
             alarm.cancel()
 
     def close(self) -> None:
-        """Write what waits, then give up the files. Blocks until the disk is done."""
+        """Write what waits, then give up the files. Blocks until the disk is done, but no longer than `CLOSE_S`."""
         with self._wake:
             self._closing = True
             self._wake.notify()
-        self._thread.join()
-        self._journal.close()
+        self._thread.join(CLOSE_S)
 
     # ---- the thread
 
     def _run(self) -> None:
-        while True:
-            group = self._take()
-            if group is None:
-                return
-            try:
-                if group:
-                    self._write(group)
-                elif self._journal.trouble:
-                    self._journal.probe()
-            except BaseException as bug:
-                # Whatever it was, the chain in memory may no longer be the one on disk.
-                self._journal.shut(type(bug).__name__)
-                _answer([(waiting, False) for waiting in group])
+        try:
+            while (group := self._take()) is not None:
+                self._serve(group)
+        finally:
+            # The thread's own files: nobody else may close them while it is at the disk. Should it ever end by a bug,
+            # the sink is closed from here on and says so.
+            self._journal.close()
+
+    def _serve(self, group: list[_Waiting]) -> None:
+        self._busy_since_s = time.monotonic()
+        try:
+            if group:
+                self._write(group)
+            elif self._journal.trouble:
+                self._journal.probe()
+        except BaseException:
+            _answer([(waiting, False) for waiting in group])
+        finally:
+            self._busy_since_s = None
 
     def _take(self) -> list[_Waiting] | None:
         """The next group; empty when it is time to look at the disk again; None when it is over."""
@@ -141,7 +161,8 @@ class FileSink:
                 continue
             try:
                 line, tip = seal(tip, waiting.record, self._key)
-            except (TypeError, ValueError) as bug:
+            except Exception as bug:
+                # Not a record, or no memory for it: its caller's alone. Nothing of it has touched the chain.
                 answers.append((waiting, bug))
                 continue
             lines.append(line)

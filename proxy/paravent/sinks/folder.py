@@ -6,11 +6,14 @@ ledger-0-000002.jsonl   … its first line continues the chain of the file befor
 .ledger-0.lock          held by the process that writes it
 """
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import orjson
 
@@ -20,7 +23,8 @@ from paravent.audit.keys import ChainKey
 WRITER: Final = re.compile(r"[a-z0-9]{1,16}")
 """Names of writers: they are part of file names."""
 
-_SEGMENT = re.compile(r"ledger-([a-z0-9]{1,16})-(\d{6,12})\.jsonl")
+_SEGMENT = re.compile(r"ledger-([a-z0-9]{1,16})-([0-9]{6}|[1-9][0-9]{6,11})\.jsonl")
+"""The names that `segment_path` makes, and no other spelling of their numbers."""
 _HEAD = re.compile(r"\.ledger-([a-z0-9]{1,16})\.head")
 
 _TRIES = 3
@@ -46,11 +50,29 @@ def writers_in(directory: Path) -> list[str]:
     return sorted({match[1] for match in matches if match})
 
 
-def segments_in(directory: Path, writer: str) -> list[int]:
-    """Numbers of the files of one writer, ascending."""
-    matches = (_SEGMENT.fullmatch(name) for name in os.listdir(directory))
-    numbers = {int(match[2]) for match in matches if match and match[1] == writer}
-    return sorted(number for number in numbers if segment_path(directory, writer, number).exists())
+def segments_in(directory: Path) -> dict[str, list[int]]:
+    """Numbers of the files of every writer, ascending. One look at the folder, however many writers it holds."""
+    numbers: dict[str, list[int]] = {}
+    for name in os.listdir(directory):
+        match = _SEGMENT.fullmatch(name)
+        if match:
+            numbers.setdefault(match[1], []).append(int(match[2]))
+    return {writer: sorted(mine) for writer, mine in numbers.items()}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file of the ledger, to be read. OSError also when it is no file: a pipe put there would not even open, a
+    device would never end."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a file")
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # Opening a pipe waits for its other end (fifo(7)); on files the flag does nothing.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_head(directory: Path, writer: str, key: ChainKey) -> Head | Broken | None:
@@ -58,7 +80,7 @@ def read_head(directory: Path, writer: str, key: ChainKey) -> Head | Broken | No
     head: Head | Broken = Broken.FORM
     for _ in range(_TRIES):
         try:
-            with head_path(directory, writer).open("rb") as file:
+            with opened(head_path(directory, writer)) as file:
                 head = unseal_head(file.read(HEAD_BYTES + 1), key)
         except FileNotFoundError:
             return None
@@ -69,14 +91,14 @@ def read_head(directory: Path, writer: str, key: ChainKey) -> Head | Broken | No
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """Lines with their newline. The last may have none; one longer than any line of ours comes in pieces."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         while line := file.readline(LINE_MAX_BYTES + 1):
             yield line
 
 
 def read_last_line(path: Path) -> bytes:
     """The last line, newline included; empty when the file is."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - LINE_MAX_BYTES - 1))
         return b"".join(file.read().splitlines(keepends=True)[-1:])
 
@@ -86,8 +108,8 @@ def read_records(directory: Path) -> Iterator[dict[str, object]]:
 
     ValueError: a line is not JSON. An incomplete last line is no record and is left out.
     """
-    for writer in writers_in(directory):
-        for number in segments_in(directory, writer):
+    for writer, numbers in sorted(segments_in(directory).items()):
+        for number in numbers:
             for line in read_lines(segment_path(directory, writer, number)):
                 if line.endswith(b"\n"):
                     yield orjson.loads(line)

@@ -3,15 +3,18 @@
 Rules of this file
   1. Lines first, made durable; then the head; only then has anything been acknowledged.
   2. What could not be made durable is taken back: the file ends again where the last acknowledged line ends.
-  3. When it cannot be taken back, or the disk said that a sync failed, nothing is written any more. After a failed
-     sync the kernel may forget the pages and call the next one a success.
+  3. When it cannot be taken back, or the disk said that the sync of a file failed, nothing is written any more. After
+     a failed sync the kernel may forget the pages and call the next one a success.
   4. The files are ours alone. When one has another size or has been moved away, nothing is written any more.
+  5. Everything else passes: no room, no file to be had, a folder that cannot be looked at. The next try may succeed.
 
 Synchronous: it blocks for as long as the disk does. `files.FileSink` calls it from a thread of its own.
 """
 
 import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +28,7 @@ from paravent.sinks.opening import (
     LedgerDamaged,
     find_ending,
     make_folder,
+    open_head,
     sync_folder,
     take_lock,
 )
@@ -51,6 +55,8 @@ class Journal:
         self._segment = 1
         self._size = 0
         """Bytes of the segment that are lines."""
+        self._full = False
+        """The file in hand takes no more: the next one could not be made yet."""
         self.tip = genesis(writer)
         """The last acknowledged line: the next one chains on to it."""
         self.closed = False
@@ -67,10 +73,18 @@ class Journal:
 
     def commit(self, lines: bytes, tip: Link) -> bool:
         """Append sealed lines that end in `tip`. True: they and the head are durable. False: count on none of them."""
+        try:
+            return self._commit(lines, tip)
+        except BaseException as bug:
+            # Whatever it was, the chain in memory may no longer be the one on disk.
+            self.shut(type(bug).__name__)
+            raise
+
+    def _commit(self, lines: bytes, tip: Link) -> bool:
         if self.closed or not self._undisturbed():
             return False
         try:
-            if self._size and self._size + len(lines) > self._segment_bytes:
+            if self._full or (self._size and self._size + len(lines) > self._segment_bytes):
                 self._rotate()
             self._append(lines)
         except OSError as failure:
@@ -86,10 +100,12 @@ class Journal:
         return True
 
     def probe(self) -> None:
-        """After a failure: is there room again? Sets `trouble`."""
+        """After a failure: would the next commit succeed? Sets `trouble`."""
         if self.closed or not self._undisturbed():
             return
         try:
+            if self._full:
+                self._rotate()
             self._append(PROBE)
             os.ftruncate(self._file, self._size)
         except OSError as failure:
@@ -103,10 +119,11 @@ class Journal:
         self.trouble = trouble
 
     def close(self) -> None:
-        """Give up the files and the lock."""
+        """Give up the files and the locks."""
         self.closed = True
         while self._fds:
-            os.close(self._fds.pop())
+            with suppress(OSError):
+                os.close(self._fds.pop())
 
     # ---- writing
 
@@ -146,8 +163,12 @@ class Journal:
                     self.shut("a file of the ledger was replaced")
             if os.fstat(self._file).st_size != self._size:
                 self.shut("a file of the ledger was written by someone else")
+        except FileNotFoundError:
+            self.shut("a file of the ledger was removed")
         except OSError as failure:
-            self.shut(_name(failure))
+            # No answer. Nothing is written before there is one.
+            self.trouble = _name(failure)
+            return False
         return not self.closed
 
     # ---- files
@@ -157,8 +178,11 @@ class Journal:
         self.tip = ending.tip
         self._segment = ending.segment
         self._size = ending.size
-        self._head_file = self._kept(os.open(head_path(self._directory, self._writer), os.O_RDWR | FLAGS))
-        self._file = self._open_segment(0)
+        self._head_file = self._kept(open_head(self._directory, self._writer))
+        path = segment_path(self._directory, self._writer, self._segment)
+        self._file = self._kept(os.open(path, os.O_WRONLY | os.O_APPEND | FLAGS))
+        # Whoever made the newest file may have died before the folder was synced.
+        sync_folder(self._directory)
         if os.fstat(self._file).st_size != ending.size:
             # Never acknowledged: a line that a kill or a power cut left half written.
             os.ftruncate(self._file, ending.size)
@@ -166,28 +190,37 @@ class Journal:
         if ending.tip != ending.head.link:
             self._write_head(Head(ending.tip, ending.segment if ending.size else ending.head.segment))
 
-    def _open_segment(self, flags: int) -> int:
-        path = segment_path(self._directory, self._writer, self._segment)
-        return self._kept(os.open(path, os.O_WRONLY | os.O_APPEND | flags | FLAGS, 0o600))
-
     def _rotate(self) -> None:
-        """The next file becomes the one in hand. On failure the one before stays."""
-        before = self._file
-        self._segment += 1
+        """The next file becomes the one in hand. On failure the one before stays, and the next try begins anew."""
+        self._full = True
+        path = segment_path(self._directory, self._writer, self._segment + 1)
+        _remove_empty(path)
+        fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | FLAGS, 0o600)
         try:
-            self._file = self._open_segment(os.O_CREAT | os.O_EXCL)
             sync_folder(self._directory)
-        except OSError:
-            self._file = before
-            self._segment -= 1
+        except BaseException:
+            os.close(fresh)
             raise
+        before, self._file = self._file, self._kept(fresh)
+        self._segment += 1
         self._size = 0
+        self._full = False
         self._fds.remove(before)
-        os.close(before)
+        with suppress(OSError):  # everything in it is durable
+            os.close(before)
 
     def _kept(self, fd: int) -> int:
         self._fds.append(fd)
         return fd
+
+
+def _remove_empty(path: Path) -> None:
+    """What a rotation left that made the next file and could not sync the folder. Made anew, not reused: rule 3 holds
+    for folders too, and a new entry is one that the next sync must write."""
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and not found.st_size:
+            path.unlink()
 
 
 def _name(failure: OSError) -> str:

@@ -3,6 +3,7 @@
 Nothing is written to a ledger that exists: what must be cut off or moved on is for the `Journal` to do.
 """
 
+import errno
 import fcntl
 import os
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Ending:
     tip: Link
     """The last whole line: the head's, or one after it that was never acknowledged."""
     segment: int
-    """Number of the last file."""
+    """Number of the last file that is not empty."""
     size: int
     """Bytes of whole lines in it; what is beyond is half a line."""
 
@@ -72,21 +73,37 @@ def sync_folder(directory: Path) -> None:
         os.close(folder)
 
 
-def take_lock(directory: Path, writer: str) -> int:
-    """The open file that holds the lock until it is closed or the process dies. LedgerBusy when another holds it."""
-    lock = os.open(lock_path(directory, writer), os.O_RDWR | os.O_CREAT | FLAGS, 0o600)
+def open_locked(path: Path, flags: int) -> int:
+    """An open file that nobody else has open like this, until it is closed or the process dies. BlockingIOError."""
+    file = os.open(path, os.O_RDWR | flags | FLAGS, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def take_lock(directory: Path, writer: str) -> int:
+    """The open file that holds the lock. LedgerBusy when another process holds it."""
+    try:
+        return open_locked(lock_path(directory, writer), os.O_CREAT)
     except BlockingIOError:
-        os.close(lock)
         raise LedgerBusy(directory, writer) from None
-    return lock
+
+
+def open_head(directory: Path, writer: str) -> int:
+    """The head, to be rewritten in place. Locked too: whoever cleans up old empty files takes the other lock away."""
+    try:
+        return open_locked(head_path(directory, writer), 0)
+    except BlockingIOError:
+        raise LedgerBusy(directory, writer) from None
 
 
 def find_ending(directory: Path, writer: str, key: ChainKey) -> Ending:
     """Where the chain of `writer` ends; makes an empty one when nothing was ever written. LedgerDamaged."""
     head = read_head(directory, writer, key)
-    numbers = segments_in(directory, writer)
+    numbers = segments_in(directory).get(writer, [])
     if head is None and _untouched(directory, writer, numbers):
         return Ending(_create(directory, writer, key), genesis(writer), 1, 0)
     if head is None:
@@ -97,7 +114,11 @@ def find_ending(directory: Path, writer: str, key: ChainKey) -> Ending:
         raise LedgerDamaged(directory, "its head was changed.")
     if numbers != list(range(1, len(numbers) + 1)) or len(numbers) not in (head.segment, head.segment + 1):
         raise LedgerDamaged(directory, "a file is missing or does not belong there.")
-    return _read(directory, head, len(numbers), key)
+    last = len(numbers)
+    if last > head.segment and not segment_path(directory, writer, last).stat().st_size:
+        # A rotation that died, or failed, after it had made the next file.
+        last = head.segment
+    return _read(directory, head, last, key)
 
 
 def _untouched(directory: Path, writer: str, numbers: list[int]) -> bool:
@@ -120,7 +141,8 @@ def _create(directory: Path, writer: str, key: ChainKey) -> Head:
 def _write_new(path: Path, content: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FLAGS, 0o600)
     try:
-        os.write(file, content)
+        if os.write(file, content) != len(content):
+            raise OSError(errno.ENOSPC, "short write")
         os.fsync(file)
     finally:
         os.close(file)

@@ -34,7 +34,7 @@ class Report:
     records: int
     writers: tuple[WriterReport, ...]
     findings: tuple[Finding, ...]
-    """What breaks the chain, by file and line; none when the ledger is whole."""
+    """What breaks the chain, by file and line, the first `FINDINGS_MAX`; none when the ledger is whole."""
     further: int
     """Findings that are not listed: there were too many."""
     notes: tuple[Finding, ...]
@@ -61,14 +61,19 @@ def verify_directory(path: Path, chain_key: Secret[bytes], progress: Callable[[i
     if not writers:
         return _no_ledger("there is no ledger: the folder holds none of its files.")
     checks = [_Check(path, writer, key) for writer in writers]
+    try:
+        # After the heads: a running writer makes its next file before its head speaks of it.
+        files = segments_in(path)
+    except OSError:
+        return _no_ledger("the folder of the ledger cannot be read.", Damage.UNREADABLE)
     for check in checks:
-        check.run(progress)
+        check.run(files.get(check.writer, []), progress)
     findings = sorted((finding for check in checks for finding in check.findings), key=lambda it: (it.file, it.line))
     return Report(
         records=sum(check.walk.records for check in checks),
         writers=tuple(WriterReport(it.writer, len(it.numbers), it.walk.records, not it.findings) for it in checks),
-        findings=tuple(findings),
-        further=sum(check.walk.further for check in checks),
+        findings=tuple(findings[:FINDINGS_MAX]),
+        further=sum(check.walk.further for check in checks) + len(findings[FINDINGS_MAX:]),
         notes=tuple(note for check in checks for note in check.walk.notes),
     )
 
@@ -78,8 +83,8 @@ def ledger_bytes(path: Path) -> int:
     try:
         return sum(
             segment_path(path, writer, number).stat().st_size
-            for writer in writers_in(path)
-            for number in segments_in(path, writer)
+            for writer, numbers in segments_in(path).items()
+            for number in numbers
         )
     except OSError:
         return 0
@@ -93,15 +98,16 @@ class _Check:
         self._directory = directory
         self._key = key
         self._files: list[Finding] = []
-        head = self._head()
-        self.numbers = segments_in(directory, writer)
-        self.walk = Walk(key, genesis(writer), head)
+        self.numbers: list[int] = []
+        self.walk = Walk(key, genesis(writer), self._head())
 
     @property
     def findings(self) -> list[Finding]:
         return self._files + self.walk.findings
 
-    def run(self, progress: Callable[[int], None]) -> None:
+    def run(self, numbers: list[int], progress: Callable[[int], None]) -> None:
+        """Check the files of these numbers, and whether they are all."""
+        self.numbers = numbers
         self._missing_files()
         place = Place(head_path(self._directory, self.writer).name, 0)
         for number in self.numbers:

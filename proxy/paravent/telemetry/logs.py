@@ -29,6 +29,8 @@ _EVENT: Final = re.compile(r"[a-z][a-z_]{0,63}")
 _TEXT: Final = re.compile(r"(?!.*eyJ)[A-Za-z0-9_.:\[\]-]{0,64}")
 """A name, a revision, a version, an address. No blank, slash, quote, at or equals sign: no sentence, no URL. `eyJ` is
 how base64url writes the beginning of a JSON object: a token, or a piece of one."""
+_NUMBER_END: Final = 1e18
+"""No count or time is as large. JSON has no infinity (RFC 8259 section 6), Python prints no integer of 5000 digits."""
 _LOGGER: Final = re.compile(r"[A-Za-z0-9_.]{1,80}")
 _HIDDEN: Final = "<hidden>"
 
@@ -104,6 +106,8 @@ def _lead_last_words_here(ours: logging.Logger) -> None:
 
 def _value(value: object) -> object:
     """Numbers and short plain text, neither when it could be a NIR; nothing else."""
+    if isinstance(value, int | float) and not abs(value) < _NUMBER_END:
+        return _HIDDEN
     if not isinstance(value, bool | int | float | str | None) or contains_identifier(str(value)):
         return _HIDDEN
     return _HIDDEN if isinstance(value, str) and not _TEXT.fullmatch(value) else value

@@ -7,11 +7,13 @@ cannot delay a practitioner.
 import json
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from threading import Thread
-from typing import Final, override
+from threading import Lock, Thread
+from typing import Any, Final, override
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -42,6 +44,11 @@ class Management:
             # The standard page repeats what the client sent.
             error_message_format = "refused\n"
             error_content_type = "text/plain; charset=utf-8"
+
+            @override
+            def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+                """The standard message does so too, in the status line."""
+                super().send_error(code)
 
             def do_GET(self) -> None:
                 match self.path:
@@ -91,9 +98,49 @@ class Management:
 POLL_S = 0.1
 """How long `close` may have to wait. socketserver's default is half a second."""
 
+CONNECTIONS: Final = 64
+"""At a time, each with a thread. A Prometheus, its spare, two probes and a person need five."""
+
+LONGEST_S: Final = 10.0
+"""From a connection's beginning to its end. Prometheus gives up after 10 s; a client that drips bytes must not keep
+its place for ever."""
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._since_s: dict[socket.socket, float] = {}
+        self._lock = Lock()
+        super().__init__(*args, **kwargs)
+
+    @override
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            full = len(self._since_s) >= CONNECTIONS
+            if not full:
+                self._since_s[request] = time.monotonic()
+        if full:
+            super().shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    @override
+    def shutdown_request(self, request: Any) -> None:
+        """The end of every request, whatever became of it."""
+        with self._lock:
+            self._since_s.pop(request, None)
+        super().shutdown_request(request)
+
+    @override
+    def service_actions(self) -> None:
+        """Called between two polls: whose time is up reads an end and goes."""
+        end_s = time.monotonic() - LONGEST_S
+        with self._lock:
+            late = [request for request, since_s in self._since_s.items() if since_s < end_s]
+        for request in late:
+            with suppress(OSError):  # it has just ended by itself
+                request.shutdown(socket.SHUT_RDWR)
 
     @override
     def server_bind(self) -> None:

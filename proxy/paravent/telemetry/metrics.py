@@ -311,7 +311,7 @@ WITHHELD: Final = tuple(
     for reason in Reason
     if reason in EITHER
     or reason.value.startswith(("answer_", "upstream_"))
-    or reason in {Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS, Reason.CLIENT_LEFT}
+    or reason in {Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS, Reason.CLIENT_LEFT, Reason.DRAINING}
 )
 """What an answer can be withheld for."""
 

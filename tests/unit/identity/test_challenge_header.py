@@ -13,7 +13,7 @@ from paravent.model import Challenge
 from paravent.reasons import Problem, Reason
 from paravent.rules import Binding
 
-ALGS = b'algs="ES256 ES384 PS256 EdDSA"'
+ALGS = b'algs="ES256 ES384 PS256 EdDSA Ed25519"'
 
 
 @pytest.mark.parametrize(

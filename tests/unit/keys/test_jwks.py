@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import KeySet as OracleKeySet
 
-from paravent.keys.jwks import MAX_SET_BYTES, parse_key_set
+from paravent.identity.jwks import MAX_SET_BYTES, parse_key_set
 from tokens import ABSENT, SigningKey, bare_jwk, jwks, signing_key
 
 GOOD = signing_key("ES256", "good")
@@ -21,12 +21,15 @@ GOOD = signing_key("ES256", "good")
         (signing_key("RS256", "a"), {}, {"RS256"}),
         (signing_key("EdDSA", "a"), {}, {"EdDSA"}),
         (signing_key("ES256", "a"), {"alg": ABSENT, "use": ABSENT}, {"ES256"}),
-        (signing_key("PS256", "a"), {"alg": ABSENT}, {"PS256"}),
+        (signing_key("EdDSA", "a"), {"alg": "Ed25519"}, {"EdDSA"}),
+        (signing_key("PS256", "a"), {"alg": ABSENT}, {"PS256", "RS256"}),
+        (signing_key("ES256", "a"), {"alg": ABSENT, "use": ABSENT, "kid": "a", "x5t#S256": "x", "iat": 1}, {"ES256"}),
         (signing_key("ES256", "a"), {"key_ops": ["verify"], "x5t": "abc", "unknown": {"a": 1}}, {"ES256"}),
     ],
 )
 def test_keys_that_are_used(key: SigningKey, overrides: dict[str, Any], usable: set[str]) -> None:
-    """A key verifies with its declared algorithm; without one, with its curve's; RSA never with an assumed RS256."""
+    """A key verifies with its declared algorithm; without one, with its curve's, or with RSA's. Which RSA algorithm an
+    issuer uses is said by its list, where RS256 is only when an operator has named it."""
     keys = parse_key_set(jwks(key.jwk(**overrides)))
     assert keys.problems == ()
     found = {alg for alg in ("ES256", "ES384", "PS256", "RS256", "EdDSA", "HS256", "none") if keys.find("a", alg)}
@@ -69,6 +72,21 @@ def test_keys_that_are_left_out_and_named(member: Any, word: str) -> None:
     (problem,) = keys.problems
     assert "key 1" in problem
     assert word in problem
+
+
+@pytest.mark.parametrize(
+    "kid",
+    [
+        "Zm9v+/bar=",
+        "urn:ietf:params:oauth:jwk-thumbprint:sha-256:NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+        "did:web:as.example#key-1",
+        "2026-01-01T00:00:00Z",
+        "a",
+    ],
+)
+def test_kids_as_issuers_write_them(kid: str) -> None:
+    """Standard base64, thumbprint URIs, DID URLs, dates: all of them name a key."""
+    assert parse_key_set(jwks(GOOD.jwk(kid=kid))).find(kid, "ES256") is not None
 
 
 def test_encryption_keys_are_passed_over() -> None:

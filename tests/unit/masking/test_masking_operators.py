@@ -27,6 +27,17 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
     [
         pytest.param("keep", None, "0100", "0100", id="keep: a text is itself"),
         pytest.param("keep", None, False, False, id="keep: false is a value"),
+        pytest.param("keep", "member-number", "0012345678", "0012345678", id="keep a number: as it is"),
+        pytest.param("keep", "member-number", "AB 12.34/5-6_7", "AB 12.34/5-6_7", id="keep a number: with separators"),
+        pytest.param("keep", "member-number", 12345678, 12345678, id="keep a number: not as a text"),
+        pytest.param("keep", "member-number", "Mme ESSAI, née en 1984", DROP, id="keep a number: not a sentence"),
+        pytest.param("keep", "member-number", "A" * 31, DROP, id="keep a number: of thirty characters at most"),
+        pytest.param("keep", "member-number", "１２３４", DROP, id="keep a number: in ASCII"),
+        pytest.param("keep", "member-number", "", DROP, id="keep a number: not an empty text"),
+        pytest.param("keep", "member-number", True, DROP, id="keep a number: true is none"),
+        pytest.param(
+            "keep", "member-number", LosslessFloat(b"2.8405759900030e12"), DROP, id="keep a number: a whole one"
+        ),
         pytest.param("redact", None, "0612345678", "***", id="redact: a constant"),
         pytest.param("redact", None, 12, "***", id="redact: the same constant, whatever the type"),
         pytest.param("exists", None, "08", True, id="exists: a value is there"),
@@ -121,7 +132,8 @@ def test_an_echo_of_a_fraction_compares_its_digits() -> None:
         pytest.param("mask", -1, id="a negative count would show all but one"),
         pytest.param("mask", True, id="true is not one"),
         pytest.param("mask", "4", id="a text is no count"),
-        pytest.param("keep", True, id="keep takes nothing"),
+        pytest.param("keep", True, id="keep takes no truth"),
+        pytest.param("keep", "nir", id="keep takes the kinds of number it knows"),
         pytest.param("redact", "x", id="redact has one constant"),
         pytest.param("year", 2, id="year takes nothing"),
         pytest.param("initial", 1, id="initial takes nothing"),

@@ -47,6 +47,22 @@ def test_a_sound_line_has_no_problem(text: str, operator: str, parameter: Parame
         pytest.param("/famille/prenom", "keep", None, "write the path the same way", id="persons without their list"),
         pytest.param("/beneficiaireDeSoins[]/prenom", "keep", None, "same way", id="a list where one person stands"),
         pytest.param("/g[domaine=PHAR]", "keep", None, "a condition selects objects", id="a condition on a value"),
+        pytest.param("/famille[]/insMatricule", "keep", None, "would show a NIR", id="the NIR under another name"),
+        pytest.param("/famille[]/cleNIR", "mask", 1, "would show a NIR", id="the key, which divides the guesses by 97"),
+        pytest.param(
+            "/famille[]/insMatricule", "echo", None, "bare echo", id="the NIR under another name, echoed bare"
+        ),
+        pytest.param(
+            "/famille[noNIRCertifie=2840575990003]/prenom", "keep", None, "who somebody is", id="a condition on a NIR"
+        ),
+        pytest.param(
+            "/contratsAMC[]/beneficiaires[dateNaissance=19840517]/prenom",
+            "keep",
+            None,
+            "who somebody is",
+            id="a condition on a birth date",
+        ),
+        pytest.param("/a", "keep", "nir", "member-number", id="keep knows no such kind of number"),
         pytest.param("/a" * 33, "keep", None, "32 steps", id="a path deeper than any API"),
     ],
 )

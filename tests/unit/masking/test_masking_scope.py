@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from masking_views import shape, view
+from masking_views import NOBODY, shape, view
 from paravent.masking import PersonIdentity, Reduced
 from paravent.model import Asked
 from paravent.reasons import Reason
@@ -23,6 +23,12 @@ PAUL: Final = person("PAUL", FATHER, "19770820", 1)
 NOE: Final = person("NOE", CHILD, "20120405", 1)
 MAE: Final = person("MAE", MOTHER, "20190713", 1)
 ZOE: Final = person("ZOE", MOTHER, "20190713", 2)
+HALF: Final = 0.5
+
+
+def contract(number: str, *persons: Person) -> dict[str, object]:
+    return {"numero": number, "beneficiaires": list(persons)}
+
 
 VIEW: Final = view(
     {
@@ -148,6 +154,26 @@ def test_of_a_family_without_the_person_asked_about_nothing_leaves(nir: str, dat
         pytest.param({"famille": [None, "ZOE", [ZOE], 3, ZOE]}, {"famille": [{"prenom": "ZOE"}]}, id="only objects"),
         pytest.param({"famille": []}, {"famille": []}, id="an empty family keeps its shape"),
         pytest.param({}, {}, id="an answer without persons"),
+        pytest.param(
+            {"beneficiaire": person("ZOE", "2190769991011", "20190713", 2), "contrats": [contract("1", ZOE)]},
+            {"beneficiaire": {"prenom": "ZOE"}, "contrats": [{"numero": "1"}]},
+            id="a child whom the scheme names by its own NIR and the insurer by the mother's",
+        ),
+        pytest.param(
+            {"beneficiaire": person("ZOE", None, "20190713", 2), "contrats": [contract("1", ZOE)]},
+            {"beneficiaire": {"prenom": "ZOE"}, "contrats": [{"numero": "1"}]},
+            id="a newborn whom only the insurer names by a NIR",
+        ),
+        pytest.param(
+            {"beneficiaire": ZOE, "contrats": [contract("1", ZOE, {**ZOE, "depuis": "2026-01-01"})]},
+            {"beneficiaire": {"prenom": "ZOE"}, "contrats": [{"numero": "1"}]},
+            id="an insurer who lists one person for two periods, in a list that does not leave",
+        ),
+        pytest.param(
+            {"famille": [{**ZOE, "taux": HALF}, {**ZOE, "taux": HALF}]},
+            {"famille": [{"prenom": "ZOE"}, {"prenom": "ZOE"}]},
+            id="the same entry twice, with a fraction in it",
+        ),
     ],
 )
 def test_asked_about_the_second_twin(answer: dict[str, object], outcome: object) -> None:
@@ -179,6 +205,55 @@ def test_a_contract_of_others_goes_with_them(contracts: list[dict[str, object]],
     assert answer == {"beneficiaire": {"prenom": "ZOE"}, "contrats": [{"numero": number} for number in left]}
 
 
+SPOUSE: Final = person("LUC", "179036999102087", "19790314", 1)
+"""Born on the same day as INES."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param(
+            {
+                "beneficiaire": INES,
+                "contrats": [contract("1", SPOUSE), contract("2", INES), contract("3", INES, SPOUSE)],
+            },
+            {"beneficiaire": {"prenom": "INES"}, "contrats": [{"numero": "2"}, {"numero": "3"}]},
+            id="a contract of the spouse alone goes with the spouse",
+        ),
+        pytest.param(
+            {"beneficiaire": INES, "famille": [SPOUSE], "contrats": [{"numero": "1", "titulaire": SPOUSE}]},
+            {"beneficiaire": {"prenom": "INES"}, "famille": [], "contrats": [{"numero": "1"}]},
+            id="the spouse leaves from no place",
+        ),
+        pytest.param(
+            {"beneficiaire": SPOUSE, "contrats": [contract("1", INES, SPOUSE)]},
+            Reason.ANSWER_OTHER_PERSON,
+            id="an answer about the spouse is withheld where only a contract names who was asked about",
+        ),
+        pytest.param(
+            {"beneficiaire": {**INES, "noNIRCertifie": None}, "famille": [SPOUSE]},
+            Reason.ANSWER_OTHER_PERSON,
+            id="who has no NIR beside somebody who has one cannot be told apart",
+        ),
+        pytest.param(
+            {"beneficiaire": INES, "contrats": [contract("1", {**SPOUSE, "rangGemellaire": None})]},
+            {"beneficiaire": {"prenom": "INES"}, "contrats": []},
+            id="a contract of somebody without a rank, whose NIR is another's",
+        ),
+        pytest.param(
+            {"beneficiaire": INES, "contrats": [contract("1", {**INES, "rangGemellaire": None})]},
+            {"beneficiaire": {"prenom": "INES"}, "contrats": [{"numero": "1"}]},
+            id="a contract of somebody without a rank, whose NIR is the one asked with",
+        ),
+    ],
+)
+def test_of_two_spouses_born_on_one_day_only_the_one_asked_about_leaves(
+    answer: dict[str, object], outcome: object
+) -> None:
+    """Birth date and rank agree for both: the NIR decides, for contracts too."""
+    assert ask(MOTHER, "19790314", 1, answer) == outcome
+
+
 def test_a_person_who_lists_others_stays() -> None:
     """A mother whose children stand below her is not dropped with them."""
     compiled = view(
@@ -207,9 +282,9 @@ def test_nothing_of_a_person_prints() -> None:
 SEARCH: Final = view({"/resultats[]/prenom": "keep"}, shape("/resultats[]", "/autres[]", scope="listed", max_persons=3))
 
 
-def search(answer: dict[str, object]) -> object:
+def search(answer: dict[str, object], asked: Asked = NOBODY) -> object:
     """Names that leave and how many persons they count for, or the reason."""
-    reduced = SEARCH.apply(json.dumps(answer).encode(), Asked())
+    reduced = SEARCH.apply(json.dumps(answer).encode(), asked)
     if isinstance(reduced, Reason):
         return reduced
     return [each["prenom"] for each in json.loads(reduced.body)["resultats"]], len(reduced.persons)
@@ -232,3 +307,55 @@ def search(answer: dict[str, object]) -> object:
 )
 def test_a_search_counts_everybody_it_shows(answer: dict[str, object], outcome: object) -> None:
     assert search(answer) == outcome
+
+
+DUMMY: Final = "2999999999999"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param(
+            {"resultats": [person(name, DUMMY, "19790314", 1) for name in "ABCDEFGH"]},
+            (["A"], 1),
+            id="eight people under one stand-in number count as one, and one leaves",
+        ),
+        pytest.param(
+            {"resultats": [person("A", DUMMY, "19790314", 1)], "autres": [person("B", DUMMY, "19790314", 1)]},
+            (["A"], 1),
+            id="in another list too",
+        ),
+        pytest.param(
+            {"resultats": [{**INES, "carte": {"n": 1}}, {**INES, "carte": {"n": 2}, "depuis": "2026"}]},
+            (["INES", "INES"], 1),
+            id="one person with two cards is still one, and both leave",
+        ),
+        pytest.param(
+            {"resultats": [{**INES, "taux": HALF}, {**INES, "taux": HALF}]},
+            (["INES", "INES"], 1),
+            id="a fraction is no contradiction",
+        ),
+    ],
+)
+def test_nobody_hides_behind_anothers_identity(answer: dict[str, object], outcome: object) -> None:
+    """Persons are counted by NIR, birth date and rank: two who say different things under one of these are two."""
+    assert search(answer) == outcome
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"resultats": [{} for _ in range(1001)]}, id="a thousand and one who are nobody"),
+        pytest.param({"resultats": [INES] * 1001}, id="a thousand and one times the same"),
+    ],
+)
+def test_an_answer_with_a_thousand_persons_is_none(answer: dict[str, object]) -> None:
+    """Comparing them would keep everybody else waiting."""
+    assert search(answer) is Reason.ANSWER_SHAPE
+
+
+def test_a_search_by_birth_date_shows_nobody_born_on_another_day() -> None:
+    """An upstream that overlooks the date would tell everybody's, one guess after another about the same people."""
+    asked = Asked(birth_date="19790314")
+    assert search({"resultats": [INES, PAUL, NOE, MAE, ZOE]}, asked) == (["INES"], 1)
+    assert search({"resultats": [PAUL, NOE]}, asked) == ([], 0)

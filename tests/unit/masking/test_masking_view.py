@@ -107,7 +107,7 @@ def test_what_left_and_what_did_not_is_counted() -> None:
         pytest.param(b'{"nom":"A","nom":"B"}', Reason.ANSWER_MALFORMED, id="a name twice"),
         pytest.param(b'{"x":' * 5000 + b"1" + b"}" * 5000, Reason.ANSWER_MALFORMED, id="five thousand levels"),
         pytest.param(
-            b'{"nom":' + b"9" * 31 + b"}", Reason.ANSWER_MALFORMED, id="a listed number longer than any real one"
+            b'{"nom":18446744073709551616}', Reason.ANSWER_MALFORMED, id="a listed number that readers read differently"
         ),
         pytest.param(b'{"nom":"' + b"A" * 2**20 + b'"}', Reason.ANSWER_TOO_LARGE, id="more than a mebibyte"),
     ],
@@ -177,6 +177,75 @@ def test_the_nir_of_a_child_asked_for_under_a_parents_does_not_leave() -> None:
     reduced = by.apply(json.dumps({"p": person}).encode(), Asked("2790369991012", "20120405", 1))
     assert isinstance(reduced, Reduced)
     assert json.loads(reduced.body) == {"p": {"prenom": "NOE"}}
+
+
+NUMBERED: Final = view(
+    {
+        "/p/nom": "keep",
+        "/contrats[]/numero": {"keep": "member-number"},
+        "/contrats[]/reference": {"echo": "/reference"},
+    },
+    shape("/p", "/famille[]"),
+)
+CARER: Final = {"noNIRCertifie": "2841375990003", "dateNaissance": "19841317", "rangGemellaire": 1}
+"""Month 13: no NIR that the scanner would know."""
+
+
+@pytest.mark.parametrize(
+    ("number", "leaves"),
+    [
+        pytest.param("0012345678", True, id="ten digits"),
+        pytest.param("9876543210987", True, id="thirteen digits that are no NIR"),
+        pytest.param("1459912345678", True, id="thirteen digits that a text would not be allowed to hold"),
+        pytest.param("2840575990003", True, id="the NIR that was asked with"),
+        pytest.param("284057599000326", True, id="the NIR that was asked with, and its key"),
+        pytest.param("284057599000399", True, id="fifteen digits with a wrong key"),
+        pytest.param("2790369991012", False, id="a NIR that nobody sent"),
+        pytest.param("279036999101271", False, id="a NIR with its key"),
+        pytest.param("2 79 03 69 991 012", False, id="a NIR with spaces"),
+        pytest.param("CTR-2790369991012", False, id="a NIR with letters before it"),
+        pytest.param("2841375990003", False, id="what the same answer gives as a relative's NIR"),
+        pytest.param("92841375990003-7", False, id="a relative's NIR inside a longer number"),
+        pytest.param(2841375990003, False, id="a relative's NIR as a number"),
+    ],
+)
+def test_a_member_number_that_is_a_nir_is_dropped_alone(number: str | int, leaves: bool) -> None:
+    """Decision 7: the rest of the answer is not held up for an insurer who numbers members as it likes."""
+    answer = {
+        "p": {"nom": "A", "noNIRCertifie": "2840575990003", "dateNaissance": "19840517", "rangGemellaire": 1},
+        "famille": [CARER],
+        "contrats": [{"numero": number}],
+    }
+    reduced = NUMBERED.apply(json.dumps(answer).encode(), Asked("2840575990003", "19840517", 1))
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {"p": {"nom": "A"}, "contrats": [{"numero": number}] if leaves else [{}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("voir 2841375990003", id="though no scanner would take it for a NIR"),
+        pytest.param("dossier 992841375990003001", id="glued to other digits"),
+        pytest.param("２８４１３７５９９０００３", id="in full-width digits"),
+    ],
+)
+def test_a_relatives_nir_in_a_kept_text_withholds_the_answer(text: str) -> None:
+    """Whatever an answer says is somebody's NIR is one, and is looked for in all that leaves."""
+    person = {"noNIRCertifie": "2840575990003", "dateNaissance": "19840517", "rangGemellaire": 1}
+    answer = {"p": {"nom": text, **person}, "famille": [CARER]}
+    reduced = NUMBERED.apply(json.dumps(answer).encode(), Asked("2840575990003", "19840517", 1))
+    assert reduced is Reason.ANSWER_IDENTIFIER_LEFT
+
+
+def test_null_is_not_echoed() -> None:
+    """Nobody sent it, and it would tell a person without a certified NIR from one with another NIR."""
+    by = view({"/p/nom": "keep", "/p/noNIRCertifie": "echo", "/a": {"echo": "/a"}, "/b[]": {"echo": "/b"}}, shape("/p"))
+    person = {"nom": None, "noNIRCertifie": None, "dateNaissance": "20260101", "rangGemellaire": 1}
+    asked = Asked("2840575990003", "20260101", 1, {"/a": "null", "/b": "null"})
+    reduced = by.apply(json.dumps({"p": person, "a": None, "b": [None, "x"]}).encode(), asked)
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {"p": {"nom": None}, "b": []}
+    assert reduced.released == {"/p/nom": 1}
 
 
 def test_a_view_with_problems_does_not_compile() -> None:

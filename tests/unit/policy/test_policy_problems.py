@@ -2,6 +2,9 @@
 
 # ruff: noqa: E501 (a problem is one line, as it is printed)
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from paravent.policy.compile import compile_policy
@@ -240,6 +243,30 @@ CROSS = [
         {A: ("[eidas2, eidas3], amr: {all: [mfa]}", "[eidas2, eidas3], amr: {any: [mfa, otp]}")},
     ),
     row(
+        "a password is not multi-factor",
+        {A: ("acr: [eidas2, eidas3], amr: {all: [mfa]}", "acr: [eidas1, eidas2, eidas3], amr: {all: [pwd]}")},
+        f"{A}:2:3: level 'eleve' accepts tokens that 'substantiel', listed after it, would refuse (list the levels strongest first)",
+        f"{A}:3:3: level 'substantiel' accepts a login with one factor (ask for amr: {{all: [mfa]}})",
+    ),
+    row(
+        "any login at all is not multi-factor",
+        {A: ("acr: [eidas2, eidas3], amr: {all: [mfa]}", "acr: [eidas1, eidas3], amr: {none: [email]}")},
+        f"{A}:2:3: level 'eleve' accepts tokens that 'substantiel', listed after it, would refuse (list the levels strongest first)",
+        f"{A}:3:3: level 'substantiel' accepts a login with one factor (ask for amr: {{all: [mfa]}})",
+    ),
+    row(
+        "one of several methods is only as good as the weakest",
+        {A: ("acr: [eidas2, eidas3], amr: {all: [mfa]}", "acr: [loa3, eidas3], amr: {any: [mfa, sms]}")},
+        f"{A}:3:3: level 'substantiel' accepts a login with one factor (ask for amr: {{all: [mfa]}})",
+    ),
+    row(
+        "two methods are two factors, and a substantial acr needs two by definition",
+        {
+            A: "levels:\n  eleve: {acr: [eidas3]}\n  substantiel: {acr: [eidas2, eidas3]}\n  local: {acr: [eidas2, eidas3, loa3], amr: {all: [pwd, otp]}}\nbindings: [mtls]\nthumbprint_encoding: rfc8705\n"
+        },
+        f"{A}:3:3: level 'substantiel' accepts tokens that 'local', listed after it, would refuse (list the levels strongest first)",
+    ),
+    row(
         "amr cannot hold and not hold one value",
         {A: ("[eidas3], amr: {all: [mfa]}", "[eidas3], amr: {all: [mfa], none: [mfa]}")},
         f"{A}:2:26: amr cannot both hold and not hold 'mfa'",
@@ -297,7 +324,7 @@ CROSS = [
     ),
     row(
         "a GET has no body",
-        {C: ("  parameters:", "  request: {nom: name}\n  parameters:")},
+        {C: ("  parameters:", "  request: {date: date}\n  parameters:")},
         f"{C}:4:3: a GET has no body (use POST, or parameters in the path)",
     ),
     row(
@@ -315,8 +342,29 @@ CROSS = [
     row(
         "the same path with another method is another question",
         {
-            "operations/x.yaml": "x:\n  match: {method: POST, path: '/v1/cartes/{a}/liste'}\n  require: {level: eleve, max_auth_age: 1h}\n  parameters: {a: code}\n  request: {nom: name}\n  response: {format: json}\n"
+            "operations/x.yaml": "x:\n  match: {method: POST, path: '/v1/cartes/{a}/liste'}\n  require: {level: eleve, max_auth_age: 1h}\n  parameters: {a: code}\n  request: {date: date}\n  response: {format: json}\n"
         },
+    ),
+    row(
+        "a question about persons whose answer declares none would let everybody in it leave, uncounted",
+        {C: ("match: {method: GET,", "request: {nom: name}\n  match: {method: POST,")},
+        f"{C}:7:3: the request asks about persons by nom, but response does not say where persons stand (add persons and identified_by: whoever is not declared is not counted)",
+    ),
+    row(
+        "a consultation that forgets its persons would let the family leave",
+        {
+            D: (
+                '    persons: [/beneficiaire, "/famille[]"]\n    identified_by: {nir: nir, birth_date: dateNaissance, birth_rank: rangGemellaire}\n',
+                "",
+            ),
+            V: ("    /beneficiaire/dateNaissance: echo\n", ""),
+        },
+        f"{D}:10:3: the request asks about persons by immatriculation, but response does not say where persons stand (add persons and identified_by: whoever is not declared is not counted)",
+    ),
+    row(
+        "a consultation that lists would let the family leave, counted or not",
+        {D: ("    format: json\n", "    format: json\n    scope: listed\n    max_persons: 50\n")},
+        f"{D}:12:12: the subject is one person, and listed would let everybody around them leave (write scope: asked, or leave it out)",
     ),
     row(
         "an operation in two files is told at the second",
@@ -399,6 +447,16 @@ CROSS = [
         f"{V}:8:5: /famille[] holds persons, but cartes.lecture does not list it under response.persons",
     ),
     row(
+        "a NIR where nobody is declared would leave unseen",
+        {V: ("    /csr: keep", "    /titulaire/nir: keep")},
+        f"{V}:8:5: nir says who somebody is, but cartes.lecture lists no person there (list the person under response.persons, or drop the line)",
+    ),
+    row(
+        "a birth date below a person's own list is not that person's",
+        {V: ("/beneficiaire/dateNaissance: echo", "/beneficiaire/enfants[]/dateNaissance: keep")},
+        f"{V}:4:5: dateNaissance says who somebody is, but droits.consultation lists no person there (list the person under response.persons, or drop the line)",
+    ),
+    row(
         "a person inside another object is not the declared one",
         {V: ("/beneficiaire/nomUsuel", "/autre/beneficiaire/nomUsuel")},
         f"{V}:3:5: /autre/beneficiaire holds persons, but droits.consultation does not list it under response.persons",
@@ -473,3 +531,46 @@ def test_a_policy_is_refused_whole() -> None:
     """One problem among many right files, and nothing is used."""
     assert isinstance(compile_policy(small({Q: ("limit: 60", "limit: 0")}), lambda *_: None), tuple)
     assert isinstance(compiled(), Policy)
+
+
+HUGE = [
+    pytest.param(
+        D,
+        lambda n: (
+            f"o{n}: {{match: {{method: GET, path: /v1/x}}, require: {{level: eleve, max_auth_age: 1h}}, response: {{format: json}}}}\n"
+        ),
+        "a policy has at most 200 operations",
+        id="two thousand operations, each of which meets every other",
+    ),
+    pytest.param(
+        V, lambda n: f"op{n}: {{dispensation: {{/a: keep}}}}\n", "unknown operation", id="seven thousand views"
+    ),
+    pytest.param(
+        Q, lambda n: f"  p{n}: {{}}\n" if n else "quotas:\n", "unknown profession", id="twenty thousand payers"
+    ),
+    pytest.param(
+        V,
+        lambda n: f"    /a[b=c{n}]/d: keep\n" if n else "cartes.lecture:\n  dispensation:\n",
+        "may have at most 400",
+        id="ten thousand lines",
+    ),
+    pytest.param(W, lambda n: "[" * 1000, "nested more than 12 deep", id="a quarter of a million brackets"),
+    pytest.param(A, lambda n: "a: &x [*x]\n", "aliases", id="references to references"),
+    pytest.param(A, lambda n: "? " * 500, "nested more than 12 deep", id="keys of keys"),
+]
+
+
+@pytest.mark.parametrize(("name", "unit", "says"), HUGE)
+def test_a_file_as_long_as_allowed_is_judged_in_seconds(name: str, unit: Callable[[int], str], says: str) -> None:
+    """256 KB of whatever takes longest: told, at most a thousand problems of it, and the loader is not kept busy."""
+    parts: list[str] = []
+    length = 0
+    while length + len(text := unit(len(parts))) <= 256 * 1024:
+        parts.append(text)
+        length += len(text)
+    started = time.process_time()
+    told = compile_policy(small({name: "".join(parts)}), lambda *_: None)
+    assert time.process_time() - started < 10
+    assert not isinstance(told, Policy)
+    assert len(told) <= 1000
+    assert any(says in str(problem) for problem in told)

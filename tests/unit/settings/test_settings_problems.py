@@ -14,6 +14,8 @@ from paravent.settings import load_settings
 P = "paravent.toml"
 ADDRESS, ORIGIN = 'address = "127.0.0.1:8443"', 'external_origin = "https://droits.example"'
 URL, ISSUER, JWKS = 'url = "http://127.0.0.1:9000"', 'issuer = "https://as.example"', 'jwks = "jwks.json"'
+NO_KEY, NONE_LEFT = "gives no key to verify tokens with", "no key is left that could verify a token"
+NO_SET = f"{NO_KEY}: it is not a JWK set: UTF-8 without byte order mark, an object with `keys`, no member twice"
 NOT_A_HOST = "address is not host:port, as in 127.0.0.1:8443 or [::]:8443"
 
 
@@ -265,7 +267,7 @@ ROWS = [
     row(
         "a key set that is not JSON is told",
         (JWKS, 'jwks = "server.pem"'),
-        f"{P}:13:1: jwks: the file 'server.pem' is not JSON",
+        f"{P}:13:1: jwks: the file 'server.pem' {NO_SET}",
     ),
     row(
         "a secret algorithm is not known",
@@ -328,9 +330,10 @@ ROWS = [
         f"{P}:21:1: the folder that would hold the ledger does not exist",
     ),
     row(
-        "the checkpoint needs its folder",
-        ('path = "audit"', 'path = "audit"\ncheckpoint = "absent/head"'),
-        f"{P}:22:1: the folder of the checkpoint file does not exist",
+        "a checkpoint, which nothing writes yet, is refused",
+        ('path = "audit"', 'path = "audit"\ncheckpoint = "head"'),
+        f"{P}:22:1: checkpoint is not available in this version "
+        "(remove it; back up the ledger's folder to another machine)",
     ),
     row(
         "a policy folder that is not there is told",
@@ -374,28 +377,28 @@ FILES = [
     pytest.param(
         "jwks.json",
         "[]",
-        f'{P}:13:1: jwks: the file \'jwks.json\' is not a JWK Set: {{"keys": [{{"kty": …}}, …]}}',
+        f"{P}:13:1: jwks: the file 'jwks.json' {NO_SET}",
         id="a list of nothing",
     ),
     pytest.param(
         "jwks.json",
         '{"keys": []}',
-        f'{P}:13:1: jwks: the file \'jwks.json\' is not a JWK Set: {{"keys": [{{"kty": …}}, …]}}',
+        f"{P}:13:1: jwks: the file 'jwks.json' {NO_KEY}: {NONE_LEFT}",
         id="a set without keys",
     ),
     pytest.param(
-        "jwks.json", "[" * 100_000, f"{P}:13:1: jwks: the file 'jwks.json' is not JSON", id="nested beyond reading"
+        "jwks.json", "[" * 100_000, f"{P}:13:1: jwks: the file 'jwks.json' {NO_SET}", id="nested beyond reading"
     ),
     pytest.param(
         "jwks.json",
-        '{"keys": [{"kty": "EC", "d": "AA"}]}',
-        f"{P}:13:1: jwks: the file 'jwks.json' holds a private or shared key: only public keys belong here",
+        '{"keys": [{"kid": "k", "kty": "EC", "d": "AA"}]}',
+        f"{P}:13:1: jwks: the file 'jwks.json' {NO_KEY}: key 1 is not used: it holds private members; treat it as disclosed and replace it; {NONE_LEFT}",
         id="a private key",
     ),
     pytest.param(
         "jwks.json",
-        '{"keys": [{"kty": "oct", "k": "AA"}]}',
-        f"{P}:13:1: jwks: the file 'jwks.json' holds a private or shared key: only public keys belong here",
+        '{"keys": [{"kid": "k", "kty": "oct", "k": "AA"}]}',
+        f"{P}:13:1: jwks: the file 'jwks.json' {NO_KEY}: key 1 is not used: it is symmetric; whoever can verify with it can also sign; {NONE_LEFT}",
         id="a shared secret",
     ),
     pytest.param(
@@ -494,6 +497,12 @@ VARIABLES = [
         {"PARAVENT_AUDIT_KEY_FILE": "absent"},
         "PARAVENT_AUDIT_KEY_FILE: key_file: the file 'absent' does not exist",
         id="a file that is not there",
+    ),
+    pytest.param(
+        {"PARAVENT_AUDIT_CHECKPOINT": "head"},
+        "PARAVENT_AUDIT_CHECKPOINT: checkpoint is not available in this version "
+        "(remove it; back up the ledger's folder to another machine)",
+        id="a checkpoint, which nothing writes yet",
     ),
     pytest.param(
         {"PARAVENT_UPSTREAM_ALLOW_PLAINTEXT": "yes"},

@@ -3,11 +3,13 @@
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import pytest
 
+from paravent.telemetry import management as module
 from paravent.telemetry.management import Management
 from paravent.telemetry.metrics import Metrics
 
@@ -84,11 +86,59 @@ def test_readiness_that_raises_is_not_ready(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_other_methods_are_refused_without_an_echo() -> None:
-    """An unknown method gets a constant body, not the standard page that repeats it."""
+    """An unknown method, or what is no request, gets a constant, not the standard page or the standard status line
+    that repeat it."""
     with management({}) as served:
         status, _, body = ask(served, "/metrics", "PUT")
-    assert status == 501
-    assert body == b"refused\n"
+        assert (status, body) == (501, b"refused\n")
+        for sent in (
+            b"PUT284059999 /metrics HTTP/1.0\r\n\r\n",
+            b"GET /284059999 HTTP/284059999\r\n\r\n",
+            b"GET / 284059999 HTTP/1.0\r\n\r\n",
+        ):
+            with socket.create_connection(served.address, timeout=5) as odd:
+                odd.sendall(sent)
+                assert b"284059999" not in b"".join(iter(lambda: odd.recv(4096), b""))
+
+
+def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens more than their share gets an end at once; when they go, others are served again."""
+    monkeypatch.setattr(module, "CONNECTIONS", 3)
+    with management({}) as served:
+        idle = [socket.create_connection(served.address, timeout=5) for _ in range(3)]
+        with socket.create_connection(served.address, timeout=5) as fourth:
+            assert fourth.recv(1) == b""
+        for each in idle:
+            each.close()
+        assert answered_within(served, 5)
+
+
+def test_a_client_that_drips_does_not_keep_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then restarts no clock: the connection has one deadline, and then its place is free."""
+    monkeypatch.setattr(module, "CONNECTIONS", 1)
+    monkeypatch.setattr(module, "LONGEST_S", 0.2)
+    with management({}) as served, socket.create_connection(served.address, timeout=5) as dripping:
+        dripping.sendall(b"GET /healthz HTTP/1.0\r\nX: ")
+        # Raises when the other side has gone.
+        with pytest.raises(ConnectionError):
+            drip(dripping, 1000)
+        assert answered_within(served, 5)
+
+
+def drip(connection: socket.socket, count: int) -> None:
+    for _ in range(count):
+        connection.sendall(b"x")
+        time.sleep(0.01)
+
+
+def answered_within(served: Management, seconds: float) -> bool:
+    end_s = time.monotonic() + seconds
+    while time.monotonic() < end_s:
+        try:
+            return ask(served, "/healthz")[0] == 200
+        except (http.client.HTTPException, OSError):
+            time.sleep(0.01)
+    return False
 
 
 def test_a_scraper_that_hangs_up_writes_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 """What an operator is: how one listed leaf is turned into what leaves.
 
-An operator never sees an object, an array or null: null leaves as null through all of them, for it says only what the
-absence of the member would say. It never raises; what it cannot handle it drops.
+An operator never sees an object, an array or null: null leaves as null, for it says only what the absence of the member
+would say, or does not leave at all. It never raises; what it cannot handle it drops.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,10 @@ class Operator:
     for_nir: bool = False
     """Whether it may stand at the NIR of a person: only what never shows part of it."""
     as_is: bool = False
-    """Whether values leave as they came, so that the last sweep must look into them."""
+    """Whether values leave as they came, so that the last sweep must look into them; not those of a line with a
+    parameter, which the operator has looked into."""
+    keeps_null: bool = True
+    """Whether null leaves as null."""
 
 
 def no_parameter(name: str) -> Callable[[Parameter, Identifies | None], str | None]:

@@ -2,6 +2,8 @@
 
 Bare, at a leaf that identifies a person: compared with the subject of the request in normal form.
 `{echo: /nom}` or `{echo: "{numeroAMC}"}` anywhere else: compared with that request value as text.
+
+null does not leave: nobody sent it, and it would tell "there is none" from "it is another".
 """
 
 import re
@@ -11,7 +13,7 @@ from paravent.masking.json import Scalar, scalar_text
 from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
 from paravent.masking.person import birth_date, birth_rank
 from paravent.model import Asked
-from paravent.nir import nir_key, same_text, undress
+from paravent.nir import same_text, says_nir, undress
 
 _REQUEST_VALUE: Final = re.compile(r"/.+|\{[^{}]+\}")
 """How `Asked.fields` names a value: a JSON pointer into the body, or a path parameter in braces."""
@@ -19,14 +21,10 @@ _REQUEST_VALUE: Final = re.compile(r"/.+|\{[^{}]+\}")
 
 def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
     """Thirteen characters, or fifteen with the right key: a wrong one would tell two digits that nobody sent."""
-    if asked.nir is None or isinstance(value, bool):
-        return DROP
-    written = undress(scalar_text(value))
-    known = asked.nir + nir_key(asked.nir) if len(written) == 15 else asked.nir
-    if not same_text(written, known):
+    if asked.nir is None or isinstance(value, bool) or not says_nir(scalar_text(value), asked.nir):
         return DROP
     # In normal dress: how the upstream spaced it is nothing that the caller sent.
-    return written if isinstance(value, str) else value
+    return undress(value) if isinstance(value, str) else value
 
 
 def _birth_date(value: Scalar, asked: Asked) -> Scalar | Drop:
@@ -78,4 +76,5 @@ ECHO = Operator(
     problem=_problem,
     bind=_bind,
     for_nir=True,
+    keeps_null=False,
 )

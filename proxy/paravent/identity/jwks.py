@@ -10,7 +10,7 @@ from typing import Final
 
 from paravent.effects import PublicKey
 from paravent.identity import algorithms
-from paravent.identity.jwk import KeyFault, public_key
+from paravent.identity.jwk import KeyFault, may_verify, public_key
 from paravent.identity.jws import parse_object
 from paravent.identity.token import KEY_ID
 from paravent.model import Json
@@ -49,7 +49,9 @@ def parse_key_set(text: bytes) -> KeySet:
     document = parse_object(text)
     members = document.get("keys") if document is not None else None
     if not isinstance(members, list):
-        return KeySet(problems=("it is not a JWK set: no JSON object with a `keys` array, each member once",))
+        return KeySet(
+            problems=("it is not a JWK set: UTF-8 without byte order mark, an object with `keys`, no member twice",)
+        )
     if len(members) > MAX_KEYS:
         return KeySet(problems=(f"the key set has more than {MAX_KEYS} keys",))
     return _collect(members)
@@ -83,8 +85,8 @@ def _read_key(member: Json) -> tuple[str, VerificationKey] | str:
         return "it is not an object"
     kid = member.get("kid")
     if not isinstance(kid, str) or KEY_ID.fullmatch(kid) is None:
-        return "its kid is absent, longer than 128 characters, or has other characters than A-Z a-z 0-9 . _ ~ : = + @ -"
-    key = public_key(member)
+        return "its kid is absent, longer than 128 characters, or has characters that a kid may not have here"
+    key = public_key(member) if may_verify(member) else KeyFault.PURPOSE
     if isinstance(key, KeyFault):
         return key.value
     usable = _algorithms(member, key)
@@ -92,9 +94,10 @@ def _read_key(member: Json) -> tuple[str, VerificationKey] | str:
 
 
 def _algorithms(member: Mapping[str, Json], key: PublicKey) -> tuple[str, ...]:
-    """RFC 7517 section 4.4: `alg` is optional. A curve says it all; an RSA key that says nothing is used with PSS only,
-    never with the RS256 that many libraries assume."""
+    """RFC 7517 section 4.4: `alg` is optional, and many issuers leave it out. A curve says it all; an RSA key that says
+    nothing can be used with each RSA algorithm, of which the issuer's own list has RS256 only where it names it."""
     possible = algorithms.of_key(key)
-    if "alg" in member:
-        return tuple(algorithm for algorithm in possible if algorithm == member["alg"])
-    return tuple(algorithm for algorithm in possible if algorithm != "RS256")
+    if "alg" not in member:
+        return possible
+    named = algorithms.named(member["alg"])
+    return (named,) if named in possible else ()

@@ -1,0 +1,93 @@
+"""What all connections of a listener share: who may come in, how many are here, and whether the doors are open.
+
+A connection counts from the moment the kernel hands it over, before TLS: a client that opens connections and never
+shakes hands takes its own share and nobody else's.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from paravent.drive import Engine
+from paravent.model import Connection
+from paravent.telemetry.metrics import Metrics
+from paravent_mitmproxy.listener.exchange import Exchange
+from paravent_mitmproxy.listener.limits import Limits
+
+if TYPE_CHECKING:
+    from paravent_mitmproxy.listener.client import ClientConnection
+
+type Networks = Sequence[IPv4Network | IPv6Network]
+type IpAddress = IPv4Address | IPv6Address
+type Share = tuple[int, int]
+"""IP version and the bits that stand for one network."""
+
+
+def plain_address(text: str) -> IpAddress:
+    """An address as people write it: a socket that serves both families shows 192.0.2.1 as ::ffff:192.0.2.1."""
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def share_of(address: IpAddress) -> Share:
+    """Who has one share of the connections: an IPv4 address, or an IPv6 /64, which is one subscriber's."""
+    return (4, int(address)) if address.version == 4 else (6, int(address) >> 64)
+
+
+class House:
+    """Counts, limits, and what is known of each client connection."""
+
+    def __init__(self, exchange: Exchange, engine: Engine, metrics: Metrics, limits: Limits) -> None:
+        self.exchange = exchange
+        self.engine = engine
+        self.metrics = metrics
+        self.limits = limits
+        self.plaintext_from: Networks | None = None
+        """None: TLS ends here. Otherwise the front proxies that may speak plaintext."""
+        self.draining = False
+        self.connections: set[ClientConnection] = set()
+        """Everybody inside, also those still at the TLS handshake."""
+        self.busy: set[ClientConnection] = set()
+        """Those whose request is being answered; also callers who have left, until their books are closed."""
+        self.shares: Counter[Share] = Counter()
+        self.known: dict[str, Connection] = {}
+        """mitmproxy's id of a client connection → what we know of it."""
+
+    def refusal(self, address: IpAddress) -> str | None:
+        """Why a connection from there may not come in; a value of the metric label `cause`."""
+        if self.draining:
+            return "draining"
+        if self.plaintext_from is not None and not any(address in network for network in self.plaintext_from):
+            return "plaintext"
+        if len(self.connections) >= self.limits.connections:
+            return "full"
+        # A front proxy that the configuration names brings everybody's connections: it has no share, only the whole.
+        if self.plaintext_from is None and self.shares[share_of(address)] >= self.limits.connections_per_address:
+            return "network_full"
+        return None
+
+    def enter(self, guest: "ClientConnection") -> None:
+        """Counted from here on. Whoever calls this sees to it that `leave` is called."""
+        self.connections.add(guest)
+        self.shares[share_of(guest.address)] += 1
+        self.metrics.connection_opened()
+
+    def leave(self, guest: "ClientConnection") -> None:
+        """Forget a connection. A second call does nothing."""
+        if guest not in self.connections:
+            return
+        self.connections.discard(guest)
+        share = share_of(guest.address)
+        self.shares[share] -= 1
+        if self.shares[share] <= 0:
+            del self.shares[share]
+        if guest.client is not None:
+            self.known.pop(guest.client.id, None)
+        self.metrics.connection_closed()
+
+    def connection_of(self, flow: http.HTTPFlow) -> Connection | None:
+        return self.known.get(flow.client_conn.id)

@@ -1,0 +1,139 @@
+"""callers.md: what portals and software send, and what they get. The numbers come from the code."""
+
+from typing import Final
+
+from generator.markdown import codes, made_by, table
+from paravent.decide import PURPOSE_HEADER
+from paravent.identity import algorithms
+from paravent.identity.assertion import LIFETIME_S, PERIOD_S
+from paravent.identity.dpop import MAX_AGE_S, MAX_AHEAD_S
+from paravent.identity.issuers import Issuer
+from paravent.identity.token import MAX_TOKEN_BYTES
+from paravent.policy.question import MAX_BODY_BYTES
+from paravent_mitmproxy.facts import REFUSED
+from paravent_mitmproxy.listener.limits import Limits
+
+_LIMITS: Final = Limits()
+_TERMS: Final = Issuer("any", "https://any.example", ("any",), frozenset({"any"}))
+
+CLAIMS: Final = (
+    ("`typ` (header)", "`at+jwt`"),
+    ("`alg` (header)", f"one of {codes(algorithms.DEFAULT)}; `RS256` only when the issuer's `algorithms` names it"),
+    ("`kid` (header)", "names a key of the issuer's set"),
+    ("`iss`", "exactly the `issuer` of the configuration"),
+    ("`aud`", "one of `audience`, and nobody else"),
+    ("`sub`", "`8` and the RPPS: twelve digits"),
+    ("`client_id`", "one of `clients`"),
+    ("`profession`", "a TRE_G15 code: `10` doctor, `21` pharmacist, `28` optician"),
+    ("`finess`", "the establishment, 9 characters; may be left out"),
+    (
+        "`iat`, `exp`",
+        f"whole seconds; at most {_TERMS.max_lifetime_s / 3600:g} h apart, `iat` at most {_TERMS.leeway_s} s ahead of "
+        "our clock",
+    ),
+    ("`jti`", "text of at most 256 characters"),
+    ("`acr`, `amr`, `auth_time`", "how and when the practitioner logged in; the policy says what is enough"),
+    ("`cnf`", "`jkt` (DPoP) or `x5t#S256` (client certificate), one of the two"),
+)
+
+
+HEADERS: Final = (
+    ("`Authorization`", "`DPoP TOKEN`, or `Bearer TOKEN` for a token that is bound to the client certificate"),
+    (
+        "`DPoP`",
+        f"a proof for this one request (RFC 9449): at most {MAX_AGE_S} s old, {MAX_AHEAD_S} s ahead, used once; `htu` "
+        "is the external origin and the path",
+    ),
+    ("`Content-Type`", "`application/json`"),
+    (f"`{PURPOSE_HEADER.decode().title()}`", "optional: a purpose of the policy, when the profession has several"),
+    ("`Accept-Language`", "`fr` or `en`, for refusals"),
+)
+
+ANSWERED: Final = (
+    ("`Cache-Control: no-store`", "every answer", "keep nothing"),
+    (
+        "`RateLimit`, `RateLimit-Policy`",
+        "200",
+        "what is left of the practitioner's persons, and all their windows (draft-ietf-httpapi-ratelimit-headers)",
+    ),
+    ("`Retry-After`", "429, and 503 where it is known", "seconds to wait"),
+    (
+        "`WWW-Authenticate`",
+        "401",
+        "what is asked for: RFC 6750, RFC 9449, and RFC 9470 when the login is too weak or too old",
+    ),
+    ("`Content-Language`", "refusals", "`fr` or `en`"),
+)
+
+UPSTREAM: Final = (
+    (
+        "`Paravent-Assertion`",
+        "who asks: a JWT signed with Ed25519, `typ` paravent-assertion+jwt, with `iss` paravent, `sub`, `client_id`, "
+        f"`profession`, `finess` when known, `iat`, `exp`; valid for {LIFETIME_S} to {LIFETIME_S + PERIOD_S} s. Its "
+        "key is at `/jwks.json` of the management listener",
+    ),
+    ("`Paravent-Request`", "the id of the request: the `id` of its record in the ledger"),
+)
+
+
+def page() -> str:
+    """The whole page."""
+    return (
+        "# For callers\n\n" + made_by("`docs/generator/callers.py`") + _request() + _token() + _answer() + _upstream()
+    )
+
+
+def _request() -> str:
+    refused = codes(name.decode().title() for name in REFUSED)
+    head, body = f"{_LIMITS.head_bytes // 1024} KiB and {_LIMITS.headers} headers", f"{MAX_BODY_BYTES // 1024} KiB"
+    return f"""\
+For whoever builds a portal or a practice's software, and for the API behind.
+
+## The request
+
+Strict HTTP/1.1 over TLS 1.2 or 1.3, one request after the other on a connection. A head of at most {head};
+a JSON body of at most {body}, with `Content-Length`. The path is compared as it was sent: no query, no final
+slash, nothing escaped.
+
+{table(("header", "holds"), HEADERS)}
+These headers are refused, each because somebody behind could take it for another request: {refused}. So is a name with
+an underscore or a dot. All others are read by nobody and not passed on.
+
+"""
+
+
+def _token() -> str:
+    return f"""\
+## The access token
+
+Profile `rfc9068`: a signed JWT of at most {MAX_TOKEN_BYTES // 1024} KiB.
+
+{table(("claim", "holds"), CLAIMS)}
+With the reference policy a login is strong enough with `acr` eidas2 or eidas3, `amr` that holds `mfa`, and an
+`auth_time` within 4 h.
+
+"""
+
+
+def _answer() -> str:
+    return f"""\
+## The answer
+
+200 with the API's own JSON, reduced: the same shape, fewer members. What the view does not list is absent. A value that
+[`echo`](operators.md#echo) guards is absent unless the caller sent it. Everything else is a
+[problem document](problems.md).
+
+{table(("header", "with", "says"), ANSWERED)}
+"""
+
+
+def _upstream() -> str:
+    return f"""\
+## What the API behind receives
+
+A request built anew, with these headers: `Host`, `Content-Length`, `Accept: application/json`,
+`Accept-Encoding: identity`, `Content-Type` when there is a body, and two of ours:
+
+{table(("header", "holds"), UPSTREAM)}
+It never receives the caller's token.
+"""

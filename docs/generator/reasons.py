@@ -1,0 +1,140 @@
+"""What the code does not say of problems and reasons: for support, vendors and operators."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from paravent.identity.dpop import MAX_AGE_S, MAX_AHEAD_S
+from paravent.identity.issuers import Issuer
+from paravent.identity.token import MAX_TOKEN_BYTES
+from paravent.masking.view import MAX_BODY_BYTES as ANSWER_BYTES
+from paravent.policy.question import MAX_BODY_BYTES
+from paravent.reasons import Problem, Reason
+from paravent_mitmproxy.listener.limits import Limits
+
+_LIMITS: Final = Limits()
+_TERMS: Final = Issuer("any", "https://any.example", ("any",), frozenset({"any"}))
+
+MEANING: Final[Mapping[Problem, str]] = {
+    Problem.MALFORMED_REQUEST: "The bytes can be read in more than one way, or the question holds something that "
+    "the operation does not declare. Nothing was asked of the API and nothing was charged.",
+    Problem.TOKEN_REFUSED: "No token came, or the one that came does not name a practitioner whom we may believe: "
+    "its issuer, signature, audience, times or claims.",
+    Problem.AUTHENTICATION_TOO_WEAK: "The token is good and its key was proven, but the login behind it used one "
+    "factor, or is too old. `WWW-Authenticate` says what would do (RFC 9470): `acr_values` and `max_age`.",
+    Problem.PROOF_REFUSED: "The token is good, but the caller has not shown that it holds the key that the token is "
+    "bound to. A stolen token looks like this.",
+    Problem.NOT_ALLOWED: "No operation of the policy has this method and path, or the policy gives this profession "
+    "no view of it for this purpose.",
+    Problem.TOO_MANY_PERSONS: "A search matched more persons than the policy lets one answer name. It counts as a "
+    "miss.",
+    Problem.BENEFICIARY_UNKNOWN: "The API knows nobody by these details, or does not entitle this practitioner. The "
+    "two look the same, and both count as a miss.",
+    Problem.REQUEST_TOO_LARGE: "The body is longer than any question of the policy.",
+    Problem.BUDGET_SPENT: "A budget of the policy has no room: distinct persons, misses or requests, of the "
+    "practitioner, the establishment, the software or everybody. `Retry-After` gives the seconds until this "
+    "question fits.",
+    Problem.HEADERS_TOO_LARGE: f"The request line and the headers have more than {_LIMITS.head_bytes // 1024} KiB, "
+    f"or there are more than {_LIMITS.headers} headers.",
+    Problem.ANSWER_WITHHELD: "The API was asked, and its answer is not one that can be reduced with certainty, or "
+    "none came. Persons who were reserved for it are given back.",
+    Problem.UNAVAILABLE: "A part that is needed before anything may be answered is not there: keys, budgets, the "
+    "ledger.",
+    Problem.UPSTREAM_TIMEOUT: "The API did not answer within `upstream.timeout`. Persons who were reserved are "
+    "given back.",
+}
+
+TO_DO: Final[Mapping[Problem, str]] = {
+    Problem.MALFORMED_REQUEST: "The vendor compares the request with [what callers send](callers.md) and with the "
+    "operation's `request` in the policy. A NIR of 15 characters with a wrong key is refused here too.",
+    Problem.TOKEN_REFUSED: "The practitioner logs in again. When that does not help, the vendor compares the token "
+    "with [the access token](callers.md#the-access-token); an operator looks at the reason, then at "
+    "`[issuers.NAME]`.",
+    Problem.AUTHENTICATION_TOO_WEAK: "The software opens the login page again with the `acr_values` and `max_age` "
+    "of the challenge.",
+    Problem.PROOF_REFUSED: "The vendor checks the clock of the machine, that each proof is made for one request, "
+    "and that its `htu` is the external origin and the path. Many of these from one account: [the "
+    "runbook](../../observability/runbooks/ParaventStolenToken.md).",
+    Problem.NOT_ALLOWED: "If the question belongs to the profession's work, security adds a view: [change what a "
+    "profession sees](../how-to/change-what-a-profession-sees.md).",
+    Problem.TOO_MANY_PERSONS: "The practitioner completes the name and the birth date.",
+    Problem.BENEFICIARY_UNKNOWN: "The practitioner checks the number, the birth date and the birth rank (rang "
+    "gémellaire). A child may be asked for under a parent's number, with the child's birth date and rank.",
+    Problem.REQUEST_TOO_LARGE: "The vendor sends one question at a time.",
+    Problem.BUDGET_SPENT: "The software waits as long as `Retry-After` says; asking sooner does not help. For an "
+    "honest peak, security [raises a limit](../how-to/raise-a-limit.md); for anything else, [the "
+    "runbook](../../observability/runbooks/ParaventPersonsOverBudget.md).",
+    Problem.HEADERS_TOO_LARGE: "The vendor removes what is not needed: cookies, most often.",
+    Problem.ANSWER_WITHHELD: "Try again once. An operator looks at the reason: [the "
+    "runbook](../../observability/runbooks/ParaventAnswersWithheld.md).",
+    Problem.UNAVAILABLE: "Try again in a moment. An operator looks at `/readyz` of the node and at the reason.",
+    Problem.UPSTREAM_TIMEOUT: "Try again in a moment. An operator looks at the API: [the "
+    "runbook](../../observability/runbooks/ParaventUpstreamFailing.md).",
+}
+
+WHEN: Final[Mapping[Reason, str]] = {
+    Reason.REQUEST_AMBIGUOUS: "Two programs could read the bytes differently: not strict HTTP/1.1, a header twice "
+    "that may come once, `Transfer-Encoding`, `Expect`, `Upgrade`, a method override",
+    Reason.REQUEST_NOT_IN_SCHEMA: "The body is not the JSON object that the operation declares: a member missing, "
+    "unknown, twice or not of its type, another `Content-Type`, or a body where none belongs",
+    Reason.REQUEST_TOO_LARGE: f"The body is longer than {_LIMITS.body_bytes // 1024} KiB, or than "
+    f"{MAX_BODY_BYTES // 1024} KiB for a known operation",
+    Reason.HEADERS_TOO_LARGE: f"More than {_LIMITS.head_bytes // 1024} KiB, or more than {_LIMITS.headers} headers",
+    Reason.OPERATION_UNKNOWN: "No operation has this method and path exactly as sent. A query, a final slash or an "
+    "escaped character makes another path",
+    Reason.TOKEN_MISSING: "No `Authorization` header",
+    Reason.TOKEN_MALFORMED: "Not one `DPoP` or `Bearer` token, a token in the query, one longer than "
+    f"{MAX_TOKEN_BYTES // 1024} KiB, another `typ` than `at+jwt`, no `kid`, or a claim of the wrong type",
+    Reason.TOKEN_ISSUER_UNKNOWN: "`iss` is that of no `[issuers.NAME]`",
+    Reason.TOKEN_KEY_UNKNOWN: "`kid` is not in the issuer's key set, which is read again soon after",
+    Reason.TOKEN_SIGNATURE: "The algorithm is not accepted of this issuer, or the signature does not hold",
+    Reason.TOKEN_EXPIRED: "`exp` has come. There is no leeway on this side",
+    Reason.TOKEN_NOT_YET_VALID: f"`iat`, `nbf` or `auth_time` is more than {_TERMS.leeway_s} s ahead of our clock",
+    Reason.TOKEN_LIFETIME: f"`exp` is more than {_TERMS.max_lifetime_s / 3600:g} h after `iat`, or not after it",
+    Reason.TOKEN_AUDIENCE: "`aud` does not name us, or names somebody else too",
+    Reason.TOKEN_CLIENT: "`client_id` is not in `clients` of the issuer, or `azp` contradicts it",
+    Reason.TOKEN_IDENTITY: "`sub`, `profession`, `client_id` or `finess` is missing or not written as it should be",
+    Reason.ASSURANCE_TOO_LOW: "`acr` and `amr` meet no level of the policy, or a weaker one than the operation asks",
+    Reason.AUTHENTICATION_TOO_OLD: "`auth_time` is missing, or longer ago than the operation's `max_auth_age`",
+    Reason.BINDING_MISSING: "The token has no `cnf`: whoever holds it could use it",
+    Reason.BINDING_NOT_ACCEPTED: "`cnf` is neither `jkt` nor `x5t#S256` alone, or the policy does not accept that "
+    "binding",
+    Reason.BINDING_CERTIFICATE: "The client certificate of the connection is not the one in `cnf`, or there is none",
+    Reason.BINDING_DOWNGRADE: "A DPoP-bound token came as `Bearer`, or a certificate-bound one as `DPoP`",
+    Reason.DPOP_MISSING: "The token is bound to a DPoP key, and no `DPoP` header came",
+    Reason.DPOP_MALFORMED: "Not one well-formed proof: several headers, a claim missing, an algorithm that is not "
+    "accepted, a private key inside",
+    Reason.DPOP_SIGNATURE: "The proof's signature does not hold",
+    Reason.DPOP_KEY: "The proof was made with another key than the token's",
+    Reason.DPOP_REQUEST: "`htm` or `htu` is not this request's",
+    Reason.DPOP_TIME: f"The proof's `iat` is more than {MAX_AGE_S} s old, or more than {MAX_AHEAD_S} s ahead",
+    Reason.DPOP_TOKEN: "`ath` is not the hash of this token",
+    Reason.DPOP_REPLAYED: "This proof has been used before",
+    Reason.PROFESSION_NOT_ALLOWED: "The policy has no view of this operation for this profession and purpose, or no "
+    "budgets for the profession",
+    Reason.PURPOSE_NOT_ALLOWED: "`Paravent-Purpose` names no purpose of the vocabulary",
+    Reason.PERSONS_OVER_BUDGET: "No room for one more distinct person. After the API was asked: a list held more "
+    "new persons than fit",
+    Reason.REQUESTS_OVER_BUDGET: "Too many questions in a short time",
+    Reason.MISSES_OVER_BUDGET: "Too many questions that found nobody",
+    Reason.TOO_MANY_PERSONS: "The list has more persons than the operation's `max_persons`",
+    Reason.BENEFICIARY_UNKNOWN: "The API answered 404 or 422, or a search found nobody",
+    Reason.ANSWER_STATUS: "The API answered with another status than 200, 404 and 422",
+    Reason.ANSWER_TYPE: "The answer's `Content-Type` is not one `application/json` in UTF-8",
+    Reason.ANSWER_ENCODING: "The answer has a `Content-Encoding`",
+    Reason.ANSWER_MALFORMED: "The body is not JSON in one reading, or holds a number that no double or 64-bit "
+    "integer is",
+    Reason.ANSWER_TOO_LARGE: f"The body is longer than {ANSWER_BYTES // 1024} KiB",
+    Reason.ANSWER_SHAPE: "Something other than the declared object stands where the answer, or its one person, belongs",
+    Reason.ANSWER_OTHER_PERSON: "The answer is about somebody else, or it cannot be told which of two persons was "
+    "meant",
+    Reason.ANSWER_IDENTIFIER_LEFT: "A value that would have left as it came holds something that reads as a NIR",
+    Reason.UPSTREAM_UNREACHABLE: "No connection to the API, or its certificate is not from `upstream.ca`",
+    Reason.UPSTREAM_PROTOCOL: "The API's bytes are not one HTTP/1.1 answer whose end is certain",
+    Reason.UPSTREAM_TIMEOUT: "No whole answer within `upstream.timeout`",
+    Reason.KEYS_UNAVAILABLE: "The issuer's key set has never been read, or is too old",
+    Reason.STATE_UNAVAILABLE: "The state file could not be asked in time",
+    Reason.AUDIT_UNAVAILABLE: "The ledger cannot be written, or not in time",
+    Reason.INTERNAL_ERROR: "A bug of ours. It closed",
+    Reason.DRAINING: "The node was stopping and could not wait any longer for the API's answer",
+    Reason.CLIENT_LEFT: "The caller hung up before the answer. Whom they asked about stays charged",
+}

@@ -1,0 +1,99 @@
+"""The reference policy, operation by operation and profession by profession: what leaves of an answer, and what not.
+
+`NAME.yaml` holds the claim, who asks what, and the answer: an input beside it (or in `../masking`), with what is
+changed in it and the upstream's status. `NAME.output.json` holds what leaves; a case that is withheld or denied has a
+`withheld` or `denied` reason and no output. After an intended change, rewrite the outputs and read the diff:
+
+    PARAVENT_REWRITE_GOLDEN=1 pytest tests/golden/reference
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+import reference
+from paravent.model import Deny, Release, Withhold
+from reference import PROFESSIONS, Ask, allowed, answer, compiled, settled, verdict
+
+HERE = Path(__file__).parent
+REWRITE = bool(os.environ.get("PARAVENT_REWRITE_GOLDEN"))
+CASES: Final = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(HERE.glob("*.yaml"))}
+
+ASKS: Final[dict[str, Callable[..., Ask]]] = {
+    "droits.consultation": reference.consultation,
+    "beneficiaires.recherche": reference.search,
+    "cartes.beneficiaires": reference.card,
+    "compte.lecture": reference.account,
+}
+
+
+def changed(document: Any, changes: dict[str, Any]) -> Any:
+    """The document with other values at these pointers (RFC 6901); of a list, `-` is the place behind its end."""
+    for pointer, value in changes.items():
+        *way, last = pointer.split("/")[1:]
+        holder = document
+        for step in way:
+            holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+        if isinstance(holder, list):
+            at = len(holder) if last == "-" else int(last)
+            holder[at : at + 1] = [value]
+        else:
+            holder[last] = value
+    return document
+
+
+def outcome_of(case: dict[str, Any]) -> Deny | Withhold | Release:
+    ask, profession = ASKS[case["operation"]](*case.get("ask", ())), PROFESSIONS[case["profession"]]
+    if "denied" in case:
+        decided = verdict(ask, profession)
+        assert isinstance(decided, Deny), case["claim"]
+        return decided
+    document = json.loads((HERE / case["input"]).read_bytes())
+    body = json.dumps(changed(document, case.get("change", {}))).encode()
+    return settled(allowed(ask, profession), answer(body, case.get("status", 200)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_leaves_under_the_reference_policy(name: str) -> None:
+    """Each case's claim is the first line of its file."""
+    case, golden = CASES[name], HERE / f"{name}.output.json"
+    outcome = outcome_of(case)
+    if not isinstance(outcome, Release):
+        assert outcome.reason == case.get("withheld", case.get("denied")), case["claim"]
+        assert not golden.exists()
+        return
+    shown = {
+        "leaves": json.loads(outcome.body),
+        "persons": len(outcome.persons),
+        "released": dict(outcome.released),
+        "dropped": outcome.dropped,
+    }
+    text = json.dumps(shown, ensure_ascii=False, indent=1) + "\n"
+    if REWRITE:
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8"), case["claim"]
+
+
+def test_every_output_belongs_to_an_accepted_case() -> None:
+    """No golden file is left behind by a case that was renamed."""
+    outputs = {path.name.removesuffix(".output.json") for path in HERE.glob("*.output.json")}
+    assert outputs == {name for name, case in CASES.items() if not {"withheld", "denied"} & case.keys()}
+
+
+@pytest.mark.parametrize("profession", PROFESSIONS)
+@pytest.mark.parametrize("operation", ASKS)
+def test_every_operation_has_cases_for_every_profession(operation: str, profession: str) -> None:
+    """One that is accepted and one that is withheld; or, where the policy gives no view, one that is denied."""
+    mine = [case for case in CASES.values() if (case["operation"], case["profession"]) == (operation, profession)]
+    kinds = {kind for case in mine for kind in ("withheld", "denied") if kind in case}
+    if any("withheld" not in case and "denied" not in case for case in mine):
+        kinds.add("accepted")
+    policy, views = compiled()
+    assert set(ASKS) == set(policy.operations)
+    open_to_them = any(key[:2] == (operation, PROFESSIONS[profession]) for key in views)
+    assert kinds == ({"accepted", "withheld"} if open_to_them else {"denied"})

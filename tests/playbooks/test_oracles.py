@@ -1,0 +1,179 @@
+"""What somebody learns who asks only to learn whether a guess is right: with the reference policy and real budgets.
+
+Each attacker counts what the answers confirmed, from what the caller sees: status and body. Nothing may be confirmed
+without end, and what looks alike must look alike to the byte.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+import pytest
+
+from asking import ISSUER_KEY
+from conversation import run
+from paravent.decide import Allow, Outcome, decide, settle
+from paravent.effects import Charge, Effect, FindKey, ProofSeen, Settle
+from paravent.model import Answer, Deny, Release
+from paravent.reasons import Problem
+from paravent.stores.memory import MemoryLedger
+from paravent_mitmproxy import reply
+from reference import Ask, allowed, answer, consultation, facts, rulebook, search, settled
+from tokens import NOW_MS
+
+MISSES, PERSONS = 30, 60
+"""A pharmacist's misses in an hour, and persons in ten minutes."""
+GUESSES: Final = 120
+
+
+def person(number: int, **changes: object) -> dict[str, object]:
+    return {
+        "nomUsuel": f"ESSAI {'ABCDEFGHIJ'[number // 10 % 10]}{'ABCDEFGHIJ'[number % 10]}",
+        "prenom": "CLAIRE",
+        "dateNaissance": "19840599",
+        "rangGemellaire": 1,
+        "noNIRCertifie": nir(number),
+        **changes,
+    }
+
+
+def nir(number: int) -> str:
+    return f"2840599990{number % 1000:03}"
+
+
+def immediately[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine that never waits, as the ledger in memory does not."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    raise AssertionError("it waited")
+
+
+class Attacker:
+    """One pharmacist's stolen session, asking every second: within the requests, until the budgets are spent."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger()
+        self.count = 0
+        self.reached = 0
+        """Questions that the upstream was asked."""
+
+    def ask(self, ask: Ask, said: Answer) -> Problem | Outcome:
+        """What the caller sees when the upstream, if it is asked, says this."""
+        self.count += 1
+        now_ms = NOW_MS + self.count * 1000
+        request = facts(ask, now_ms=now_ms, request_id=f"{self.count:032x}")
+        verdict = run(decide(request, rulebook()), self._world).result
+        if isinstance(verdict, Deny):
+            return verdict.reason.problem
+        assert isinstance(verdict, Allow)
+        self.reached += 1
+        outcome = run(settle(verdict.plan, said, now_ms), self._world).result
+        return outcome if isinstance(outcome, Release) else outcome.reason.problem
+
+    def _world(self, effect: Effect) -> object:
+        match effect:
+            case FindKey():
+                return ISSUER_KEY.public
+            case ProofSeen():
+                return False
+            case Charge():
+                return immediately(self.ledger.charge(effect))
+            case Settle():
+                return immediately(self.ledger.settle(effect))
+
+
+def seen(attacker: Attacker, asked: Iterable[tuple[Ask, Answer]]) -> Counter[str]:
+    """How often the caller saw what."""
+    told = [attacker.ask(*each) for each in asked]
+    return Counter(each.name if isinstance(each, Problem) else "RELEASED" for each in told)
+
+
+UNKNOWN: Final = answer({"code": "INCONNU", "message": "Aucun droit"}, 404)
+
+
+def lenient(number: int) -> tuple[Ask, Answer]:
+    """The holder of a NIR, asked for with a wrong birth date, at an upstream that overlooks it."""
+    return consultation(nir(number), "19990101", 1), answer({"beneficiaireDeSoins": person(number)})
+
+
+def caught(number: int) -> tuple[Ask, Answer]:
+    """Somebody whose answer cannot leave."""
+    found = person(number, nomUsuel=nir(number + 1))
+    return consultation(nir(number), "19840599", 1), answer({"beneficiaireDeSoins": found})
+
+
+def date_by_date(number: int) -> tuple[Ask, Answer]:
+    """One name and one date after another, at a search that overlooks the date."""
+    return search("ESSAI", "CLAIRE", f"{19000101 + number}"), answer({"resultats": [person(7)]})
+
+
+def nameless(number: int) -> tuple[Ask, Answer]:
+    """An upstream that says 200 and nobody."""
+    return consultation(nir(number), "19840599", 1), answer({"beneficiaireDeSoins": None})
+
+
+@pytest.mark.parametrize(
+    ("guess", "sees", "at_most"),
+    [
+        pytest.param(lenient, "ANSWER_WITHHELD", MISSES, id="whether a NIR exists, with any birth date"),
+        pytest.param(caught, "ANSWER_WITHHELD", PERSONS, id="whether a person exists whose answer is withheld"),
+        pytest.param(date_by_date, "BENEFICIARY_UNKNOWN", MISSES, id="when somebody was born, whose name is known"),
+        pytest.param(nameless, "BENEFICIARY_UNKNOWN", MISSES, id="whether an empty answer is another than none"),
+    ],
+)
+def test_no_guess_is_free(guess: Callable[[int], tuple[Ask, Answer]], sees: str, at_most: int) -> None:
+    """Every confirmation is paid for, and after that the upstream is not asked any more."""
+    told = seen(Attacker(), map(guess, range(GUESSES)))
+    assert told == {sees: at_most, "BUDGET_SPENT": GUESSES - at_most}
+
+
+def test_a_spent_budget_is_no_oracle() -> None:
+    """Once sixty persons are disclosed, a search whose refusal would tell that somebody exists costs a miss."""
+    attacker = Attacker()
+    sixty = ((consultation(nir(n), "19840599", 1), answer({"beneficiaireDeSoins": person(n)})) for n in range(PERSONS))
+    assert seen(attacker, sixty) == {"RELEASED": PERSONS}
+    before = attacker.reached
+
+    def searched(number: int) -> tuple[Ask, Answer]:
+        return search("ESSAI", "CLAIRE", "19840599"), answer({"resultats": [person(500 + number)]})
+
+    assert seen(attacker, map(searched, range(GUESSES))) == {"BUDGET_SPENT": GUESSES}
+    assert attacker.reached - before == MISSES
+
+
+def test_asking_again_about_a_patient_whose_answer_is_withheld_stays_free() -> None:
+    """A fault in one patient's data does not use up the pharmacist's day."""
+    attacker = Attacker()
+    assert seen(attacker, [caught(1)] * GUESSES) == {"ANSWER_WITHHELD": GUESSES}
+    fine = (consultation(nir(2), "19840599", 1), answer({"beneficiaireDeSoins": person(2)}))
+    assert seen(attacker, [fine]) == {"RELEASED": 1}
+
+
+ALIKE: Final = (
+    ("unknown", consultation(nir(1), "19840599", 1), UNKNOWN),
+    ("malformed", consultation(nir(1), "19840599", 1), answer({"message": nir(1)}, 422)),
+    ("refused", consultation(nir(1), "19840599", 1), answer({"message": nir(1)}, 403)),
+    ("nobody", consultation(nir(1), "19840599", 1), answer({"beneficiaireDeSoins": None})),
+    ("nothing found", search("ESSAI", "CLAIRE", "19840599"), answer({"total": 0, "resultats": []})),
+    (
+        "others found",
+        search("ESSAI", "CLAIRE", "19840599"),
+        answer({"resultats": [person(1, dateNaissance="19840598")]}),
+    ),
+    ("found, and nobody to count", search("ESSAI", "CLAIRE", "19840599"), answer({"resultats": [{"nomUsuel": "A"}]})),
+)
+
+
+def test_unknown_malformed_refused_and_nobody_are_one_answer() -> None:
+    """Status, headers and body, to the byte: no length, no rate limit and no wording tells them apart."""
+    answers = set()
+    for _, ask, said in ALIKE:
+        outcome = settled(allowed(ask, "21"), said)
+        assert not isinstance(outcome, Release)
+        sealed = reply.withhold(outcome, "0" * 32, "fr")
+        answers.add(sealed.wire(close=False, body=True))
+    assert len(answers) == 1
+    assert b"ratelimit" not in answers.pop().lower()

@@ -1,0 +1,71 @@
+"""The Markdown pages of the project: their fenced blocks, links and anchors.
+
+block = blocks(ROOT / "README.md", "yaml")[0]
+block.words        ["yaml", "policy=quotas.yaml", "excerpt"]
+block.value("policy")          "quotas.yaml"
+links(page)        every target in [text](target)
+anchors(page)      what #… may say, as GitHub makes it of headings
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DOCS: Final = ROOT / "docs"
+PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
+"""What this project says to its readers. Other folders keep pages of their own."""
+
+_FENCE: Final = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_LINK: Final = re.compile(r"\]\(([^()\s]+)\)")
+_HEADING: Final = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+_CODE: Final = re.compile(r"`[^`]*`")
+
+if str(DOCS) not in sys.path:
+    sys.path.append(str(DOCS))  # its generator is run, not installed
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block."""
+
+    page: Path
+    words: tuple[str, ...]
+    """Of the line that opens it: the language, then marks of ours."""
+    text: str
+    """Without the indentation of the fence."""
+
+    def value(self, name: str) -> str | None:
+        """What follows `name=` among the words."""
+        return next((word.partition("=")[2] for word in self.words if word.startswith(f"{name}=")), None)
+
+
+def blocks(page: Path, *words: str) -> tuple[Block, ...]:
+    """Every fenced block whose opening line has all these words, in order."""
+    found = (
+        Block(page, tuple(info.split()), re.sub(f"^{indent}", "", text, flags=re.MULTILINE))
+        for indent, info, text in _FENCE.findall(page.read_text("utf-8"))
+    )
+    return tuple(block for block in found if set(words) <= set(block.words))
+
+
+def links(page: Path) -> tuple[str, ...]:
+    """Every target, blocks and code left out."""
+    return tuple(_LINK.findall(_CODE.sub("", _prose(page))))
+
+
+def anchors(page: Path) -> frozenset[str]:
+    """As GitHub makes them: small letters, blanks to hyphens, other marks left out."""
+    headings = (re.sub(r"[^\w\- ]", "", heading.strip().lower()) for heading in _HEADING.findall(_prose(page)))
+    return frozenset(heading.replace(" ", "-") for heading in headings)
+
+
+def _prose(page: Path) -> str:
+    return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def named(page: Path) -> str:
+    """How a test calls a page."""
+    return page.relative_to(ROOT).as_posix()

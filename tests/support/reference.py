@@ -1,0 +1,132 @@
+"""The reference policy, compiled as the proxy compiles it, and a practitioner of any of its professions at the door.
+
+plan = allowed("21", ASKED_BY["droits.consultation"](nir, birth_date, rank))
+outcome = settled(plan, 200, document)
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import orjson
+
+from asking import CALLER_KEY, ISSUER_KEY, ISSUERS
+from conversation import run
+from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, decide, settle
+from paravent.effects import Charge, Charged, FindKey, ProofSeen, Settle
+from paravent.identity.assertion import Assertor
+from paravent.masking import View
+from paravent.model import Answer, Asked, Connection, Facts, Secret
+from paravent.policy.match import RouteTable
+from paravent.policy.question import Question, read_question
+from paravent.rules import Policy
+from paravent.wiring import compile_views
+from policies import reference_files
+from tokens import NOW_MS, ORIGIN, dpop_headers, mint, prove
+
+PROFESSIONS: Final = {"pharmacien": "21", "medecin": "10", "opticien": "28"}
+"""The policy's word → TRE_G15 code."""
+JSON: Final = (b"content-type", b"application/json")
+
+
+@cache
+def compiled() -> tuple[Policy, Mapping[tuple[str, str, str], View]]:
+    """The policy and its views, by operation, profession code and purpose."""
+    return compile_views(reference_files())
+
+
+@cache
+def rulebook() -> Rulebook:
+    """The reference policy in force, with the usual issuer of the tests."""
+    policy, views = compiled()
+    return Rulebook(
+        policy,
+        RouteTable(policy.operations.values()),
+        views,
+        ISSUERS,
+        ORIGIN,
+        Secret(b"s" * 32),
+        Assertor(Secret(b"a" * 32)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question as a client writes it."""
+
+    method: str
+    path: str
+    body: Mapping[str, object] | None = None
+
+    @property
+    def bytes(self) -> bytes:
+        return b"" if self.body is None else json.dumps(self.body).encode()
+
+
+def consultation(nir: str, birth_date: str, rank: int) -> Ask:
+    body = {"immatriculation": nir, "dateNaissance": birth_date, "rangGemellaire": rank}
+    return Ask("POST", "/v1/droits/consultation", body)
+
+
+def search(nom: str, prenom: str, birth_date: str) -> Ask:
+    body = {"nom": nom, "prenom": prenom, "dateNaissance": birth_date}
+    return Ask("POST", "/v1/beneficiaires/recherche", body)
+
+
+def card(amc: str, member: str) -> Ask:
+    return Ask("GET", f"/v1/cartes/{amc}/{member}/beneficiaires")
+
+
+def account() -> Ask:
+    return Ask("GET", "/v1/compte")
+
+
+def facts(ask: Ask, profession: str = "21", *, now_ms: int = NOW_MS, request_id: str = "0" * 32) -> Facts:
+    """The question with a good token and proof. `profession`: TRE_G15 code."""
+    token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession)
+    headers = dpop_headers(token, prove(CALLER_KEY, token, ask.method, ORIGIN + ask.path, iat=now_ms // 1000))
+    if ask.body is not None:
+        headers = (*headers, JSON)
+    connection = Connection("192.0.2.1", secure=True)
+    return Facts(now_ms, request_id, ask.method.encode(), ask.path.encode(), headers, ask.bytes, connection)
+
+
+GOOD: Final = {FindKey: ISSUER_KEY.public, ProofSeen: False, Charge: Charged(())}
+
+
+def verdict(ask: Ask, profession: str) -> Verdict:
+    """What the reference policy decides, with room in every budget."""
+    return run(decide(facts(ask, profession), rulebook()), GOOD).result
+
+
+def allowed(ask: Ask, profession: str) -> Plan:
+    decided = verdict(ask, profession)
+    assert isinstance(decided, Allow), decided
+    return decided.plan
+
+
+def answer(document: object, status: int = 200) -> Answer:
+    return Answer(status, (JSON,), document if isinstance(document, bytes) else orjson.dumps(document))
+
+
+def settled(plan: Plan, said: Answer) -> Outcome:
+    """What comes of an answer, with room in every budget."""
+    return run(settle(plan, said, NOW_MS), {Settle: Charged(()), Charge: Charged(())}).result
+
+
+def view_of(operation: str, profession: str) -> View:
+    """The view of a profession's default purpose."""
+    policy, views = compiled()
+    return views[operation, profession, policy.default_purpose[profession]]
+
+
+def asked(ask: Ask) -> Asked:
+    """What a question tells that its caller knows, without the token checks."""
+    matched = rulebook().routes.match(ask.method.encode(), ask.path.encode())
+    assert matched is not None
+    types = (b"application/json",) if ask.body is not None else ()
+    question = read_question(matched.operation, matched.parameters, ask.bytes, types)
+    assert isinstance(question, Question), question
+    return question.asked
