@@ -22,7 +22,7 @@ _DEV: Final = """\
 | `./dev test` | every test; arguments go to pytest |
 | `./dev lint` | ruff, mypy and the import rules |
 | `./dev bench` | the proxy beside stock mitmdump and the bare upstream; writes `bench/results/` |
-| `./dev fuzz` | the tests marked `fuzz`; there are none yet, so it ends with an error |
+| `./dev fuzz` | the property tests, fifty times as hard; `PARAVENT_EFFORT=500` for longer |
 | `./dev shell` | a command, or a shell, in the project's environment |
 | `./dev lock` | the pinned requirements anew; needs uv |
 

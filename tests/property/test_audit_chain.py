@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_records import KEY, a_record
+from effort import examples
 from paravent.audit.chain import HEAD_BYTES, Broken, Head, genesis, seal, seal_head, unseal_head
 from paravent.audit.verify import verify_lines
 
-quick = settings(max_examples=150, deadline=None)
+quick = settings(max_examples=examples(150), deadline=None)
 
 
 def chain(count: int) -> tuple[list[bytes], Head]:

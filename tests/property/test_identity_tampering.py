@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asking import CALLER_KEY, ISSUER_KEY, ask, asked_with_dpop, facts
+from effort import examples
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.identity.jws import parse
 from tokens import ABSENT, claims, dpop_headers, mint, prove
@@ -34,7 +35,7 @@ def test_untouched_credentials_are_accepted() -> None:
     assert isinstance(offered(AUTHORIZATION, PROOF), Authenticated)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(0, len(AUTHORIZATION) - 1), st.integers(0, 255))
 def test_any_byte_of_the_token_changed(position: int, byte: int) -> None:
     """One byte of the Authorization header replaced by any other: refused."""
@@ -43,7 +44,7 @@ def test_any_byte_of_the_token_changed(position: int, byte: int) -> None:
     assert isinstance(offered(changed, PROOF), Refusal)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(0, len(PROOF) - 1), st.integers(0, 255))
 def test_any_byte_of_the_proof_changed(position: int, byte: int) -> None:
     """One byte of the DPoP header replaced by any other: refused."""
@@ -52,7 +53,7 @@ def test_any_byte_of_the_proof_changed(position: int, byte: int) -> None:
     assert isinstance(offered(AUTHORIZATION, changed), Refusal)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, len(AUTHORIZATION)), st.integers(0, len(PROOF)))
 def test_credentials_cut_short(token_bytes: int, proof_bytes: int) -> None:
     """Cut anywhere: refused."""
@@ -60,7 +61,7 @@ def test_credentials_cut_short(token_bytes: int, proof_bytes: int) -> None:
     assert isinstance(offered(AUTHORIZATION[:token_bytes], PROOF[:proof_bytes]), Refusal)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_bytes_at_all(authorization: bytes, proof: bytes) -> None:
     """No bytes make it raise."""
@@ -75,7 +76,7 @@ def test_any_required_claim_removed() -> None:
         assert isinstance(ask(asked_with_dpop(**{name: ABSENT})).result, Refusal), name
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.sampled_from([*REQUIRED, "finess", "nbf", "azp"]), JSON)
 def test_any_claim_of_another_type(name: str, value: Any) -> None:
     """A claim with a value of another JSON type is refused; the issuer's signature does not help it."""
@@ -85,7 +86,7 @@ def test_any_claim_of_another_type(name: str, value: Any) -> None:
     assert isinstance(ask(asked_with_dpop(**{name: value})).result, Refusal)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet="abc.ABC-_=+/ é", max_size=30))
 def test_only_three_parts_parse(text: str) -> None:
     """What parses has exactly three parts of the base64url alphabet."""

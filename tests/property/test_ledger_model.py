@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from clock import FrozenClock
+from effort import examples
 from ledgers import PATIENT_MS, budget, person
 from paravent.effects import Budget, BudgetKind, Charge, Charged, ProofSeen, Scope, Settle
 from paravent.stores.memory import MemoryLedger
@@ -163,6 +164,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(40), stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestSqliteLedgerAgainstTheModel = LedgerMachine.TestCase

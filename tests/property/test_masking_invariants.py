@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jiter import LosslessFloat
 
+from effort import examples
 from masking_views import NO_PERSONS, NOBODY, shape, view
 from paravent.masking import REGISTRY, Reduced, View, check_view, compile_view
 from paravent.masking.json import Scalar
@@ -109,7 +110,7 @@ def applied(compiled: View, body: bytes, asked: Asked = NOBODY) -> bytes:
 
 
 @given(DOCUMENTS, views())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_exactly_what_the_view_names_leaves(document: dict[str, Json], drawn: tuple[View, list[Path]]) -> None:
     """The output, read by the standard library, is the naive projection of the input, read by the standard library."""
     compiled, paths = drawn
@@ -118,7 +119,7 @@ def test_exactly_what_the_view_names_leaves(document: dict[str, Json], drawn: tu
 
 
 @given(DOCUMENTS, views(), st.integers(0, 150))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_unlisted_value_leaves_however_deep_it_is_wrapped(
     document: dict[str, Json], drawn: tuple[View, list[Path]], depth: int
 ) -> None:
@@ -143,7 +144,7 @@ def test_no_unlisted_value_leaves_however_deep_it_is_wrapped(
 
 
 @given(DOCUMENTS, views(conditions=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_filtering_twice_is_filtering_once(document: dict[str, Json], drawn: tuple[View, list[Path]]) -> None:
     """What may leave may leave again, byte for byte."""
     once = applied(drawn[0], json.dumps(document).encode())
@@ -151,7 +152,7 @@ def test_filtering_twice_is_filtering_once(document: dict[str, Json], drawn: tup
 
 
 @given(DOCUMENTS, views())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_released_values_are_counted(document: dict[str, Json], drawn: tuple[View, list[Path]]) -> None:
     """Every value that leaves is counted under the line that let it; null containers are nobody's."""
     compiled, paths = drawn
@@ -171,7 +172,7 @@ HOSTILE: Final = st.one_of(
 
 
 @given(HOSTILE, views())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_no_bytes_make_it_raise(body: bytes, drawn: tuple[View, list[Path]]) -> None:
     """Whatever an upstream sends, the outcome is a value."""
     assert isinstance(drawn[0].apply(body, NOBODY), Reduced | Reason)
@@ -188,7 +189,7 @@ VALUES: Final = st.one_of(
     st.sampled_from([("keep", None), ("redact", None), ("year", None), ("initial", None), ("mask", 1), ("mask", 4)]),
     VALUES,
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_every_operator_is_its_own_fixed_point(operator: tuple[str, int | None], value: Scalar) -> None:
     """Applying it to its own result changes nothing."""
     release = REGISTRY[operator[0]].bind(operator[1], None)
@@ -198,7 +199,7 @@ def test_every_operator_is_its_own_fixed_point(operator: tuple[str, int | None],
 
 
 @given(VALUES, st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_mask_shows_less_than_half_and_never_how_long(value: Scalar, shown: int) -> None:
     """Same width for all; what is visible is at most the end, and shorter than what is hidden."""
     left = REGISTRY["mask"].bind(shown, None)(value, NOBODY)
@@ -224,7 +225,7 @@ FAMILY: Final = view(
 
 
 @given(PEOPLE, PEOPLE, PEOPLE)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_nobody_leaves_but_the_person_asked_about(
     family: list[tuple[str | None, str | None, int | str | None]],
     first: list[tuple[str | None, str | None, int | str | None]],

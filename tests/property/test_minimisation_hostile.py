@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jiter import LosslessFloat
 
+from effort import examples
 from masking_views import NOBODY, view
 from paravent.masking import Reduced
 from paravent.masking.json import Undecodable, decode
@@ -203,7 +204,7 @@ def strictly(body: bytes) -> Any:
 
 
 @given(broken() | st.lists(TOKENS, max_size=12).map(b"".join))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_what_we_take_for_a_document_every_reader_does(body: bytes) -> None:
     """Nothing is a document to us and something else, or another one, to the standard library."""
     tree = decode(body, limit_bytes=10_000)
@@ -221,7 +222,7 @@ VALUES: Final = NUMBERS | st.text(max_size=8).map(json.dumps) | st.sampled_from(
 
 
 @given(VALUES, st.lists(VALUES, max_size=3), VALUES, st.lists(VALUES, max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_every_reader_reads_the_same_in_what_leaves(one: str, many: list[str], inner: str, more: list[str]) -> None:
     """Numbers of any length, texts of any characters: written so that no reader rounds, overflows or refuses."""
     elements = ",".join(f'{{"a":{value},"b":{inner}}}' for value in more)

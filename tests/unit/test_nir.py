@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum.fr import nir as reference
 
+from effort import examples
 from paravent.model import Secret
 from paravent.nir import (
     contains_identifier,
@@ -80,7 +81,7 @@ def test_the_key_agrees_with_published_test_numbers(written: str) -> None:
 
 
 @given(NIR13)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_the_key_agrees_with_an_independent_implementation(nir13: str) -> None:
     """python-stdnum accepts every number with our key."""
     assert reference.is_valid(nir13 + nir_key(nir13))
@@ -302,7 +303,7 @@ def test_the_scanner_leaves_other_numbers_alone(text: str) -> None:
 
 
 @given(NIR13, st.sampled_from(["", " ", "\u00a0", ".", "-", " - ", "\u2009", "\u200b"]), st.booleans())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_scanner_sees_every_plausible_number_in_every_dress(nir13: str, separator: str, keyed: bool) -> None:
     """Whoever it is, however it is spaced, with or without key, inside a sentence."""
     cuts = [0, 1, 3, 5, 7, 10, 13]

@@ -4,12 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from paravent.reasons import Reason
 from paravent_mitmproxy.listener.head import Head, read_head
 from paravent_mitmproxy.listener.limits import Limits
 
 LIMITS = Limits()
-GOOD = b"POST /v1/droits/consultation HTTP/1.1\r\nHost: droits.example\r\nContent-Length: 12\r\nAuthorization: DPoP a.b.c\r\n\r\n"
+GOOD = (
+    b"POST /v1/droits/consultation HTTP/1.1\r\nHost: droits.example\r\nContent-Length: 12\r\n"
+    b"Authorization: DPoP a.b.c\r\n\r\n"
+)
 
 
 def with_line(line: bytes) -> bytes:
@@ -117,7 +121,7 @@ def test_a_length_over_the_limit_is_refused_before_the_body_is_read() -> None:
     assert read_head(data, LIMITS) is Reason.REQUEST_TOO_LARGE
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(position=st.integers(0, len(GOOD) - 1), byte=st.integers(0, 255))
 def test_a_changed_byte_never_adds_a_header_or_changes_the_framing_unseen(position: int, byte: int) -> None:
     """Any single changed byte gives a refusal or a head whose lines are exactly the lines that were sent."""

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from paravent.policy.match import MAX_TARGET_BYTES, RouteTable
 from policies import compiled
 
@@ -93,7 +94,7 @@ UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 NEAR = st.sampled_from([b"/v1/droits", CARD, b"/v1/cartes/", b"%2f", b"..", b"//", b"?", b"0", b"/"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @example(b"POST", b"/v1/droits")
 @given(st.sampled_from([b"GET", b"POST"]), st.lists(NEAR | st.binary(max_size=3), max_size=5).map(b"".join))
 def test_no_accepted_target_has_a_byte_outside_the_alphabet(method: bytes, target: bytes) -> None:
@@ -104,7 +105,7 @@ def test_no_accepted_target_has_a_byte_outside_the_alphabet(method: bytes, targe
         assert not {b".", b".."} & set(target.split(b"/"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(min_size=1, max_size=2), st.integers(0, len(CARD)))
 def test_one_foreign_byte_anywhere_spoils_a_good_target(extra: bytes, position: int) -> None:
     """Inserting bytes into a good target gives another good target of the same alphabet, or none."""
@@ -113,7 +114,7 @@ def test_one_foreign_byte_anywhere_spoils_a_good_target(extra: bytes, position: 
         assert ROUTES.match(b"GET", target) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.from_regex(r"[0-9]{8,10}", fullmatch=True), st.from_regex(r"[A-Za-z0-9]{1,30}", fullmatch=True))
 def test_every_value_of_its_type_is_matched(amc: str, adherent: str) -> None:
     """No honest card number is refused by its form."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from paravent.policy.fields import accepts
 from paravent.policy.match import RouteTable
 from paravent.policy.question import MAX_BODY_BYTES, Question, read_question
@@ -202,7 +203,7 @@ def test_every_field_type_has_a_row() -> None:
     assert {type_ for type_, _, _ in FIELDS} == set(FieldType)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @example({**GOOD, "domaine": "MED"})
 @given(
     st.dictionaries(

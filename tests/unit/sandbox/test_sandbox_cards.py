@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from paravent.sandbox.cards import AMCS, AME, C2S, COVERED
 from paravent.sandbox.families import BLOCK_FAMILIES
 from paravent.sandbox.population import Population
@@ -11,7 +12,7 @@ PEOPLE = Population()
 
 
 @given(st.integers(0, PEOPLE.families - 1))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_every_card_is_found_by_its_numbers(family: int) -> None:
     """AMC number and member number lead back to the card; no other AMC has it for this family."""
     for card in PEOPLE.cards_of(family):

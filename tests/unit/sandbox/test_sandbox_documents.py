@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
+from effort import examples
 from paravent.sandbox import openapi
 from paravent.sandbox.documents_json import Desk
 from paravent.sandbox.operations import EXPORT_ROWS, Operations
@@ -87,14 +88,14 @@ def carded(start: int = 0) -> tuple[Person, Family]:
 
 
 @given(people)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_consultation_keeps_to_the_openapi_file(person: Person) -> None:
     """Whoever is asked about, the answer validates and holds no member that the file does not name."""
     validator("/v1/droits/consultation", "post", "200").validate(consult(person))
 
 
 @given(people)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_consultation_says_everything_about_everyone(person: Person) -> None:
     """The person asked about, the rest of the family, and on each contract the whole family again."""
     family = PEOPLE.family_of(person)
@@ -284,7 +285,7 @@ def test_an_export_is_a_thousand_people() -> None:
 
 
 @given(people)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_soap_says_what_json_says(person: Person) -> None:
     """Same persons in the same order, same numbers, same comments."""
     document = consult(person)
@@ -334,7 +335,7 @@ def test_soap_follows_no_entity() -> None:
 
 
 @given(people)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_the_page_says_it_twice(person: Person) -> None:
     """The script block is the JSON answer; the table has a row for everyone in it."""
     form = f"immatriculation={person.nir}&dateNaissance={person.birth_date}&rangGemellaire={person.birth_rank}"
@@ -381,7 +382,7 @@ def fhir_request(person: Person, born: str | None, identifier_only: bool = False
 
 
 @given(people)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_fhir_says_what_json_says(person: Person) -> None:
     """One response, one Patient for everyone in the family, one Coverage for each on each card."""
     date = person.birth_date

@@ -7,6 +7,7 @@ from stdnum import iban as stdnum_iban
 from stdnum import luhn as stdnum_luhn
 from stdnum.fr import siret as stdnum_siret
 
+from effort import examples
 from paravent.sandbox.identifiers import DRESSES, dressed, iban, luhn_digit, luhn_valid, nir_key
 from paravent.sandbox.practitioners import MAX_SERIAL, PROFESSIONS, account_of, practitioner
 
@@ -34,7 +35,7 @@ def test_a_dressed_number_is_the_same_characters(dress: tuple[str, str, str | No
 
 
 @given(st.text("0123456789", min_size=1, max_size=15))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_luhn_agrees_with_stdnum(digits: str) -> None:
     """Our check digit is python-stdnum's, and only that one is valid."""
     digit = luhn_digit(digits)
@@ -43,7 +44,7 @@ def test_luhn_agrees_with_stdnum(digits: str) -> None:
 
 
 @given(st.integers(0, MAX_SERIAL), st.sampled_from(sorted(PROFESSIONS)))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_practitioners_have_valid_numbers(k: int, profession: str) -> None:
     """RPPS, SIRET and IBAN of any invented practitioner pass their checks, and the RPPS leads back to them."""
     one = practitioner(k, profession)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from paravent.sandbox.permutation import Permutation, key_of, noise
 
 
@@ -17,7 +18,7 @@ def test_every_value_is_hit_once(size: int) -> None:
 
 
 @given(st.integers(1, 10**12), st.integers(0, 2**64 - 1), st.data())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_invert_undoes_apply(size: int, key: int, data: st.DataObject) -> None:
     """For any size and key, there and back is where we were, in either order."""
     permutation = Permutation(size, key)

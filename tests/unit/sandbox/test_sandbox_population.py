@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum.fr import nir as stdnum_nir
 
+from effort import examples
 from paravent.sandbox.births import ProvisionalRegister
 from paravent.sandbox.families import BLOCK_FAMILIES, FAMILIES
 from paravent.sandbox.population import FULL_SIZE, Person, Population
@@ -26,7 +27,7 @@ def small() -> tuple[Population, list[Person]]:
 
 
 @given(indexes)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_anyone_is_found_by_number_date_and_rank(index: int) -> None:
     """Number, birth date and birth rank of any person lead back to that person and nobody else."""
     person = FULL.person(index)
@@ -34,7 +35,7 @@ def test_anyone_is_found_by_number_date_and_rank(index: int) -> None:
 
 
 @given(indexes)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_numbers_are_well_formed_and_nobodys(index: int) -> None:
     """Every number fits the API's pattern, has the key python-stdnum computes, and names no real commune."""
     person = FULL.person(index)
@@ -45,7 +46,7 @@ def test_numbers_are_well_formed_and_nobodys(index: int) -> None:
 
 
 @given(indexes)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_civil_number_says_sex_year_and_month(index: int) -> None:
     """The holder of a number that is not provisional was born in the year and month it says, of the sex it says."""
     person = FULL.person(index)
@@ -237,7 +238,7 @@ def test_search_finds_exactly_who_matches(with_first_name: bool, with_date: bool
 
 
 @given(indexes)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_search_at_full_size_finds_the_person(index: int) -> None:
     """Name, first name and birth date of any of thirty-three million find that person."""
     person = FULL.person(index)
