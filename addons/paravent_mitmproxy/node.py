@@ -54,6 +54,8 @@ class Node:
         self.port = int(listening.getsockname()[1])
         """Where it really listens, also when port 0 was asked for."""
         self._stopping = asyncio.Event()
+        self.failed = False
+        """mitmproxy could not start our listener."""
         mode = f"paravent@{settings.listen.address.host}:{self.port}"
         self.master = Master(frozen_options(mode))
         origin = _origin(settings)
@@ -71,7 +73,10 @@ class Node:
         self._assert_chain()
 
     async def run(self) -> None:
-        """Until `stop` has drained it. Whatever ends it, the listeners are closed afterwards."""
+        """Until `stop` has drained it. Whatever ends it, the listeners are closed afterwards.
+
+        Raises RuntimeError when it never listened.
+        """
         loop = asyncio.get_running_loop()
         self.management.start()
         background = [loop.create_task(self.runtime.watch_policy()), loop.create_task(self._drain())]
@@ -82,6 +87,8 @@ class Node:
                 task.cancel()
             self._upstream.close()
             self.management.close()
+        if self.failed:
+            raise RuntimeError("the listener could not be started")
 
     def stop(self) -> None:
         """Drain and end. The second call ends at once."""
@@ -141,6 +148,7 @@ class Herald:
         """Called once."""
         if not ctx.master.addons.get("proxyserver").listen_addrs():
             log.error("listener_failed")
+            self._node.failed = True
             ctx.master.shutdown()
             return
         self._node.runtime.listening = True

@@ -36,6 +36,10 @@ from paravent.telemetry.metrics import Metrics
 POLICY_POLL_S: Final = 1.0
 """A content hash a second notices edits, atomic renames, ConfigMap symlink swaps and network folders alike."""
 
+STATE_DEADLINE_MS: Final = 1000
+"""For one operation of the state store. On a machine whose cores are all taken a quarter of a second is reached by
+waiting alone, and the 503 that follows stops a pharmacist; the guard's own deadline is five seconds."""
+
 log = logging.getLogger(logs.OURS)
 
 
@@ -105,7 +109,7 @@ class Runtime:
         except OSError as failure:
             problems.append(Problem(file, 0, 0, f"audit.path cannot be written ({type(failure).__name__})"))
         try:
-            ledger = SqliteLedger.open(settings.state.path)
+            ledger = SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
         except StateFileError as refusal:
             problems.append(Problem(file, 0, 0, f"state.url: {refusal}"))
         if problems or audit is None or ledger is None:

@@ -206,10 +206,15 @@ class TestEnds:
             assert record["asked"] is not None
 
     async def test_a_refused_client_that_goes_on_sending_can_read_why(self, node: RunningNode) -> None:
-        """Closing over unread bytes would reset the connection and take the answer with it."""
+        """Closing over unread bytes would reset the connection, and on many systems take the answer with it."""
         reader, writer = await node.open()
-        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n" + b"x" * 4_000_000)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n" + b"x" * 1_000_000)
         assert parse(await asyncio.wait_for(read_answer(reader), 5))[0] == 413
+        for _ in range(5):
+            writer.write(b"x" * 200_000)
+            await asyncio.wait_for(writer.drain(), 5)
+            await asyncio.sleep(0.02)
+        assert reader.exception() is None
         writer.transport.abort()
 
     async def test_a_refused_client_is_not_heard_out_for_ever(self, tmp_path: Path, upstream: RawUpstream) -> None:
@@ -364,27 +369,6 @@ class TestRoom:
             assert len(await inside(node)) == 4
             for _, writer in held:
                 writer.close()
-
-    async def test_a_full_house_of_files_opens_again(self, node: RunningNode, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No descriptor left: the gate waits a breath and goes on, it does not spin or die."""
-        from paravent_mitmproxy.listener import gate
-
-        failures = iter([OSError(24, "too many"), ConnectionAbortedError(), RuntimeError()])
-        real = gate.Gate._admit
-
-        def admit(self: gate.Gate, sock: socket.socket, peer: tuple[str, int]) -> None:
-            failure = next(failures, None)
-            if failure is not None:
-                sock.close()
-                raise failure
-            real(self, sock, peer)
-
-        monkeypatch.setattr(gate.Gate, "_admit", admit)
-        for _ in range(3):
-            reader, writer = await node.open()
-            assert await whole(reader) == b""
-            writer.close()
-        assert (await node.ask())[0] == 200
 
     async def test_plaintext_from_a_stranger_is_closed(self, tmp_path: Path, upstream: RawUpstream) -> None:
         """Without TLS only the named front proxy is heard."""

@@ -4,6 +4,8 @@ Threat notes: sections 0.7, 0.8, 2, 7 (R12) and 8.11.
 """
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,6 +44,25 @@ async def refused(node: RunningNode, data: bytes, context: ssl.SSLContext) -> by
         return await node.send(data, tls=context)
     except (ssl.SSLError, ConnectionError):
         return b""
+
+
+class _Failing:
+    """A listening socket of which the first accepts fail."""
+
+    def __init__(self, sock: socket.socket, failures: list[OSError]) -> None:
+        self._sock = sock
+        self.failures = failures
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self._sock.accept()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
 
 
 class TestThePort:
@@ -100,6 +121,18 @@ class TestThePort:
             assert (await node.send(node.request(), tls=node.sandbox.tls())).startswith(b"HTTP/1.1 200")
             for _, writer in [*silent, (reader, late)]:
                 writer.close()
+
+    async def test_no_descriptor_left_is_no_reason_to_stop(
+        self, node: RunningNode, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An accept that fails is tried again after a breath; the gate neither spins nor dies of it."""
+        gate = node.node._proxyserver.servers[node.node.master.options.mode[0]]._servers[0]  # type: ignore[attr-defined]
+        failing = _Failing(gate._sock, [OSError(24, "too many"), ConnectionAbortedError(), OSError(23, "too many")])
+        monkeypatch.setattr(gate, "_sock", failing)
+        assert (await node.send(node.request(), tls=node.sandbox.tls())).startswith(b"HTTP/1.1 200")
+        assert failing.failures == []
+        assert node.metric("paravent_connections_refused_total", cause="full") == 2
+        monkeypatch.undo()
 
     async def test_an_end_in_the_middle_of_tls_is_an_end(self, node: RunningNode) -> None:
         """A client that ends its TLS half is gone: the connection closes without a word in the log."""
@@ -201,6 +234,39 @@ class TestClientCertificates:
         answer = await asyncio.wait_for(read_answer(reader), 5)
         assert b"Connection: close\r\n" in answer
         writer.transport.abort()
+
+    async def test_a_resumed_session_does_not_bring_an_expired_certificate_back(
+        self, node: RunningNode, upstream: RawUpstream
+    ) -> None:
+        """TLS 1.2 sessions outlive what was checked when they began: the date is looked at again."""
+        pair = node.sandbox.authority.issue("brief", use=CLIENT, until=2.5 / 3600)
+        context = shown(node, pair)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+        def talk(data: bytes, session: ssl.SSLSession | None) -> tuple[bytes, ssl.SSLSession | None, bool | None]:
+            """On a blocking socket: asyncio's clients cannot resume."""
+            with socket.create_connection(("127.0.0.1", node.port), timeout=5) as raw:
+                wire = context.wrap_socket(raw, server_hostname="localhost", session=session)
+                wire.sendall(data)
+                answer = wire.recv(65536)
+                kept, resumed = wire.session, wire.session_reused
+                with contextlib.suppress(ssl.SSLError, OSError):
+                    wire.unwrap().close()  # in order, or OpenSSL forgets the session
+                return answer, kept, resumed
+
+        bound = node.request(x5t=pair.x5t, extra=b"Connection: close\r\n")
+        _, session, _ = await asyncio.to_thread(talk, bound, None)
+        again = node.request(x5t=pair.x5t, extra=b"Connection: close\r\n")
+        _, session, resumed = await asyncio.to_thread(talk, again, session)
+        assert resumed
+        asked = len(upstream.requests)
+        await asyncio.sleep(2.6)
+        late = node.request(x5t=pair.x5t, extra=b"Connection: close\r\n")
+        answer, _, resumed = await asyncio.to_thread(talk, late, session)
+        node.received += answer
+        assert resumed
+        assert parse(answer)[0] == 401
+        assert len(upstream.requests) == asked
 
 
 class TestContexts:

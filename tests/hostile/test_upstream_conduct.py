@@ -156,8 +156,8 @@ class TestDesynchronisation:
             async def one_exchange(said: bytes) -> socket.socket:
                 """Ask, and answer it on a fresh connection."""
                 asking = asyncio.create_task(upstream.ask(ASK))
-                wire, _ = await loop.sock_accept(listening)
-                await loop.sock_recv(wire, 65536)
+                wire, _ = await asyncio.wait_for(loop.sock_accept(listening), 5)
+                await asyncio.wait_for(loop.sock_recv(wire, 65536), 5)
                 await loop.sock_sendall(wire, http_answer(said))
                 answer = await asking
                 assert isinstance(answer, Answer)

@@ -32,11 +32,11 @@ async def raw_upstream(
     `close`: end the connection after each answer.
     """
     seen = RawUpstream()
-    writers: list[asyncio.StreamWriter] = []
+    writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.connections += 1
-        writers.append(writer)
+        writers.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -60,6 +60,7 @@ async def raw_upstream(
             pass
         finally:
             writer.close()
+            writers.discard(writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
@@ -67,7 +68,7 @@ async def raw_upstream(
         yield seen
     finally:
         server.close()
-        for writer in writers:
+        for writer in list(writers):
             writer.transport.abort()
 
 

@@ -13,7 +13,8 @@ import hashlib
 import ssl
 import time
 from collections.abc import Coroutine
-from typing import cast, override
+from ipaddress import IPv4Address
+from typing import Final, cast, override
 
 from mitmproxy import connection, http
 from mitmproxy.connection import ConnectionState
@@ -23,16 +24,19 @@ from paravent.reasons import Reason
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.facts import new_request_id
 from paravent_mitmproxy.listener.head import END, Head, read_head
-from paravent_mitmproxy.listener.house import House, IpAddress
+from paravent_mitmproxy.listener.house import House, IpAddress, plain_address
 from paravent_mitmproxy.seal import wire_of
+
+NOBODY: Final = IPv4Address(0)
+"""The address of a connection that ended before we could ask for it."""
 
 
 class ClientConnection(asyncio.Protocol):
     """Reads requests, one at a time, and writes their answers."""
 
-    def __init__(self, house: House, address: IpAddress, port: int) -> None:
-        self.address = address
-        self._port = port
+    def __init__(self, house: House) -> None:
+        self.address: IpAddress = NOBODY
+        self._port = 0
         self._house = house
         self._limits = house.limits
         self._transport: asyncio.Transport | None = None
@@ -52,6 +56,16 @@ class ClientConnection(asyncio.Protocol):
     def gone(self) -> bool:
         return self._transport is None or self._parting or self._transport.is_closing()
 
+    def knock(self, peer: tuple[str, int]) -> bool:
+        """May it come in? If so it is counted, until `House.leave`. `peer`: host and port, and what else there is."""
+        self.address, self._port = plain_address(peer[0]), peer[1]
+        cause = self._house.refusal(self.address)
+        if cause is not None:
+            self._house.metrics.connection_refused(cause)
+            return False
+        self._house.enter(self)
+        return True
+
     def close_if_idle(self) -> None:
         """While draining: whoever is neither being answered nor in the middle of asking is asked to go."""
         if self._task is None and not self._buffer and self._head is None and not self.gone():
@@ -67,12 +81,11 @@ class ClientConnection(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._house.draining:
-            self._house.metrics.connection_refused("draining")
-            self._transport.abort()
-            return
         try:
-            self._register(self._transport)
+            if self._may_stay(self._transport):
+                self._register(self._transport)
+            else:
+                self._transport.abort()
         except Exception:
             self._house.metrics.hook_raised("listener")
             self._transport.abort()
@@ -272,6 +285,14 @@ class ClientConnection(asyncio.Protocol):
             self._timer = None
 
     # ---- who
+
+    def _may_stay(self, transport: asyncio.Transport) -> bool:
+        if self not in self._house.connections:
+            return self.knock(transport.get_extra_info("peername") or (str(NOBODY), 0))
+        if self._house.draining:  # since it came in to shake hands
+            self._house.metrics.connection_refused("draining")
+            return False
+        return True
 
     def _register(self, transport: asyncio.Transport) -> None:
         now_s = time.time()

@@ -1,17 +1,21 @@
 """The listener as mitmproxy knows servers: a proxy mode and its server instance, registered by subclassing."""
 
+import asyncio
 import socket
 from dataclasses import dataclass
-from typing import ClassVar, Literal, override
+from typing import ClassVar, Final, Literal, override
 
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode
 
+from paravent_mitmproxy.listener.client import ClientConnection
 from paravent_mitmproxy.listener.gate import Gate
 from paravent_mitmproxy.listener.house import House
 from paravent_mitmproxy.listener.tls import ServerTls
+
+BACKLOG: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,13 @@ class ParaventInstance(AsyncioServerInstance[ParaventMode]):
         raise NotImplementedError("no connection of this listener reaches mitmproxy's layers")
 
     @override
-    async def listen(self, host: str, port: int) -> list[Gate]:  # type: ignore[override]
+    async def listen(self, host: str, port: int) -> list[Gate | asyncio.Server]:  # type: ignore[override]
         doorway = ParaventInstance.doorway
         if doorway is None:
             raise RuntimeError("the listener was started before its doorway was set")
-        return [Gate(doorway.sock, doorway.house, doorway.tls)]
+        house, sock = doorway.house, doorway.sock
+        if doorway.tls is not None:
+            sock.listen(BACKLOG)
+            return [Gate(sock, house, doorway.tls)]
+        loop = asyncio.get_running_loop()
+        return [await loop.create_server(lambda: ClientConnection(house), sock=sock, backlog=BACKLOG)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from paravent.cli.problems import give_up
+from paravent.cli.problems import give_up, remark
 
 
 @click.command()
@@ -20,7 +20,9 @@ def check(config: Path, as_json: bool) -> None:
     from paravent.wiring import load_rulebook
 
     try:
-        rules = load_rulebook(load_settings(config, os.environ))
+        settings = load_settings(config, os.environ)
+        remark(settings.notes)
+        rules = load_rulebook(settings)
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_json)
     policy = rules.policy

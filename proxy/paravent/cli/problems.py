@@ -26,3 +26,9 @@ def give_up(problems: Sequence[Problem], as_json: bool = False) -> NoReturn:
     """Show them and end with exit code 2."""
     show(problems, as_json)
     raise SystemExit(EXIT_WRONG_INPUT)
+
+
+def remark(notes: Sequence[Problem]) -> None:
+    """What is worth knowing and stops nothing, on standard error."""
+    for each in notes:
+        click.echo(f"note: {each}", err=True)

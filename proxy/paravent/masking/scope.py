@@ -18,13 +18,11 @@ from typing import Final, NamedTuple
 
 from paravent.masking.json import Tree, same_tree
 from paravent.masking.person import Members, PersonIdentity, birth_date, birth_rank, written_nir
+from paravent.masking.places import Found, PersonsAt, find_persons, persons_at
 from paravent.model import Asked
 from paravent.nir import same_text
 from paravent.reasons import Reason
 from paravent.rules import Path, PersonFields, ResponseShape
-
-MAX_PERSON_OBJECTS: Final = 1000
-"""In one answer. A page of the reference API's search has 50; ten relatives on five contracts are 60."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +41,13 @@ class Scoped:
 UNSCOPED: Final = Scoped((), frozenset())
 
 
-class _Found(NamedTuple):
-    """One person object of an answer."""
-
-    members: Members
-    siblings: int
-    """`id` of the list it stands in, or its own."""
-    enclosing: Members | None
-    """The element of an outer list that lists it among its persons."""
-    alone: bool
-    """Its path has no list at all: the answer is about this person."""
-    shown: bool
-    """The view releases something below its path."""
-
-
 class _Judged(NamedTuple):
     """One person object, compared with who is asked about."""
 
-    person: _Found
+    person: Found
     fits: bool | None
     """Whether birth date and birth rank are those asked about; None when the object does not say."""
     nir: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PersonsAt:
-    """One persons path, made ready. Conditions are ignored: scoping too many persons is safe."""
-
-    outer: tuple[tuple[str, bool], ...]
-    """Names on the way, and whether a list is there."""
-    name: str
-    array: bool
-    alone: bool
-    """No list on the way: the answer is about the person here."""
-    shown: bool
-    """The view releases something of the persons here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +64,7 @@ class Scope:
         """Which persons of one answer stay, or why none of it leaves."""
         if self.fields is None:
             return UNSCOPED
-        found = _find(root, self.places)
+        found = find_persons(root, self.places)
         if found is None:
             return Reason.ANSWER_SHAPE
         if self.everyone:
@@ -109,23 +79,11 @@ def compile_scope(shape: ResponseShape, listed: Iterable[Path]) -> Scope:
     """
     everyone = shape.scope == "listed"
     shown = tuple(listed)
-    places = tuple(
-        PersonsAt(
-            outer=tuple((step.name, step.array) for step in path[:-1]),
-            name=path[-1].name,
-            array=path[-1].array,
-            alone=not any(step.array for step in path),
-            shown=path in shown,
-        )
-        for path in (shown if everyone else shape.persons)
-    )
+    places = tuple(persons_at(path, shown=path in shown) for path in (shown if everyone else shape.persons))
     return Scope(shape.identified_by, places, everyone, shape.max_persons)
 
 
-# ---- judging
-
-
-def _only_asked(found: list[_Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
+def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
     if not found:
         return UNSCOPED
     judged = [_judge(person, fields, asked) for person in found]
@@ -145,7 +103,7 @@ def _only_asked(found: list[_Found], fields: PersonFields, asked: Asked) -> Scop
     return Scoped((identity,), kept_ids, _foreign(judged, chosen, asked) - kept_ids, nirs)
 
 
-def _judge(person: _Found, fields: PersonFields, asked: Asked) -> _Judged:
+def _judge(person: Found, fields: PersonFields, asked: Asked) -> _Judged:
     get = person.members.get
     date, rank = birth_date(get(fields.birth_date)), birth_rank(get(fields.birth_rank))
     fits = None if date is None or rank is None else date == asked.birth_date and rank == asked.birth_rank
@@ -207,7 +165,7 @@ def _foreign(judged: list[_Judged], chosen: _Nirs, asked: Asked) -> frozenset[in
     return frozenset([element for element, perhaps in owners.items() if not perhaps])
 
 
-def _twice_in_one_list(kept: list[_Found]) -> bool:
+def _twice_in_one_list(kept: list[Found]) -> bool:
     """Two entries of one list with one identity and different contents: two people, and we cannot tell which.
 
     Only of lists from which something leaves: an insurer may list one person twice, once for each of two periods.
@@ -217,7 +175,7 @@ def _twice_in_one_list(kept: list[_Found]) -> bool:
     return not all([same_tree(seen.setdefault(person.siblings, person.members), person.members) for person in shown])
 
 
-def _everyone(found: list[_Found], fields: PersonFields, asked: Asked, max_persons: int) -> Scoped | Reason:
+def _everyone(found: list[Found], fields: PersonFields, asked: Asked, max_persons: int) -> Scoped | Reason:
     persons: dict[PersonIdentity, Members] = {}
     kept: set[int] = set()
     for person in found:
@@ -262,44 +220,3 @@ def _contradicts(one: Members, other: Members) -> bool:
 
 def _agrees(value: Tree, other: Tree) -> bool:
     return other is None or same_tree(value, other)
-
-
-# ---- finding
-
-
-def _find(root: Members, places: Iterable[PersonsAt]) -> list[_Found] | None:
-    """Every person object; None when something else stands where the one person of an answer belongs, or when they are
-    more than any answer has."""
-    found: list[_Found] = []
-    for place in places:
-        for holder, enclosing in _holders(root, place.outer) if place.outer else ((root, None),):
-            value = holder.get(place.name)
-            if not place.array:
-                if isinstance(value, dict):
-                    found.append(_Found(value, id(value), None, place.alone, place.shown))
-                elif place.alone and value is not None:
-                    return None
-            elif isinstance(value, list):
-                if len(found) + len(value) > MAX_PERSON_OBJECTS:
-                    return None
-                found += [
-                    _Found(each, id(value), enclosing, alone=False, shown=place.shown)
-                    for each in value
-                    if isinstance(each, dict)
-                ]
-    return found if len(found) <= MAX_PERSON_OBJECTS else None
-
-
-def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[tuple[Members, Members | None]]:
-    """The objects at the end of a way, each with the list element nearest above it, itself included."""
-    level: list[tuple[Members, Members | None]] = [(root, None)]
-    for name, array in outer:
-        below: list[tuple[Members, Members | None]] = []
-        for holder, enclosing in level:
-            value = holder.get(name)
-            if array and isinstance(value, list):
-                below += [(element, element) for element in value if isinstance(element, dict)]
-            elif not array and isinstance(value, dict):
-                below.append((value, enclosing))
-        level = below
-    return level

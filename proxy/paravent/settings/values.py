@@ -49,13 +49,21 @@ def _is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+_WIDEST: Final = {4: 8, 6: 7}
+"""IP version → bits. 10.0.0.0/8 and fc00::/7 are the widest networks that are anybody's own (RFC 1918, RFC 4193)."""
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+"""RFC 4291 section 2.5.5.2: IPv4 as a socket for both versions sees it. The listener compares such peers as IPv4."""
+
+
 def network(text: str) -> Network:
-    """`10.0.0.7/32`, `10.0.0.7`, `fd00::/64`; not the whole world."""
+    """`10.0.0.7/32`, `10.0.0.7`, `fd00::/64`; not the whole world, nor half of it."""
     try:
         parsed = ipaddress.ip_network(text)
     except ValueError:
         raise ValueError("is not a network, as in 10.1.2.0/24 or 127.0.0.1/32") from None
-    if parsed.prefixlen == 0:
+    if isinstance(parsed, ipaddress.IPv6Network) and parsed.subnet_of(_MAPPED):
+        raise ValueError("is IPv4 in IPv6's spelling: write it as in 10.1.2.0/24")
+    if parsed.prefixlen < _WIDEST[parsed.version]:
         raise ValueError("names everybody; it must name the front proxy alone")
     return parsed
 

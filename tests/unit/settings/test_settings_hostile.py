@@ -98,6 +98,17 @@ def test_a_value_that_is_no_value(deployment: Deployment, change: tuple[str, str
     assert problem.startswith(f"{P}:")
 
 
+def test_half_of_the_world_is_no_front_proxy(deployment: Deployment) -> None:
+    """Plaintext from the whole internet cannot be allowed in two halves; IPv4 is not written as IPv6."""
+    tls = 'certificate = "server.pem"\nkey = "server.key"'
+    wide = ["0.0.0.0/1", "128.0.0.0/1", "64.0.0.0/7", "8000::/1", "::ffff:0:0/96", "::ffff:10.0.0.7"]
+    fine = ["10.0.0.0/8", "fc00::/7", "127.0.0.1", "::1"]
+    deployment.change((tls, f"plaintext_from = {json.dumps(wide)}"))
+    assert len(deployment.problems()) == len(wide)
+    deployment.change((json.dumps(wide), json.dumps(fine)))
+    assert len(deployment.load().listen.plaintext_from) == len(fine)
+
+
 def test_a_pipe_is_not_waited_for(deployment: Deployment) -> None:
     """A file that nobody will ever write to is told, not waited for."""
     os.mkfifo(deployment.folder / "pipe")

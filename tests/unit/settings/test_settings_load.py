@@ -117,6 +117,12 @@ ENVIRONMENT = [
         {"portail", "logiciel"},
     ),
     ("PARAVENT_ISSUERS_OPERATEUR_ALGORITHMS", "RS256", lambda it: it.issuers["operateur"].algorithms, ("RS256",)),
+    (
+        "PARAVENT_ISSUERS_OPERATEUR_ALGORITHMS",
+        "Ed25519,ES256,EdDSA",
+        lambda it: it.issuers["operateur"].algorithms,
+        ("EdDSA", "ES256"),
+    ),
     ("PARAVENT_STATE_URL", "sqlite:other.db", lambda it: it.state.path.name, "other.db"),
     ("PARAVENT_AUDIT_PATH", "ledger", lambda it: it.audit.path.name, "ledger"),
     ("PARAVENT_METRICS_ADDRESS", "localhost:0", lambda it: str(it.metrics.address), "localhost:0"),

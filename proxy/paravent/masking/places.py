@@ -1,0 +1,88 @@
+"""Where persons stand in one answer: every object at a persons path of the operation, with what surrounds it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from paravent.masking.person import Members
+from paravent.rules import Path
+
+MAX_PERSON_OBJECTS: Final = 1000
+"""In one answer. A page of the reference API's search has 50; ten relatives on five contracts are 60."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsAt:
+    """One persons path, made ready. Conditions are ignored: scoping too many persons is safe."""
+
+    outer: tuple[tuple[str, bool], ...]
+    """Names on the way, and whether a list is there."""
+    name: str
+    array: bool
+    alone: bool
+    """No list on the way: the answer is about the person here."""
+    shown: bool
+    """The view releases something of the persons here."""
+
+
+def persons_at(path: Path, *, shown: bool) -> PersonsAt:
+    """Make a persons path ready."""
+    return PersonsAt(
+        outer=tuple((step.name, step.array) for step in path[:-1]),
+        name=path[-1].name,
+        array=path[-1].array,
+        alone=not any(step.array for step in path),
+        shown=shown,
+    )
+
+
+class Found(NamedTuple):
+    """One person object of an answer."""
+
+    members: Members
+    siblings: int
+    """`id` of the list it stands in, or its own."""
+    enclosing: Members | None
+    """The element of an outer list that lists it among its persons."""
+    alone: bool
+    """Its path has no list at all: the answer is about this person."""
+    shown: bool
+    """The view releases something below its path."""
+
+
+def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | None:
+    """Every person object; None when something else stands where the one person of an answer belongs, or when they are
+    more than any answer has."""
+    found: list[Found] = []
+    for place in places:
+        for holder, enclosing in _holders(root, place.outer) if place.outer else ((root, None),):
+            value = holder.get(place.name)
+            if not place.array:
+                if isinstance(value, dict):
+                    found.append(Found(value, id(value), None, place.alone, place.shown))
+                elif place.alone and value is not None:
+                    return None
+            elif isinstance(value, list):
+                if len(found) + len(value) > MAX_PERSON_OBJECTS:
+                    return None
+                found += [
+                    Found(each, id(value), enclosing, alone=False, shown=place.shown)
+                    for each in value
+                    if isinstance(each, dict)
+                ]
+    return found if len(found) <= MAX_PERSON_OBJECTS else None
+
+
+def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[tuple[Members, Members | None]]:
+    """The objects at the end of a way, each with the list element nearest above it, itself included."""
+    level: list[tuple[Members, Members | None]] = [(root, None)]
+    for name, array in outer:
+        below: list[tuple[Members, Members | None]] = []
+        for holder, enclosing in level:
+            value = holder.get(name)
+            if array and isinstance(value, list):
+                below += [(element, element) for element in value if isinstance(element, dict)]
+            elif not array and isinstance(value, dict):
+                below.append((value, enclosing))
+        level = below
+    return level
