@@ -221,21 +221,25 @@ class TestDesynchronisation:
                 assert answer.body == expected
 
     async def test_a_cancelled_question_leaves_no_connection(self) -> None:
-        """Whoever gives up takes the connection along."""
+        """Whoever gives up takes the connection along; the upstream sees it end."""
+        asked, ended = asyncio.Event(), asyncio.Event()
 
-        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
             await question(reader)
-            await asyncio.sleep(0.1)
-            writer.write(http_answer(BODY))
-            await asyncio.sleep(1)
+            asked.set()
+            try:
+                await reader.read()
+            finally:
+                ended.set()
 
-        async with serving(slow) as port:
-            upstream = asker(port)
+        async with serving(silent) as port:
+            upstream = asker(port, timeout_s=30)
             asking = asyncio.create_task(upstream.ask(ASK))
-            await asyncio.sleep(0.05)
+            await asyncio.wait_for(asked.wait(), 5)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
+            await asyncio.wait_for(ended.wait(), 2)
             assert not upstream._idle
 
     async def test_a_hundred_callers_get_their_own_answers(self) -> None:
