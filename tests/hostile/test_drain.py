@@ -86,8 +86,9 @@ async def test_what_outlives_the_drain_is_refused_and_recorded(tmp_path: Path) -
         assert (record["decision"], record["reason"], record["persons"]) == ("withhold", "draining", [])
 
 
-async def test_a_caller_who_has_left_is_still_recorded(tmp_path: Path) -> None:
-    """Their connection is gone when the drain begins; their question is not."""
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_caller_who_has_left_is_still_recorded(tmp_path: Path, answered: bool) -> None:
+    """Their connection is gone when the drain begins; their question is not: it is waited for like any other."""
     async with slow_upstream() as slow, running_node(tmp_path, slow.port, limits=Limits(drain_s=0.3)) as node:
         _, writer = await node.open()
         writer.write(node.request())
@@ -97,11 +98,14 @@ async def test_a_caller_who_has_left_is_still_recorded(tmp_path: Path) -> None:
             while node.node.house.connections:
                 await asyncio.sleep(0.01)
         await draining(node)
+        await asyncio.sleep(0.1)
+        if answered:
+            slow.release.set()
         async with asyncio.timeout(5):
             while node.node.house.busy:
                 await asyncio.sleep(0.01)
         (record,) = node.records()
-        assert (record["decision"], record["reason"]) == ("withhold", "draining")
+        assert (record["decision"], record["reason"]) == ("withhold", "client_left" if answered else "draining")
 
 
 async def test_idle_connections_end_at_once_and_half_asked_questions_are_heard(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from mitmproxy import exceptions, http
 from answers import ANSWER, REDUCED
 from node import RunningNode, parse, running_node
 from paravent_mitmproxy import reply
-from paravent_mitmproxy.guard import STATE
+from paravent_mitmproxy.guard import STATE, cleared
 from paravent_mitmproxy.seal import SealedResponse, wire_of
 from sweep import OTHER_NIR
 from wire import raw_upstream
@@ -309,6 +309,59 @@ async def test_one_flow_does_not_see_the_next_ones_refusal_edited(tmp_path: Path
         assert len(remembers.headers) == 3
         assert all("X-Nir" not in names for names in remembers.headers)
         assert remembers.plans == [None] * 3
+
+
+class Keeps:
+    """Keeps the flow itself."""
+
+    flow: http.HTTPFlow | None = None
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self.flow = flow
+
+
+async def test_a_flow_is_answered_once(tmp_path: Path) -> None:
+    """Somebody who plays it again gets a refusal, no second record, and nothing that was decided before."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        keeps = Keeps()
+        node.node.master.addons.add(keeps)
+        assert (await node.ask())[0] == 200
+        assert keeps.flow is not None
+        guard, flow = node.node.guard, keeps.flow
+        await guard.response(flow)
+        assert flow.response is not None
+        assert flow.response.status_code == 502
+        await guard.error(flow)
+        assert flow.response.status_code == 502
+        await guard.requestheaders(flow)
+        assert (flow.response.status_code, flow.metadata.get(STATE), cleared(flow)) == (503, None, None)
+        assert len(node.records()) == 1
+        keeps.flow = None
+
+
+async def test_what_is_cleared_is_cleared_by_this_request(tmp_path: Path) -> None:
+    """A second request on a flow that was once let through starts from nothing."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        keeps = KeepsRequest()
+        node.node.master.addons.add(keeps)
+        assert (await node.ask())[0] == 200
+        flow = keeps.flow
+        assert flow is not None
+        flow.metadata[STATE].closed = False
+        assert cleared(flow) is not None
+        await node.node.guard.request(flow)  # its connection is gone: nobody is there to be judged
+        assert cleared(flow) is None
+        assert flow.response is not None
+        keeps.flow = None
+
+
+class KeepsRequest:
+    """Keeps the flow from its first hook."""
+
+    flow: http.HTTPFlow | None = None
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self.flow = flow
 
 
 def test_a_seal_is_not_inherited() -> None:

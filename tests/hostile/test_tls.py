@@ -17,6 +17,7 @@ from answers import ANSWER, REDUCED
 from certificates import CLIENT, Authority, Pair
 from node import MTLS, TLS, RunningNode, parse, read_answer, running_node
 from paravent_mitmproxy.listener import tls as listener_tls
+from paravent_mitmproxy.listener.gate import BREATH_S
 from paravent_mitmproxy.listener.limits import Limits
 from wire import RawUpstream, raw_upstream
 
@@ -52,8 +53,10 @@ class _Failing:
     def __init__(self, sock: socket.socket, failures: list[OSError]) -> None:
         self._sock = sock
         self.failures = failures
+        self.asked_s: list[float] = []
 
     def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        self.asked_s.append(asyncio.get_running_loop().time())
         if self.failures:
             raise self.failures.pop(0)
         return self._sock.accept()
@@ -131,6 +134,7 @@ class TestThePort:
         monkeypatch.setattr(gate, "_sock", failing)
         assert (await node.send(node.request(), tls=node.sandbox.tls())).startswith(b"HTTP/1.1 200")
         assert failing.failures == []
+        assert failing.asked_s[1] - failing.asked_s[0] >= BREATH_S * 0.9
         assert node.metric("paravent_connections_refused_total", cause="full") == 2
         monkeypatch.undo()
 
