@@ -308,8 +308,8 @@ async def test_a_sink_whose_thread_ended_says_so(folder: Path, monkeypatch: pyte
     assert await sink.append(numbered(1))  # this one was already being waited for
     await until(lambda: not sink.healthy)
     assert not await sink.append(numbered(2))
+    sink.close()  # joins the thread: it tells its hook after it has given up the files
     assert told == ["MemoryError"]
-    sink.close()
 
 
 async def test_the_count_goes_on_over_restarts(folder: Path) -> None:

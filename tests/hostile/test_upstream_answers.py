@@ -218,6 +218,12 @@ async def test_an_endless_chunk_extension_is_refused() -> None:
         assert await asker(seen.port).ask(ASK) is Reason.ANSWER_TOO_LARGE
 
 
+async def test_a_body_in_countless_pieces_is_refused() -> None:
+    """A piece costs the same however small it is: they are counted, so that none of them holds the loop up."""
+    async with raw_upstream(CHUNKED + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n") as seen:
+        assert await asker(seen.port).ask(ASK) is Reason.ANSWER_TOO_LARGE
+
+
 HOSTILE_HEADERS = [
     ("a value that splits the request", (b"x-a", b"1\r\nX-Evil: 1")),
     ("a name that splits the request", (b"x-a\r\nx", b"1")),

@@ -291,4 +291,5 @@ async def running_node(
             await running
             runtime.close()
             listening.close()
-        assert one.finds() == []
+        finds = one.finds()
+        assert not finds, "; ".join(finds)
