@@ -7,7 +7,7 @@ request was let through, so a reload between the two cannot mix revisions.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from paravent import effects
@@ -15,6 +15,7 @@ from paravent.effects import BudgetKind, Charge, Charged, Deciding, OverBudget, 
 from paravent.identity.assertion import Assertor
 from paravent.identity.authenticate import Authenticated, Requirement, authenticate
 from paravent.identity.issuers import Issuer
+from paravent.identity.verified import VerifiedTokens
 from paravent.masking.view import Reduced, View
 from paravent.model import (
     About,
@@ -57,6 +58,8 @@ class Rulebook:
     subject_key: Secret[bytes]
     """Keys the hashes that stand for persons."""
     assertor: Assertor
+    verified: VerifiedTokens = field(default_factory=VerifiedTokens)
+    """A cache of pure functions, like the assertor's. Its own: no revision inherits what another one verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
 
     requirement = Requirement(operation.level, operation.max_auth_age_s)
     identified = yield from authenticate(
-        facts, rules.issuers, rules.policy.assurance, requirement, rules.external_origin
+        facts, rules.issuers, rules.policy.assurance, requirement, rules.external_origin, rules.verified
     )
     if not isinstance(identified, Authenticated):
         about = replace(about, practitioner=identified.practitioner)

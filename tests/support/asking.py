@@ -11,6 +11,7 @@ from conversation import Conversation, Replies, run
 from paravent.effects import FindKey, KeyMissing, ProofSeen
 from paravent.identity.authenticate import Authenticated, Refusal, Requirement, authenticate
 from paravent.identity.issuers import Issuer
+from paravent.identity.verified import VerifiedTokens
 from paravent.model import Connection, Facts
 from paravent.rules import Assurance, Binding, Level, ThumbprintEncoding
 from tokens import AUDIENCE, CLIENT, ISSUER, NOW_MS, ORIGIN, PATH, SigningKey, dpop_headers, mint, prove, signing_key
@@ -66,7 +67,9 @@ def ask(
     issuers: Mapping[str, Issuer] = ISSUERS,
     assurance: Assurance = ASSURANCE,
     requirement: Requirement = REQUIREMENT,
+    verified: VerifiedTokens | None = None,
 ) -> Conversation[Authenticated | Refusal]:
-    """Play `authenticate` against the world."""
-    generator = authenticate(asked, issuers, assurance, requirement, ORIGIN)
+    """Play `authenticate` against the world; without `verified`, as the first request of a process."""
+    memory = VerifiedTokens() if verified is None else verified
+    generator = authenticate(asked, issuers, assurance, requirement, ORIGIN, memory)
     return run(generator, world() if replies is None else replies)

@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import jwt
@@ -59,8 +59,9 @@ class SigningKey:
     alg: str
     kid: str
 
-    @property
+    @cached_property
     def public(self) -> Any:
+        """One object, as a key source gives the one it holds."""
         return self.private.public_key()
 
     def jwk(self, **overrides: Any) -> dict[str, Any]:

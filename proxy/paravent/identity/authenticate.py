@@ -21,6 +21,7 @@ from paravent.identity.challenge import challenge_for
 from paravent.identity.claims import Refused
 from paravent.identity.issuers import Issuer
 from paravent.identity.token import credentials, verify
+from paravent.identity.verified import VerifiedTokens
 from paravent.model import Challenge, Evidence, Facts, Practitioner
 from paravent.reasons import Reason
 from paravent.rules import Assurance, Binding
@@ -53,8 +54,10 @@ def authenticate(
     assurance: Assurance,
     requirement: Requirement,
     external_origin: str,
+    verified: VerifiedTokens,
 ) -> Deciding[Authenticated | Refusal]:
-    """Judge who asks. `issuers` by issuer URL; `external_origin` is scheme and authority without a final slash."""
+    """Judge who asks. `issuers` by issuer URL; `external_origin` is scheme and authority without a final slash;
+    `verified` remembers the tokens of earlier requests."""
 
     def refuse(reason: Reason, practitioner: Practitioner | None = None, accepted: Binding | None = None) -> Refusal:
         return Refusal(reason, challenge_for(reason, assurance, requirement, accepted), practitioner)
@@ -62,7 +65,7 @@ def authenticate(
     sent = credentials(facts)
     if isinstance(sent, Reason):
         return refuse(sent)
-    token = yield from verify(sent.token, issuers, facts.now_s)
+    token = yield from verify(sent.text.reveal(), issuers, verified, facts.now_s)
     if isinstance(token, Refused):
         return refuse(token.reason, token.practitioner)
     claims = token.claims

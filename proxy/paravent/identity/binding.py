@@ -12,7 +12,7 @@ from typing import assert_never
 from paravent.effects import ProofSeen
 from paravent.identity.dpop import check_proof
 from paravent.identity.mtls import check_certificate
-from paravent.identity.token import VerifiedToken
+from paravent.identity.verified import VerifiedToken
 from paravent.model import Facts
 from paravent.reasons import Reason
 from paravent.rules import Assurance, Binding
@@ -32,7 +32,7 @@ def check_binding(
             # RFC 9449 section 7.1: a bound token as Bearer, without its proof, is what a thief would try.
             if scheme != "DPoP":
                 return Reason.BINDING_DOWNGRADE
-            return check_proof(facts, token.raw.reveal(), confirmation.thumbprint, external_origin)
+            return check_proof(facts, token.digest, confirmation.thumbprint, external_origin)
         case Binding.MTLS:
             if scheme != "Bearer":
                 return Reason.BINDING_DOWNGRADE

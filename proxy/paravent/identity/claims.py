@@ -41,7 +41,8 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of one token, typed. Evidence that is absent stays None and is judged by `assurance`."""
+    """The claims of one token, typed. Times are judged at every use, by `out_of_force`; evidence that is absent stays
+    None and is judged by `assurance`."""
 
     practitioner: Practitioner
     token_id: str = field(repr=False)
@@ -52,6 +53,11 @@ class Claims:
     """RFC 8176."""
     auth_time_s: int | None
     """The last active login, seconds since 1970."""
+    issued_s: int
+    """`iat`; like the two that follow, in seconds since 1970."""
+    not_before_s: int
+    """`nbf`, or `iat` where there is none."""
+    expires_s: int
     confirmation: Confirmation | None
 
 
@@ -64,16 +70,18 @@ class Refused:
     """Who it speaks of, for the audit. Only ever set once the signature has been verified."""
 
 
-def rfc9068(payload: Mapping[str, Json], issuer: Issuer, now_s: int) -> Claims | Refused:
+def rfc9068(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
     """Read the payload of a token whose signature holds. Identity first, so that what follows can name who it is."""
     practitioner = _practitioner(payload, issuer)
     if practitioner is None:
         return Refused(Reason.TOKEN_IDENTITY)
-    token_id = payload.get("jti")
-    reason = _terms(payload, issuer, practitioner.client) or _times(payload, issuer, now_s) or _evidence(payload)
+    reason = _terms(payload, issuer, practitioner.client) or _evidence(payload)
     if reason is not None:
         return Refused(reason, practitioner)
-    if not _is_text(token_id, _TOKEN_ID):
+    token_id = payload.get("jti")
+    issued, expires = _whole(payload, "iat"), _whole(payload, "exp")
+    not_before = _whole(payload, "nbf") if "nbf" in payload else issued
+    if issued is None or expires is None or not_before is None or not _is_text(token_id, _TOKEN_ID):
         return Refused(Reason.TOKEN_MALFORMED, practitioner)
     confirmation = _confirmation(payload)
     if isinstance(confirmation, Reason):
@@ -84,8 +92,27 @@ def rfc9068(payload: Mapping[str, Json], issuer: Issuer, now_s: int) -> Claims |
         acr=_text(payload, "acr"),
         amr=_texts(payload, "amr"),
         auth_time_s=_whole(payload, "auth_time"),
+        issued_s=issued,
+        not_before_s=not_before,
+        expires_s=expires,
         confirmation=confirmation,
     )
+
+
+def out_of_force(claims: Claims, issuer: Issuer, now_s: int) -> Reason | None:
+    """None when the token is in force now, and not for longer than agreed."""
+    # RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted". No leeway on this side: software renews
+    # a token that expires seconds early, but cannot mend a fresh one that is refused as not yet valid.
+    if claims.expires_s <= now_s:
+        return Reason.TOKEN_EXPIRED
+    # Section 4.1.5 and 4.1.6, with leeway: the issuer's clock may be a little ahead of ours.
+    if max(claims.issued_s, claims.not_before_s) > now_s + issuer.leeway_s:
+        return Reason.TOKEN_NOT_YET_VALID
+    if not 0 < claims.expires_s - claims.issued_s <= issuer.max_lifetime_s:
+        return Reason.TOKEN_LIFETIME
+    # OpenID Connect Core section 2: the time of the login. One that has not happened yet proves nothing.
+    login = claims.auth_time_s
+    return Reason.TOKEN_NOT_YET_VALID if login is not None and login > now_s + issuer.leeway_s else None
 
 
 def _practitioner(payload: Mapping[str, Json], issuer: Issuer) -> Practitioner | None:
@@ -119,26 +146,6 @@ def _terms(payload: Mapping[str, Json], issuer: Issuer, client: str) -> Reason |
     if client not in issuer.clients or payload.get("azp", client) != client:
         return Reason.TOKEN_CLIENT
     return None
-
-
-def _times(payload: Mapping[str, Json], issuer: Issuer, now_s: int) -> Reason | None:
-    """In force now, and not for longer than agreed."""
-    issued, expires = _whole(payload, "iat"), _whole(payload, "exp")
-    not_before = _whole(payload, "nbf") if "nbf" in payload else issued
-    if issued is None or expires is None or not_before is None:
-        return Reason.TOKEN_MALFORMED
-    # RFC 7519 section 4.1.4: "on or after which the JWT MUST NOT be accepted". No leeway on this side: software renews
-    # a token that expires seconds early, but cannot mend a fresh one that is refused as not yet valid.
-    if expires <= now_s:
-        return Reason.TOKEN_EXPIRED
-    # Section 4.1.5 and 4.1.6, with leeway: the issuer's clock may be a little ahead of ours.
-    if max(issued, not_before) > now_s + issuer.leeway_s:
-        return Reason.TOKEN_NOT_YET_VALID
-    if not 0 < expires - issued <= issuer.max_lifetime_s:
-        return Reason.TOKEN_LIFETIME
-    # OpenID Connect Core section 2: the time of the login. One that has not happened yet proves nothing.
-    login = _whole(payload, "auth_time")
-    return Reason.TOKEN_NOT_YET_VALID if login is not None and login > now_s + issuer.leeway_s else None
 
 
 def _evidence(payload: Mapping[str, Json]) -> Reason | None:

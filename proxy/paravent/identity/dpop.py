@@ -7,17 +7,17 @@ for: a proof is good for a minute, for one request, once.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from paravent.effects import ProofSeen
+from paravent.effects import ProofSeen, PublicKey
 from paravent.identity import algorithms, base64url, jwk, jws
 from paravent.identity.htu import names_request
 from paravent.identity.jwk import KeyFault
-from paravent.identity.jws import Jws
+from paravent.identity.jws import Parts
 from paravent.identity.thumbprint import thumbprint
-from paravent.model import Facts, Json
+from paravent.model import Facts
 from paravent.reasons import Reason
 
 MAX_PROOF_BYTES: Final = 4096
@@ -35,11 +35,21 @@ _JTI: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """A well-formed proof: the members that section 4.2 requires, typed. Believed once `_signature` has agreed."""
+class ProofKey:
+    """What the header of a proof says."""
 
-    jws: Jws
-    jwk: Mapping[str, Json] = field(repr=False)
+    key: PublicKey = field(repr=False)
+    algorithm: str
+    thumbprint: str = field(repr=False)
+    """RFC 7638, as `jkt` writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A well-formed proof: the claims that section 4.2 requires, typed. Believed once its signature holds."""
+
+    parts: Parts
+    key: ProofKey
     jti: str = field(repr=False)
     htm: str
     htu: str = field(repr=False)
@@ -47,20 +57,22 @@ class Proof:
     ath: str = field(repr=False)
 
 
-def check_proof(facts: Facts, token: bytes, jkt: str, external_origin: str) -> ProofSeen | Reason:
+def check_proof(facts: Facts, token_sha256: bytes, jkt: str, external_origin: str) -> ProofSeen | Reason:
     """All checks of section 4.3 but the last; when they hold, the effect that makes the last one."""
     proof = _read(facts.values(b"dpop"))
     if isinstance(proof, Reason):
         return proof
-    reason = _signature(proof) or _request(proof, facts, external_origin) or _time(proof, facts.now_s)
+    if not jws.verifies(proof.parts, proof.key.key, proof.key.algorithm):
+        return Reason.DPOP_SIGNATURE
+    reason = _request(proof, facts, external_origin) or _time(proof, facts.now_s)
     if reason is not None:
         return reason
     # "12. … ensure that the value of the ath claim equals the hash of that access token" (section 4.2: base64url of
     # the SHA-256 of its ASCII)
-    if not _same(proof.ath, base64url.encode(hashlib.sha256(token).digest())):
+    if not _same(proof.ath, base64url.encode(token_sha256)):
         return Reason.DPOP_TOKEN
     # "… confirm that the public key to which the access token is bound matches the public key from the DPoP proof"
-    if not _same(jkt, base64url.encode(thumbprint(proof.jwk))):
+    if not _same(jkt, proof.key.thumbprint):
         return Reason.DPOP_KEY
     # Section 11.1: `jti` is remembered for as long as the proof could be accepted, to the end of that second. Keyed on
     # the key and its `jti`, not on the proof's text: an ECDSA signature has a second form.
@@ -69,28 +81,35 @@ def check_proof(facts: Facts, token: bytes, jkt: str, external_origin: str) -> P
 
 
 def _read(values: tuple[bytes, ...]) -> Proof | Reason:
-    """1. one DPoP header; 2. one well-formed JWT; 3. every required claim; 4. its type."""
+    """1. one DPoP header; 2. one well-formed JWT; 3. every required claim, and its key."""
     if not values:
         return Reason.DPOP_MISSING
-    token = jws.parse(values[0], MAX_PROOF_BYTES) if len(values) == 1 else None
-    if token is None or jws.media_type(token.header) != "dpop+jwt":
+    parts = jws.split(values[0], MAX_PROOF_BYTES) if len(values) == 1 else None
+    key = _read_header(parts.header) if parts is not None else None
+    payload = jws.read_object(parts.payload) if parts is not None else None
+    if parts is None or key is None or payload is None:
         return Reason.DPOP_MALFORMED
-    key = token.header.get("jwk")
-    jti, htm, htu, iat, ath = (token.payload.get(name) for name in ("jti", "htm", "htu", "iat", "ath"))
+    jti, htm, htu, iat, ath = (payload.get(name) for name in ("jti", "htm", "htu", "iat", "ath"))
     if not (isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(ath, str)):
         return Reason.DPOP_MALFORMED
-    if not isinstance(key, dict) or type(iat) is not int or _JTI.fullmatch(jti) is None:
+    if type(iat) is not int or _JTI.fullmatch(jti) is None:
         return Reason.DPOP_MALFORMED
-    return Proof(token, key, jti, htm, htu, iat, ath)
+    return Proof(parts, key, jti, htm, htu, iat, ath)
 
 
-def _signature(proof: Proof) -> Reason | None:
-    """5. an asymmetric algorithm that we accept; 6. the signature, with the key in the proof; 7. no private key."""
-    algorithm = algorithms.named(proof.jws.header.get("alg"))
-    key = jwk.public_key(proof.jwk)
-    if algorithm is None or algorithm not in algorithms.DEFAULT or isinstance(key, KeyFault):
-        return Reason.DPOP_MALFORMED
-    return None if jws.verifies(proof.jws, key, algorithm) else Reason.DPOP_SIGNATURE
+# A practitioner's software writes the same header all day. The memo is a cache of a pure function, as in `jwk`: 2048
+# headers of 4 KB at the most. Who floods it with headers of their own makes honest ones be read again, no more.
+@lru_cache(maxsize=2048)
+def _read_header(part: bytes) -> ProofKey | None:
+    """4. the type; 5. an asymmetric algorithm that we accept; 7. a public key and no private one. None: malformed."""
+    header = jws.read_header(part)
+    if header is None or jws.media_type(header) != "dpop+jwt":
+        return None
+    algorithm, members = algorithms.named(header.get("alg")), header.get("jwk")
+    if algorithm is None or algorithm not in algorithms.DEFAULT or not isinstance(members, dict):
+        return None
+    key = jwk.public_key(members)
+    return None if isinstance(key, KeyFault) else ProofKey(key, algorithm, base64url.encode(thumbprint(members)))
 
 
 def _request(proof: Proof, facts: Facts, external_origin: str) -> Reason | None:

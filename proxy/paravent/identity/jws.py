@@ -16,7 +16,7 @@ from jwt import get_algorithm_by_name
 
 from paravent.effects import PublicKey
 from paravent.identity import algorithms, base64url
-from paravent.model import Json, Secret
+from paravent.model import Json
 
 _REFUSED_HEADERS: Final = frozenset(
     {
@@ -35,30 +35,40 @@ _ALGORITHMS: Final = {name: get_algorithm_by_name(name) for name in algorithms.K
 
 
 @dataclass(frozen=True, slots=True)
-class Jws:
-    """A token that is well formed. Nothing in it is believed until `verifies` says so."""
+class Parts:
+    """A token in its three parts, none of them read. Nothing in it is believed until `verifies` says so."""
 
-    header: Mapping[str, Json] = field(repr=False)
-    payload: Mapping[str, Json] = field(repr=False)
+    header: bytes = field(repr=False)
+    """base64url, like the payload."""
+    payload: bytes = field(repr=False)
     signature: bytes = field(repr=False)
-    raw: Secret[bytes]
-    """Exactly as received: what DPoP's `ath` covers and, up to its last point, the signature."""
+    """Decoded."""
+    signed: bytes = field(repr=False)
+    """What the signature covers: header, point, payload, as received (RFC 7515 section 5.2)."""
 
 
-def parse(raw: bytes, max_bytes: int) -> Jws | None:
-    """Read a token, or None when any of the rules above, or one of the refused header members, is against it."""
+def split(raw: bytes, max_bytes: int) -> Parts | None:
+    """Three parts, or None."""
     if len(raw) > max_bytes:
         return None
     parts = raw.split(b".", 3)
     if len(parts) != 3:
         return None
-    first, second, signature = (base64url.decode(part) for part in parts)
-    if not first or not second or not signature:
-        return None
-    header, payload = parse_object(first), parse_object(second)
-    if header is None or payload is None or not _REFUSED_HEADERS.isdisjoint(header):
-        return None
-    return Jws(header, payload, signature, Secret(raw))
+    header, payload, last = parts
+    signature = base64url.decode(last)
+    return Parts(header, payload, signature, raw[: -len(last) - 1]) if signature else None
+
+
+def read_header(part: bytes) -> dict[str, Json] | None:
+    """The header, or None when it is no object, or one of the refused members is in it."""
+    header = read_object(part)
+    return header if header is not None and _REFUSED_HEADERS.isdisjoint(header) else None
+
+
+def read_object(part: bytes) -> dict[str, Json] | None:
+    """One part as a JSON object, or None."""
+    text = base64url.decode(part)
+    return parse_object(text) if text else None
 
 
 def parse_object(text: bytes) -> dict[str, Json] | None:
@@ -80,7 +90,7 @@ def media_type(header: Mapping[str, Json]) -> str | None:
     return typ.lower().removeprefix("application/") if isinstance(typ, str) and typ.isascii() else None
 
 
-def verifies(jws: Jws, key: PublicKey, algorithm: str) -> bool:
+def verifies(parts: Parts, key: PublicKey, algorithm: str) -> bool:
     """The signature holds under this key with this algorithm, which comes from our list and never from the token.
 
     ECDSA allows a second signature for the same text, (r, N - s). It verifies too: so replay and revocation are keyed
@@ -88,11 +98,10 @@ def verifies(jws: Jws, key: PublicKey, algorithm: str) -> bool:
     """
     if algorithm not in algorithms.of_key(key):
         return False
-    signing_input, _, _ = jws.raw.reveal().rpartition(b".")
     verifier = _ALGORITHMS[algorithm]
     try:
         # Says again what `of_key` has said: the family and the curve (it raises), the length (it returns a sentence).
         prepared = verifier.prepare_key(key)
-        return verifier.check_key_length(prepared) is None and verifier.verify(signing_input, prepared, jws.signature)
+        return verifier.check_key_length(prepared) is None and verifier.verify(parts.signed, prepared, parts.signature)
     except Exception:  # Key and text are a stranger's. Whatever a library makes of them, it did not verify.
         return False

@@ -1,9 +1,13 @@
 """The access token: from the Authorization header to a `VerifiedToken`, in the order that costs a stranger the most.
 
-grammar → header members → issuer → key → signature → claims. Nothing is fetched, nothing is guessed: the unverified
-`iss` only selects which configured issuer to ask, the unverified `kid` only looks up that issuer's keys.
+grammar → header members → issuer → key → signature → claims → time. Nothing is fetched, nothing is guessed: the
+unverified `iss` only selects which configured issuer to ask, the unverified `kid` only looks up that issuer's keys.
+
+A token that has come this far before skips what cannot have changed: see `verified`. The key is asked for and the time
+is judged at every use.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +19,8 @@ from paravent.effects import Deciding, FindKey, KeyMissing
 from paravent.identity import algorithms, claims, jws
 from paravent.identity.claims import Claims, Refused
 from paravent.identity.issuers import Issuer, Profile
-from paravent.identity.jws import Jws
-from paravent.model import Facts, Secret
+from paravent.identity.verified import VerifiedToken, VerifiedTokens
+from paravent.model import Facts, Json, Secret
 from paravent.reasons import Reason
 
 MAX_TOKEN_BYTES: Final = 8192
@@ -37,20 +41,12 @@ _TYPE: Final = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A well-formed Authorization header."""
+    """What the Authorization header holds, not read yet."""
 
     scheme: str
     """"DPoP" or "Bearer"."""
-    token: Jws
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
-    """A token that its issuer signed, for us, in force now. Neither strong enough nor bound yet."""
-
-    claims: Claims
-    raw: Secret[bytes]
-    """The text, for DPoP's `ath` and for nothing else."""
+    text: Secret[bytes]
+    """The token exactly as received."""
 
 
 def credentials(facts: Facts) -> Credentials | Reason:
@@ -66,35 +62,70 @@ def credentials(facts: Facts) -> Credentials | Reason:
         return Reason.TOKEN_MALFORMED
     # One blank: a second one would be the token's first character, and no token has it.
     scheme, _, text = values[0].partition(b" ")
-    token = jws.parse(text, MAX_TOKEN_BYTES) if scheme in _SCHEMES else None
-    return Reason.TOKEN_MALFORMED if token is None else Credentials(_SCHEMES[scheme], token)
+    return Credentials(_SCHEMES[scheme], Secret(text)) if scheme in _SCHEMES else Reason.TOKEN_MALFORMED
 
 
-def verify(token: Jws, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[VerifiedToken | Refused]:
-    """Signature, then claims. `issuers` by issuer URL."""
-    kid = token.header.get("kid")
-    if not isinstance(kid, str) or KEY_ID.fullmatch(kid) is None or not _is_access_token(token):
+def verify(
+    text: bytes, issuers: Mapping[str, Issuer], verified: VerifiedTokens, now_s: int
+) -> Deciding[VerifiedToken | Refused]:
+    """A token that its issuer signed, for us, in force now. `issuers` by issuer URL."""
+    digest = hashlib.sha256(text).digest()
+    token = yield from _known(digest, issuers, verified)
+    if token is None:
+        token = yield from _verify_anew(text, digest, issuers)
+    if isinstance(token, Refused):
+        return token
+    reason = claims.out_of_force(token.claims, token.issuer, now_s)
+    if reason is not None:
+        return Refused(reason, token.claims.practitioner)
+    verified.keep(token)
+    return token
+
+
+def _known(
+    digest: bytes, issuers: Mapping[str, Issuer], verified: VerifiedTokens
+) -> Deciding[VerifiedToken | Refused | None]:
+    """The same bytes once more. None when they are new, or what they were verified with has been replaced."""
+    token = verified.get(digest)
+    if token is None or issuers.get(token.issuer.issuer) is not token.issuer:
+        return None
+    key = yield from effects.find_key(token.signed_with)
+    if isinstance(key, KeyMissing):
+        return Refused(_missing(key))
+    return token if key is token.key else None
+
+
+def _verify_anew(text: bytes, digest: bytes, issuers: Mapping[str, Issuer]) -> Deciding[VerifiedToken | Refused]:
+    """Signature, then claims."""
+    parts = jws.split(text, MAX_TOKEN_BYTES)
+    header = jws.read_header(parts.header) if parts is not None else None
+    payload = jws.read_object(parts.payload) if parts is not None else None
+    if parts is None or header is None or payload is None or not _is_access_token(header):
         return Refused(Reason.TOKEN_MALFORMED)
-    named = token.payload.get("iss")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or KEY_ID.fullmatch(kid) is None:
+        return Refused(Reason.TOKEN_MALFORMED)
+    named = payload.get("iss")
     issuer = issuers.get(named) if isinstance(named, str) else None
     if issuer is None:
         return Refused(Reason.TOKEN_ISSUER_UNKNOWN)
     # The constant from our list, and the issuer's, not the token's text: RFC 8725 section 3.1.
-    algorithm = algorithms.named(token.header.get("alg"))
+    algorithm = algorithms.named(header.get("alg"))
     if algorithm is None or algorithm not in issuer.algorithms:
         return Refused(Reason.TOKEN_SIGNATURE)
-    key = yield from effects.find_key(FindKey(issuer.name, kid, algorithm))
+    wanted = FindKey(issuer.name, kid, algorithm)
+    key = yield from effects.find_key(wanted)
     if isinstance(key, KeyMissing):
         return Refused(_missing(key))
-    if not jws.verifies(token, key, algorithm):
+    if not jws.verifies(parts, key, algorithm):
         return Refused(Reason.TOKEN_SIGNATURE)
-    read = _read_claims(token, issuer, now_s)
-    return read if isinstance(read, Refused) else VerifiedToken(read, token.raw)
+    read = _read_claims(payload, issuer)
+    return read if isinstance(read, Refused) else VerifiedToken(digest, read, issuer, wanted, key)
 
 
-def _is_access_token(token: Jws) -> bool:
+def _is_access_token(header: Mapping[str, Json]) -> bool:
     """By its `typ`. A `jwk` beside it (RFC 7515 section 4.1.3) would be the bearer's own idea of the issuer's key."""
-    return jws.media_type(token.header) == _TYPE and "jwk" not in token.header
+    return jws.media_type(header) == _TYPE and "jwk" not in header
 
 
 def _missing(missing: KeyMissing) -> Reason:
@@ -107,9 +138,9 @@ def _missing(missing: KeyMissing) -> Reason:
             assert_never(missing)
 
 
-def _read_claims(token: Jws, issuer: Issuer, now_s: int) -> Claims | Refused:
+def _read_claims(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
     match issuer.profile:
         case Profile.RFC9068:
-            return claims.rfc9068(token.payload, issuer, now_s)
+            return claims.rfc9068(payload, issuer)
         case _:
             assert_never(issuer.profile)

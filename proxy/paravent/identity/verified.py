@@ -1,0 +1,58 @@
+"""Tokens that were verified, so that a practitioner's next request costs no signature check and no parsing.
+
+A memory of what cannot change between two uses of the same bytes: the signature under one key, and the claims. What can
+change is asked again at every use, remembered or not:
+
+    expiry, clock            `claims.out_of_force`, at that moment
+    a key withdrawn          `FindKey`, by the caller: another key under that kid, or none, and nothing is remembered
+    an issuer's terms        the issuer must be the very one that it was verified for
+    the policy               each revision of the rules begins with an empty memory
+    who holds the token      certificate or proof, for every request
+
+It is keyed on the SHA-256 of the text and not on any claim: the second signature that ECDSA allows is another text, and
+verified anew. And no token that could be presented again stays in memory.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent.effects import FindKey, PublicKey
+from paravent.identity.claims import Claims
+from paravent.identity.issuers import Issuer
+
+MAX_TOKENS: Final = 8192
+"""At one token a practitioner, more than are logged in through one worker. About 2 KB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A token that its issuer signed, for us. Neither strong enough nor bound yet."""
+
+    digest: bytes = field(repr=False)
+    """SHA-256 of its text: what this memory is keyed on, and DPoP's `ath` (RFC 9449 section 4.2)."""
+    claims: Claims
+    issuer: Issuer
+    signed_with: FindKey
+    key: PublicKey = field(repr=False)
+
+
+class VerifiedTokens:
+    """The most recently used ones."""
+
+    def __init__(self, size: int = MAX_TOKENS) -> None:
+        self._size = size
+        self._tokens: OrderedDict[bytes, VerifiedToken] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def get(self, digest: bytes) -> VerifiedToken | None:
+        return self._tokens.get(digest)
+
+    def keep(self, token: VerifiedToken) -> None:
+        """Only what was in force a moment ago: who lets tokens pile up cannot push others out with expired ones."""
+        self._tokens[token.digest] = token
+        self._tokens.move_to_end(token.digest)
+        if len(self._tokens) > self._size:
+            self._tokens.popitem(last=False)
