@@ -167,6 +167,18 @@ LEAVES: Final = Row(
             ),
         ),
         Panel(
+            "What one theft could expose in a day",
+            "The most persons that a stolen account, establishment or software could read in a day under the policy "
+            "in force, spending every budget at once. A step upwards is a limit that was raised.",
+            "short",
+            (
+                Query(
+                    f'max by (scope, profession) (paravent_blast_radius_persons{{{HERE}, period_s="86400"}})',
+                    "{{scope}} {{profession}}",
+                ),
+            ),
+        ),
+        Panel(
             "Values that leave for a person",
             "Field values released for each person disclosed. A step upwards is a policy that widened.",
             "short",

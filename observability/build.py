@@ -14,6 +14,7 @@ from board import board
 from prometheus_client.metrics_core import Metric
 
 from paravent.effects import BudgetKind, Scope, Usage
+from paravent.quota.blast_radius import Radius
 from paravent.rules import Window
 from paravent.telemetry.metrics import Metrics
 
@@ -56,6 +57,7 @@ def described() -> Iterable[Metric]:
     metrics.expect(["operation"], ["21"])
     metrics.allowed([Usage(Scope.PRACTITIONER, BudgetKind.PERSONS, Window(60, 600), 1)])
     metrics.policy_loaded("revision", 0)
+    metrics.could_expose([Radius(Scope.PRACTITIONER, "21", 3600, 360)])
     metrics.built("version")
     for name in ("paravent_keys_age_seconds", "paravent_keys_failures"):
         metrics.watch_each(name, "", "issuer", {"issuer": float})

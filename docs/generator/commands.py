@@ -38,6 +38,11 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     "demo": {0: "everything was measured", 1: "something did not work; a sentence says what", 2: _WRONG_OPTIONS},
     "check": {0: "`serve` would start with these files", 2: "there are problems"},
     "policy check": {0: "the policy can be used", 2: "there are problems"},
+    "policy blast-radius": {
+        0: "printed, and nothing grew",
+        1: "a theft could expose more persons than under `--against`",
+        2: "there are problems",
+    },
     "policy schema": {0: "printed", 2: "no such kind of file"},
     "audit verify": {
         0: "the ledger is whole",

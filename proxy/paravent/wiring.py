@@ -22,6 +22,7 @@ from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
 from paravent.ports import Clock
 from paravent.problems import InvalidFiles, Problem
+from paravent.quota.blast_radius import blast_radius
 from paravent.rules import Policy
 from paravent.settings import Issuer as IssuerSettings
 from paravent.settings import Settings, read_policy_folder
@@ -179,6 +180,7 @@ class Runtime:
         self._rules = rules  # one assignment: a request sees the old policy or the new one
         self._policy_good = True
         self.metrics.policy_loaded(rules.policy.revision, self._clock.now_ms() / 1000)
+        self.metrics.could_expose(blast_radius(rules.policy))
         log.info("policy_loaded", extra={"revision": rules.policy.revision})
         return True
 
@@ -214,6 +216,7 @@ class Runtime:
         metrics, keys, names = self.metrics, self._keys, list(self._settings.issuers)
         metrics.expect(self.policy.operations, self.policy.professions)
         metrics.policy_loaded(self.revision, self._clock.now_ms() / 1000)
+        metrics.could_expose(blast_radius(self.policy))
         metrics.ready(lambda: is_ready(self.readiness()))
         metrics.watch_each(
             "paravent_keys_age_seconds",

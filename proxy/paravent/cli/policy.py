@@ -2,17 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from paravent.cli.problems import give_up
+
+if TYPE_CHECKING:
+    from paravent.rules import Policy
 
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
 @click.group()
 def policy() -> None:
-    """Work on a policy: check it, print the schemas that editors complete from."""
+    """Work on a policy: check it, say what a theft could expose under it, print the schemas that editors use."""
 
 
 @policy.command()
@@ -20,14 +24,7 @@ def policy() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Problems, or the revision, as JSON on standard output.")
 def check(folder: Path, as_json: bool) -> None:
     """Check every file of FOLDER. Exit code 0: it can be used; 2: all its problems are listed, with their places."""
-    from paravent.problems import InvalidFiles
-    from paravent.settings import read_policy_folder
-    from paravent.wiring import compile_views
-
-    try:
-        compiled, _views = compile_views(read_policy_folder(folder))
-    except InvalidFiles as invalid:
-        give_up(invalid.problems, as_json)
+    compiled = _compiled(folder, as_json)
     if as_json:
         click.echo(json.dumps({"problems": [], "revision": compiled.revision}))
         return
@@ -35,6 +32,30 @@ def check(folder: Path, as_json: bool) -> None:
         f"{folder}: good. Revision {compiled.revision}: {len(compiled.operations)} operations, "
         f"{len(compiled.views)} views, {len(compiled.professions)} professions."
     )
+
+
+@policy.command("blast-radius")
+@_FOLDER
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A policy folder to compare with: exit code 1 when a theft could expose more persons than under it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The table as JSON on standard output.")
+def blast_radius(folder: Path, against: Path | None, as_json: bool) -> None:
+    """The most persons that one stolen account, establishment or software could expose under FOLDER, in an hour, a day
+    and thirty days, by a bot that spends every budget at once. Exit code 1: more than under --against."""
+    from paravent.cli.blast_radius import grown, rows_of, table
+
+    rows = rows_of(_compiled(folder, as_json))
+    before = None if against is None else rows_of(_compiled(against, as_json))
+    more = [] if before is None else grown(before, rows)
+    if as_json:
+        click.echo(json.dumps({"radius": rows, "grown": more}))
+    else:
+        click.echo(table(rows, before))
+    if more:
+        raise SystemExit(1)
 
 
 @policy.command()
@@ -50,3 +71,16 @@ def schema(name: str | None) -> None:
     if name not in schemas:
         raise click.BadParameter(f"one of {', '.join(sorted(schemas))}", param_hint="NAME")
     click.echo(json.dumps(schemas[name], indent=2, ensure_ascii=False))
+
+
+def _compiled(folder: Path, as_json: bool) -> "Policy":
+    """The policy of a folder; ends the command with every problem when it has any."""
+    from paravent.problems import InvalidFiles
+    from paravent.settings import read_policy_folder
+    from paravent.wiring import compile_views
+
+    try:
+        compiled, _views = compile_views(read_policy_folder(folder))
+    except InvalidFiles as invalid:
+        give_up(invalid.problems, as_json)
+    return compiled

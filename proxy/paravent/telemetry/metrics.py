@@ -18,6 +18,7 @@ from prometheus_client.platform_collector import PlatformCollector
 
 from paravent.effects import Scope, Usage
 from paravent.model import Deny, Release, Withhold
+from paravent.quota.blast_radius import Radius
 from paravent.reasons import Reason
 
 FAST_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -123,6 +124,13 @@ class Metrics:
             "1 while the policy folder holds a policy that cannot be used and the last good one stays in force.",
             registry=self.registry,
         )
+        self._blast_radius = Gauge(
+            "paravent_blast_radius_persons",
+            "The most persons that a theft could expose in a period under the policy in force; +Inf: no budget bounds "
+            "it. `profession` is that of a stolen account, else none.",
+            ["scope", "profession", "period_s"],
+            registry=self.registry,
+        )
         self._build = Gauge("paravent_build_info", "1, by version.", ["version"], registry=self.registry)
         self._ready = Gauge("paravent_ready", "1 when requests are answered.", registry=self.registry)
         self._watched = {
@@ -221,6 +229,13 @@ class Metrics:
         self._policy_revisions = {revision}
         self._policy_loaded.set(now_s)
         self._policy_broken.set(0)
+
+    def could_expose(self, radii: Iterable[Radius]) -> None:
+        """What a theft could expose under the policy that was loaded."""
+        self._blast_radius.clear()
+        for each in radii:
+            persons = math.inf if each.persons is None else each.persons
+            self._blast_radius.labels(each.scope.value, each.profession or "none", str(each.period_s)).set(persons)
 
     def policy_broken(self) -> None:
         self._policy_broken.set(1)

@@ -1,0 +1,79 @@
+"""How many persons a theft can expose under a policy, before anybody looks at an alert.
+
+For whoever has stolen an account, every account of an establishment, of a software, or of everybody:
+
+    persons in T  ≤  limit × ⌈T / W⌉        for each window of W seconds that they pay
+
+T is cut into ⌈T / W⌉ parts none of which is longer than W, and no part holds more persons than the limit. Where several
+windows apply the smallest bound holds. It is reached: a bot that spends its whole budget as soon as it has one.
+
+A stolen account is also bound by its requests, each of which discloses as many persons as the widest answer lists. It
+is not bound by an establishment or a software: one practitioner can log in through several.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from paravent.effects import Scope
+from paravent.rules import Budgets, Policy, Window
+
+PERIODS_S: Final = (3_600, 86_400, 30 * 86_400)
+"""One hour (a bot at night), one day (until somebody looks), thirty days (below every alert)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radius:
+    """One theft."""
+
+    scope: Scope
+    profession: str | None
+    """TRE_G15 code, of a stolen account."""
+    period_s: int
+    persons: int | None
+    """The most distinct persons in that time. None: no budget bounds it."""
+
+
+def blast_radius(policy: Policy) -> tuple[Radius, ...]:
+    """Every theft, over every period: accounts by profession code first, then wider scopes."""
+    return tuple(_radii(policy))
+
+
+def _radii(policy: Policy) -> Iterator[Radius]:
+    quotas = policy.quotas
+    fleet = quotas.fleet.persons
+    for code in sorted(quotas.professions):
+        own = quotas.professions[code]
+        each = _persons_an_answer(policy, code)
+        for period_s in PERIODS_S:
+            persons = _least(
+                [_bound(own.persons, period_s), _by_requests(own, each, period_s), _bound(fleet, period_s)]
+            )
+            yield Radius(Scope.PRACTITIONER, code, period_s, persons)
+    wider = (
+        (Scope.ESTABLISHMENT, quotas.establishment.persons),
+        (Scope.CLIENT, quotas.client.persons),
+        (Scope.FLEET, fleet),
+    )
+    for scope, windows in wider:
+        for period_s in PERIODS_S:
+            yield Radius(scope, None, period_s, _least([_bound(windows, period_s), _bound(fleet, period_s)]))
+
+
+def _bound(windows: Iterable[Window], period_s: int) -> int | None:
+    return _least([window.limit * -(-period_s // window.per_s) for window in windows])
+
+
+def _by_requests(own: Budgets, persons_an_answer: int, period_s: int) -> int | None:
+    requests = _bound(own.requests, period_s)
+    return None if requests is None else requests * persons_an_answer
+
+
+def _persons_an_answer(policy: Policy, profession: str) -> int:
+    """The most that one answer may list to somebody of this profession; 0 when they may ask nothing."""
+    shapes = [policy.operations[view.operation].response for view in policy.views if view.profession == profession]
+    return max([shape.max_persons if shape.scope == "listed" else 1 for shape in shapes], default=0)
+
+
+def _least(bounds: Iterable[int | None]) -> int | None:
+    return min([bound for bound in bounds if bound is not None], default=None)

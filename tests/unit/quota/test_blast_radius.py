@@ -1,0 +1,104 @@
+"""The most persons a theft can expose, against a thief who spends every budget as soon as there is one."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paravent.effects import Budget, BudgetKind, Charge, Charged, Scope, Settle
+from paravent.model import Subject
+from paravent.quota.blast_radius import PERIODS_S, blast_radius
+from paravent.rules import Budgets, Policy, Quotas, Window
+from paravent.settings import read_policy_folder
+from paravent.stores.memory import MemoryLedger
+from paravent.wiring import compile_views
+
+HOUR, DAY, MONTH = PERIODS_S
+REFERENCE, _ = compile_views(read_policy_folder(Path(__file__).resolve().parents[3] / "policies"))
+
+
+def persons(policy: Policy, scope: Scope, period_s: int, profession: str | None = None) -> int | None:
+    (radius,) = [
+        each
+        for each in blast_radius(policy)
+        if (each.scope, each.profession, each.period_s) == (scope, profession, period_s)
+    ]
+    return radius.persons
+
+
+def under(quotas: Quotas) -> Policy:
+    return replace(REFERENCE, quotas=quotas)
+
+
+ACCOUNT = Scope.PRACTITIONER
+WIDEST = REFERENCE.operations["beneficiaires.recherche"].response.max_persons
+"""The one operation of the reference policy that lists persons."""
+ROWS = [
+    ("an hour is six windows of ten minutes", Budgets(persons=(Window(60, 600),)), HOUR, 360),
+    (
+        "a day's limit is less than an hour of the short one",
+        Budgets(persons=(Window(60, 600), Window(100, DAY))),
+        HOUR,
+        100,
+    ),
+    ("a window that does not divide the hour is begun once more", Budgets(persons=(Window(10, 2_400),)), HOUR, 20),
+    ("a month's limit bounds thirty days", Budgets(persons=(Window(600, DAY), Window(4_000, MONTH))), MONTH, 4_000),
+    ("requests bound where persons do not, by the widest list", Budgets(requests=(Window(7, DAY),)), DAY, 7 * WIDEST),
+    ("nothing bounds", Budgets(), MONTH, None),
+]
+
+
+@pytest.mark.parametrize(("own", "period_s", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_a_stolen_account(own: Budgets, period_s: int, expected: int | None) -> None:
+    """A pharmacist's, whose widest answer is a search."""
+    assert WIDEST > 1
+    assert persons(under(Quotas({"21": own})), ACCOUNT, period_s, "21") == expected
+
+
+def test_wider_scopes_bound_what_is_below_them() -> None:
+    """The fleet bounds everybody; an establishment and a software do not bound an account that can change them."""
+    quotas = Quotas(
+        {"21": Budgets(persons=(Window(500, DAY),))},
+        establishment=Budgets(persons=(Window(100, DAY),)),
+        client=Budgets(persons=(Window(900, DAY),)),
+        fleet=Budgets(persons=(Window(400, DAY),)),
+    )
+    radius = {scope: persons(under(quotas), scope, DAY) for scope in (Scope.ESTABLISHMENT, Scope.CLIENT, Scope.FLEET)}
+    assert radius == {Scope.ESTABLISHMENT: 100, Scope.CLIENT: 400, Scope.FLEET: 400}
+    assert persons(under(quotas), ACCOUNT, DAY, "21") == 400
+
+
+def test_the_reference_policy_keeps_a_theft_small() -> None:
+    """An account of March 2022 gave 26 842 persons away; a pharmacist's now gives at most 4 000 in a month."""
+    assert [persons(REFERENCE, ACCOUNT, period_s, "21") for period_s in PERIODS_S] == [360, 600, 4_000]
+
+
+@given(
+    windows=st.lists(st.builds(Window, st.integers(1, 4), st.integers(1, 40)), min_size=1, max_size=3),
+    period_s=st.integers(1, 60),
+)
+def test_no_thief_gets_more(windows: list[Window], period_s: int) -> None:
+    """Whoever asks about somebody new in every second, and is served whenever there is room, stays within the bound;
+    under a single window they reach it."""
+    budget = Budget(Scope.PRACTITIONER, "rpps:99700000001", BudgetKind.PERSONS, tuple(windows))
+    bound = min(window.limit * -(-period_s // window.per_s) for window in windows)
+    stolen = asyncio.run(steal(budget, period_s))
+    assert stolen <= bound
+    if len(windows) == 1:
+        assert stolen == bound
+
+
+async def steal(budget: Budget, period_s: int) -> int:
+    ledger, stolen = MemoryLedger(), 0
+    for now_ms in range(0, period_s * 1000, 1000):
+        while True:
+            asked = Subject(stolen.to_bytes(16))
+            charge = Charge(f"{stolen}", now_ms, (budget,), (asked,))
+            if not isinstance(await ledger.charge(charge), Charged):
+                break
+            await ledger.settle(Settle(charge, now_ms, (asked,), missed=False))
+            stolen += 1
+    return stolen
