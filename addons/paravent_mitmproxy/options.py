@@ -1,8 +1,7 @@
 """mitmproxy's options, frozen.
 
-Several of them remove the boundary (threat notes: pass-through by Host, streaming, a wider set of protocols). None
-is read from a file. What they are is asserted at start, every one of them; a change afterwards is refused, whatever
-it is.
+Several of them remove the boundary (pass-through by Host, streaming, a wider set of protocols). None is read from a
+file. What they are is asserted at start, every one of them; a change afterwards is refused, whatever it is.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""How a client may behave on a connection, whatever it sends: slow, silent, greedy, in pieces, or gone.
-
-Threat notes: sections 1a (A6), 1d (D21) and 7.
-"""
+"""How a client may behave on a connection, whatever it sends: slow, silent, greedy, in pieces, or gone."""
 
 import asyncio
 import socket
@@ -11,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from answers import ANSWER
-from node import RunningNode, parse, read_answer, running_node
+from node import NIR, RunningNode, parse, read_answer, running_node
 from paravent_mitmproxy.listener.limits import Limits
 from wire import RawUpstream, raw_upstream, reset
 
@@ -111,6 +108,97 @@ class TestPipelines:
         writer.write(REFUSED)
         assert (await asyncio.wait_for(read_answer(reader), 5)).startswith(b"HTTP/1.1 403")
         writer.close()
+
+
+class TestPortals:
+    """Many practitioners over one connection, one behind the other."""
+
+    async def test_who_asks_is_asked_at_every_request(self, node: RunningNode, upstream: RawUpstream) -> None:
+        """A connection lends nobody its last caller's name: without a token behind one with, it is 401."""
+        reader, writer = await node.open()
+        callers = ["99700400001", "99700400002", "99700400001"]
+        for rpps in callers:
+            writer.write(node.request(rpps=rpps))
+            assert parse(await asyncio.wait_for(read_answer(reader), 5))[0] == 200
+            writer.write(b"GET /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert parse(await asyncio.wait_for(read_answer(reader), 5))[0] == 401
+        writer.close()
+        recorded = [record["practitioner"] for record in node.records()]
+        assert recorded[::2] == callers
+        assert recorded[1::2] == [None] * 3
+        assert len(upstream.requests) == 3
+
+    async def test_a_clients_own_proof_does_not_work_twice(self, node: RunningNode, upstream: RawUpstream) -> None:
+        """The same bytes again, on the same connection and on another one."""
+        data = node.request()
+        reader, writer = await node.open()
+        writer.write(data + data)
+        assert parse(await asyncio.wait_for(read_answer(reader), 5))[0] == 200
+        assert parse(await asyncio.wait_for(read_answer(reader), 5))[0] == 401
+        writer.close()
+        assert parse(await node.send(data))[0] == 401
+        assert len(upstream.requests) == 1
+
+    async def test_idle_clients_cost_the_upstream_nothing(self, node: RunningNode, upstream: RawUpstream) -> None:
+        """No connection is opened for who has not asked, nor for who is refused."""
+        held = [await node.open() for _ in range(30)]
+        assert parse(await node.send(REFUSED))[0] == 403
+        assert len(await inside(node)) >= 30
+        assert upstream.connections == 0
+        for _, writer in held:
+            writer.close()
+
+
+class TestTraces:
+    """What a client says is written nowhere, whatever becomes of the request; the sweep at a node's end looks."""
+
+    async def test_a_person_in_the_wrong_place_leaves_no_trace(self, node: RunningNode, upstream: RawUpstream) -> None:
+        """In the target, the query, a header, a cookie, a body without a token: refused, recorded without it."""
+        person = NIR.encode()
+        heads = (
+            b"GET /v1/personnes/%b HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /v1/compte?nir=%b HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /v1/compte HTTP/1.1\r\nHost: a\r\nX-Nir: %b\r\n\r\n",
+            b"GET /v1/compte HTTP/1.1\r\nHost: %b\r\n\r\n",
+            b"GET /v1/compte HTTP/1.1\r\nHost: a\r\nCookie: nir=%b\r\n\r\n",
+            b"GET /v1/compte HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\n\r\n",
+            b"N%b /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /v1/compte HTTP/1.1\r\nHost: a\r\nX-A: \xff%b\r\n\r\n",
+            b"POST /v1/droits/consultation HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\n%b",
+        )
+        for head in heads:
+            assert parse(await node.send(head % person))[0] in {400, 401, 403}, head
+        assert upstream.requests == []
+        assert len(node.records()) == len(heads)
+
+    async def test_half_a_request_leaves_no_trace(self, node: RunningNode, upstream: RawUpstream) -> None:
+        """Cut at every tenth byte, reset or closed in order: no line in any log, no record, no question."""
+        whole_request = node.request()
+        for cut in range(1, len(whole_request), 10):
+            _, writer = await node.open()
+            writer.write(whole_request[:cut])
+            await asyncio.sleep(0)
+            if cut % 20 == 1:
+                reset(writer)
+            else:
+                writer.close()
+        async with asyncio.timeout(5):
+            while node.node.house.connections:
+                await asyncio.sleep(0.01)
+        assert (node.records(), upstream.requests) == ([], [])
+
+    async def test_a_ledger_line_is_one_line(self, node: RunningNode) -> None:
+        """Whatever would end a line, a string or a terminal's colour in a viewer, sent in every place there is."""
+        for odd in (b'","decision":"release', b"\\n{}", b"\x1b[31m", b"\xe2\x80\xa8", b"%0d%0a", b"${jndi:x}"):
+            for head in (
+                b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"GET /v1/compte HTTP/1.1\r\nHost: a\r\nParavent-Purpose: %b\r\n\r\n",
+                b"GET /v1/compte HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP %b\r\n\r\n",
+            ):
+                await node.send(head % odd)
+        assert len(node.records()) == 18
+        assert {record["decision"] for record in node.records()} == {"deny"}
+        assert not any(odd in node.ledger() for odd in (b"jndi", b"\x1b", b"0d%0a"))
 
 
 class TestHead:

@@ -1,17 +1,18 @@
 """Whatever breaks, the caller gets a constant refusal or a closed connection, and none of the upstream's bytes.
 
 The faults are put into what the hooks and the listener call, one at a time: what is drilled is the edge that must hold
-when something inside does not. Threat notes: sections 0.1 and 1a.
+when something inside does not.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from mitmproxy import exceptions, http
+from mitmproxy import exceptions, hooks, http
 
 from answers import ANSWER, REDUCED
 from node import RunningNode, parse, running_node
@@ -228,6 +229,88 @@ async def test_only_what_was_sealed_leaves(tmp_path: Path, addon: object, status
         if status == 200:
             assert orjson.loads(parse(answer)[2]) == REDUCED
         node.node.master.addons.remove(addon)
+
+
+class Serves:
+    """Answers by itself, as a page of mitmproxy's own or a replay would."""
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        flow.response = http.Response.make(200, SECRET)
+
+
+class Streams:
+    """Asks for everything to be passed on as it comes."""
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        flow.request.stream = True
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        flow.response.stream = lambda _chunk: SECRET
+
+    request = requestheaders
+    response = responseheaders
+
+
+class Intercepts:
+    """Holds every flow, as a console does."""
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        flow.intercept()
+
+    response = request
+
+
+class Breaks:
+    """Raises in every hook that mitmproxy knows, those of connections and TLS too."""
+
+    def __init__(self) -> None:
+        self.called: set[str] = set()
+        for name in hooks.all_hooks:
+            if name not in {"load", "configure", "running", "done", "update"}:
+                setattr(self, name, partial(self._break, name))
+
+    def _break(self, name: str, *_: object) -> None:
+        self.called.add(name)
+        raise RuntimeError(OTHER_NIR)
+
+
+async def test_an_addon_that_answers_by_itself_is_not_heard(tmp_path: Path) -> None:
+    """Its response has no seal, and no question is asked for it."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        node.node.master.addons.add(Serves())
+        answer = await node.send(node.request())
+        assert parse(answer)[0] == 502
+        assert SECRET not in answer
+        assert seen.requests == []
+
+
+@pytest.mark.parametrize("addon", [Streams(), Intercepts(), Breaks()], ids=["streams", "intercepts", "breaks"])
+@pytest.mark.parametrize("first", [True, False], ids=["before the guard", "behind it"])
+async def test_an_addon_that_meddles_changes_no_byte(tmp_path: Path, addon: object, first: bool) -> None:
+    """Streaming, holding, raising: the answer is what it would be without, and so is the question."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        addons = node.node.master.addons
+        addons.add(addon)
+        if first:
+            addons.chain.insert(0, addons.chain.pop())
+        for number in range(3):
+            status, _, body = await node.ask(rpps=f"997004{number:05d}")
+            assert (status, orjson.loads(body)) == (200, REDUCED)
+        assert parse(await node.send(b"GET /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == 401
+        assert len(seen.requests) == 3
+        addons.remove(addon)
+
+
+async def test_no_hook_of_connections_is_called(tmp_path: Path) -> None:
+    """What mitmproxy decides there, which protocol is spoken and which certificate is shown, is decided elsewhere."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        breaks = Breaks()
+        node.node.master.addons.add(breaks)
+        await node.ask()
+        await node.send(b"nonsense\r\n\r\n")
+        http_hooks = {"requestheaders", "request", "responseheaders", "response", "error"}
+        assert {"request", "response"} <= breaks.called <= http_hooks | {"servers_changed", "add_log"}
 
 
 class Lifts:

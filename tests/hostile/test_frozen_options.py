@@ -1,9 +1,7 @@
-"""mitmproxy around us: its options cannot be changed, its chain is ours, and its own server is never started.
-
-Threat notes: sections 0.9, 0.10, 1e, 8.5 and 8.6.
-"""
+"""mitmproxy around us: its options cannot be changed, its chain is ours, and its own server is never started."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +132,15 @@ def test_options_that_were_set_otherwise_stop_the_start() -> None:
     opts = options.Options()
     with pytest.raises(RuntimeError, match="http2"):
         Frost("paravent@127.0.0.1:1", opts).check()
+
+
+async def test_nothing_is_listened_on_but_one_tcp_port(tmp_path: Path) -> None:
+    """No UDP beside it, so no QUIC and no HTTP/3, which would know nothing of our handshake."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        instances = list(node.node.master.addons.get("proxyserver").servers)
+        assert [instance.mode.transport_protocol for instance in instances] == ["tcp"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", node.port))
 
 
 async def test_mitmproxys_layers_are_out_of_reach(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Nothing is kept of a request or a connection once it is over, and nothing waits for the garbage collector.
 
-Threat notes: section 7 (R7, R8). The long run, 20 000 requests each way, is measured by hand; here are its causes.
+The long run is `./dev soak`; here are its causes, one by one.
 """
 
 import asyncio

@@ -1,12 +1,10 @@
-"""TLS on both sides: who gets a connection, which certificate counts, and what an upstream must show.
-
-Threat notes: sections 0.7, 0.8, 2, 7 (R12) and 8.11.
-"""
+"""TLS on both sides: who gets a connection, which certificate counts, and what an upstream must show."""
 
 import asyncio
 import contextlib
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,6 +107,35 @@ class TestThePort:
         trust.set_ciphers(cipher)
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await node.open(tls=trust)
+
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["TLS 1.0", "TLS 1.1"])
+    async def test_old_versions_are_refused(self, node: RunningNode, version: ssl.TLSVersion) -> None:
+        """RFC 8996 has put them to rest."""
+        trust = node.sandbox.tls()
+        trust.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            trust.minimum_version = trust.maximum_version = version
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await node.open(tls=trust)
+
+    async def test_a_session_of_tls_1_3_is_not_offered(self, node: RunningNode) -> None:
+        """No ticket, so every connection shows its certificate again."""
+        _, writer = await node.open(tls=node.sandbox.tls())
+        wire = writer.get_extra_info("ssl_object")
+        assert (wire.version(), wire.session_reused, wire.session.has_ticket) == ("TLSv1.3", False, False)
+        writer.transport.abort()
+
+    async def test_a_name_that_is_not_ours_makes_no_certificate(self, node: RunningNode) -> None:
+        """Whatever SNI says, there is one certificate, made by nobody here: a flood of names costs nothing."""
+        trust = node.sandbox.tls()
+        trust.check_hostname = False
+        shown_for = set()
+        for name in ("localhost", "evil.example", "mitm.it", "a" * 60 + ".example"):
+            _, writer = await asyncio.open_connection("127.0.0.1", node.port, ssl=trust, server_hostname=name)
+            shown_for.add(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+            writer.transport.abort()
+        assert len(shown_for) == 1
 
     async def test_handshakes_that_never_end_are_counted_and_ended(self, tmp_path: Path, upstream: RawUpstream) -> None:
         """A connection has its place in the count before it has shaken hands, and loses both."""

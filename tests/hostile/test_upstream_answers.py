@@ -5,17 +5,21 @@ No row may raise, and no row may give an answer that a second reader could cut e
 
 import asyncio
 import gzip
+from pathlib import Path
 
+import orjson
 import pytest
 
 import loops
+from node import running_node
 from paravent.model import Answer, UpstreamRequest
 from paravent.reasons import Reason
 from paravent_mitmproxy.listener.conversation import ANSWER_BYTES
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
+from sweep import OTHER_NIR
 from wire import http_answer, raw_upstream
 
-BODY = b'{"nir":"2840575990003"}'
+BODY = b'{"nir":"%s"}' % OTHER_NIR.encode()
 ASK = UpstreamRequest(b"POST", b"/v1/droits/consultation", ((b"accept", b"application/json"),), b"{}")
 READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"")
 
@@ -125,9 +129,9 @@ PROTOCOL = [
     ("an answer behind the last chunk", CHUNKED + b"17\r\n" + BODY + b"\r\n0\r\n\r\n" + http_answer(BODY)),
     ("a bad chunk size", OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + BODY + b"\r\n0\r\n\r\n"),
     ("a chunk longer than announced", OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\n" + BODY + b"\r\n0\r\n\r\n"),
-    ("trailers", OK + b"Transfer-Encoding: chunked\r\n\r\n17\r\n" + BODY + b"\r\n0\r\nX-Nir: 2840575990003\r\n\r\n"),
+    ("trailers", OK + b"Transfer-Encoding: chunked\r\n\r\n17\r\n" + BODY + b"\r\n0\r\nX-Nir: 1821199990014\r\n\r\n"),
     ("a second answer behind the first", http_answer(BODY) + http_answer(BODY)),
-    ("bytes behind the length", http_answer(BODY) + b"2840575990003"),
+    ("bytes behind the length", http_answer(BODY) + b"1821199990014"),
     ("a head of 20 KB that ends", OK + b"X-A: " + b"a" * 20_000 + b"\r\n" + LENGTH + b"\r\n" + BODY),
     ("two thousand headers", OK + b"X-A: 123\r\n" * 2000 + LENGTH + b"\r\n" + BODY),
     ("a reason phrase of 100 KB", b"HTTP/1.1 200 " + b"a" * 100_000 + b"\r\n" + LENGTH),
@@ -148,7 +152,7 @@ async def test_an_answer_without_a_certain_end_is_refused(wire: bytes) -> None:
 CUT = [
     ("closed before a byte", b"", Reason.UPSTREAM_UNREACHABLE),
     ("closed in the status line", b"HTTP/1.1 20", Reason.UPSTREAM_PROTOCOL),
-    ("closed in the headers", OK + b"X-Nir: 28405", Reason.UPSTREAM_PROTOCOL),
+    ("closed in the headers", OK + b"X-Nir: 18211", Reason.UPSTREAM_PROTOCOL),
     ("closed in a body with a length", OK + LENGTH + b"\r\n" + BODY[:5], Reason.UPSTREAM_PROTOCOL),
     ("a body that ends with the connection", OK + b"\r\n" + BODY, Reason.UPSTREAM_PROTOCOL),
     ("closed before the last chunk", CHUNKED + b"17\r\n" + BODY + b"\r\n", Reason.UPSTREAM_PROTOCOL),
@@ -164,6 +168,25 @@ async def test_a_cut_answer_is_no_answer(wire: bytes, reason: Reason) -> None:
     """What arrived before the cut stays here."""
     async with raw_upstream(wire, close=True) as seen:
         assert await asker(seen.port).ask(ASK) is reason
+
+
+@pytest.mark.parametrize(
+    ("wires", "closing"),
+    [([row[1] for row in PROTOCOL], False), ([row[1] for row in CUT], True)],
+    ids=["without a certain end", "cut"],
+)
+async def test_nothing_of_a_refused_answer_is_anywhere(tmp_path: Path, wires: list[bytes], closing: bool) -> None:
+    """The same rows through a whole node: a constant, one question each, and the sweep at its end finds nothing."""
+    async with (
+        raw_upstream(lambda count, _: wires[count], close=closing) as seen,
+        running_node(tmp_path, seen.port) as node,
+    ):
+        for number, wire in enumerate(wires):
+            status, _, body = await node.ask(rpps=f"997004{number:05d}")
+            assert (status, orjson.loads(body)["status"]) == (502, 502), wire[:60]
+            assert len(seen.requests) == number + 1
+        assert {record["decision"] for record in node.records()} == {"withhold"}
+        assert len(node.records()) == len(wires)
 
 
 async def test_an_answer_over_the_cap_is_refused_while_it_arrives() -> None:

@@ -1,6 +1,6 @@
 """How an upstream may behave on its connections: silent, slow, early, late, gone.
 
-What one caller is answered must never be what another one asked. Threat notes: sections 1b and 7 (R4).
+What one caller is answered must never be what another one asked.
 """
 
 import asyncio
