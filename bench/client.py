@@ -5,6 +5,7 @@ by N connections; a connection sends its next one when its answer is complete.
 """
 
 import asyncio
+import ssl
 import time
 from dataclasses import dataclass
 from typing import cast, override
@@ -68,7 +69,14 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def run(port: int, requests: list[bytes], connections: int, *, reconnect: bool = False) -> Run:
+async def run(
+    port: int,
+    requests: list[bytes],
+    connections: int,
+    *,
+    reconnect: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Run:
     """Send them all. `reconnect`: a new connection for each."""
     loop = asyncio.get_running_loop()
     queue = iter(requests)
@@ -81,7 +89,7 @@ async def run(port: int, requests: list[bytes], connections: int, *, reconnect: 
         for request in queue:
             started = time.perf_counter()
             if connection is None:
-                _, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
+                _, connection = await loop.create_connection(_Connection, "127.0.0.1", port, ssl=tls)
             status = await connection.ask(request)
             latencies.append((time.perf_counter() - started) * 1000)
             refused += status != b"200"

@@ -1,7 +1,9 @@
-"""Requests built before the clock starts: pharmacists of their own, each with a token and single-use proofs."""
+"""Requests built before the clock starts: pharmacists of their own, with tokens bound as portals bind them."""
 
 import time
+from collections.abc import Iterator
 
+from bench.targets import ORIGIN
 from bench.upstream import PERSON
 from paravent.sandbox.proofs import DpopKey
 from paravent.sandbox.tokens import TokenMint, Wish
@@ -11,26 +13,44 @@ PER_PRACTITIONER = 18
 
 TARGET = "/v1/droits/consultation"
 
+BODY = b'{"immatriculation":"%s","dateNaissance":"%s","rangGemellaire":1,"domaine":"PHAR"}' % (
+    str(PERSON["immatriculation"]).encode(),
+    str(PERSON["dateNaissance"]).encode(),
+)
 
-def build(count: int, mint: TokenMint, origin: str, serial: int) -> list[bytes]:
-    """`count` requests; the question is always the same, the proof never, nor the practitioners of another `serial`."""
-    body = b'{"immatriculation":"%s","dateNaissance":"%s","rangGemellaire":1,"domaine":"PHAR"}' % (
-        str(PERSON["immatriculation"]).encode(),
-        str(PERSON["dateNaissance"]).encode(),
-    )
-    now_s = int(time.time())
-    built: list[bytes] = []
-    practitioner = serial * 100_000
-    while len(built) < count:
-        practitioner += 1
+
+class Requests:
+    """The question is always the same; no practitioner comes twice, and no proof."""
+
+    def __init__(self, mint: TokenMint, x5t_s256: str | None) -> None:
+        """`x5t_s256`: of the portal's certificate, that its tokens are bound to; None: to DPoP keys, a proof each."""
+        self._mint = mint
+        self._x5t_s256 = x5t_s256
+        self._practitioner = 0
+
+    def build(self, count: int) -> list[bytes]:
+        now_s = int(time.time())
+        built: list[bytes] = []
+        while len(built) < count:
+            self._practitioner += 1
+            credentials = self._bound(f"999{self._practitioner:08d}", now_s)
+            built += [_wire(next(credentials)) for _ in range(min(PER_PRACTITIONER, count - len(built)))]
+        # One practitioner's requests apart from each other, as a portal interleaves them.
+        return [built[i] for start in range(PER_PRACTITIONER) for i in range(start, len(built), PER_PRACTITIONER)]
+
+    def _bound(self, rpps: str, now_s: int) -> Iterator[bytes]:
+        """The header fields of one practitioner's requests."""
+        if self._x5t_s256 is not None:
+            token = self._mint.mint(Wish(rpps=rpps, x5t_s256=self._x5t_s256, ttl_s=900), now_s)
+            while True:
+                yield b"Authorization: Bearer %s\r\n" % token.encode()
         key = DpopKey.generate()
-        token = mint.mint(Wish(rpps=f"999{practitioner:08d}", jkt=key.jkt, ttl_s=900), now_s)
-        for _ in range(min(PER_PRACTITIONER, count - len(built))):
-            proof = key.proof("POST", origin + TARGET, token, now_s)
-            built.append(
-                b"POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: DPoP %s\r\nDPoP: %s\r\n"
-                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-                % (TARGET.encode(), token.encode(), proof.encode(), len(body), body)
-            )
-    # One practitioner's requests apart from each other, as a portal interleaves them.
-    return [built[i] for start in range(PER_PRACTITIONER) for i in range(start, len(built), PER_PRACTITIONER)]
+        token = self._mint.mint(Wish(rpps=rpps, jkt=key.jkt, ttl_s=900), now_s)
+        while True:
+            proof = key.proof("POST", ORIGIN + TARGET, token, now_s)
+            yield b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())
+
+
+def _wire(credentials: bytes) -> bytes:
+    head = b"POST %s HTTP/1.1\r\nHost: bench\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (TARGET.encode(), credentials, len(BODY)) + BODY

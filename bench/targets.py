@@ -1,0 +1,146 @@
+"""What is measured: the proxy, stock mitmdump, and the upstream by itself; each a process of its own."""
+
+import os
+import shutil
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from bench.process import Measured, wait_for_port
+from paravent.sandbox.tokens import TokenMint
+from paravent.simulate.certificates import Authority, KeyPair
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ORIGIN: Final = "https://bench.example"
+ISSUER: Final = "https://issuer.example"
+AUDIENCE: Final = "urn:paravent:droits"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that accepts the benchmark's requests."""
+
+    name: str
+    port: int
+    process: Measured
+    tls: ssl.SSLContext | None
+    """How to speak to it; None: plaintext."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Of both proxies, and of the portal that calls them."""
+
+    authority: Path
+    server: KeyPair
+    portal: KeyPair
+
+    @classmethod
+    def make(cls, folder: Path) -> "Certificates":
+        authority = Authority(folder)
+        return cls(authority.certificate, authority.server(), authority.client("portal"))
+
+    def caller(self) -> ssl.SSLContext:
+        """The portal's side. HTTP/1.1 only: mitmproxy's HTTP/2 costs twice its HTTP/1.1."""
+        context = ssl.create_default_context(cafile=self.authority)
+        context.load_cert_chain(self.portal.certificate, self.portal.key)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def paravent(folder: Path, upstream_port: int, mint: TokenMint, tls: Certificates | None) -> Iterator[Target]:
+    """The proxy with the reference policy and everything on, as in production.
+
+    With `tls` its callers show certificates, that their tokens are bound to; without, it takes plaintext from loopback.
+    """
+    port = free_port()
+    shutil.copytree(ROOT / "policies", folder / "policies")
+    (folder / "audit.key").write_text(os.urandom(32).hex())
+    (folder / "jwks.json").write_bytes(orjson.dumps(mint.jwks()))
+    door = 'plaintext_from = ["127.0.0.1/32"]'
+    if tls is not None:
+        door = f"certificate = '{tls.server.certificate}'\nkey = '{tls.server.key}'\nclient_ca = '{tls.authority}'"
+    (folder / "paravent.toml").write_text(
+        f"""
+[listen]
+address = "127.0.0.1:{port}"
+external_origin = "{ORIGIN}"
+{door}
+[upstream]
+url = "http://127.0.0.1:{upstream_port}"
+[issuers.bench]
+profile = "rfc9068"
+issuer = "{ISSUER}"
+jwks = "jwks.json"
+audience = ["{AUDIENCE}"]
+clients = ["portail"]
+[state]
+url = "sqlite:state.db"
+[audit]
+path = "audit"
+key_file = "audit.key"
+[metrics]
+address = "127.0.0.1:{free_port()}"
+[policy]
+path = "policies"
+"""
+    )
+    process = Measured([sys.executable, "-m", "paravent.cli", "serve", "--config", "paravent.toml"], folder, folder)
+    try:
+        process.first_line()
+        wait_for_port(port)
+        yield Target("paravent", port, process, tls.caller() if tls else None)
+    finally:
+        process.stop()
+
+
+@contextmanager
+def mitmdump(folder: Path, upstream_port: int, tls: Certificates | None) -> Iterator[Target]:
+    """Stock mitmdump in reverse mode, enforcing nothing. With `tls` it asks callers for no certificate."""
+    port = free_port()
+    command = [
+        str(Path(sys.executable).with_name("mitmdump")),
+        "-q",
+        "--set",
+        f"confdir={folder}",
+        "--listen-host",
+        "127.0.0.1",
+        "--listen-port",
+        str(port),
+        "--mode",
+        f"reverse:http://127.0.0.1:{upstream_port}",
+    ]
+    if tls is not None:
+        both = folder / "server.pem"
+        both.write_bytes(tls.server.key.read_bytes() + tls.server.certificate.read_bytes())
+        command += ["--certs", f"*={both}"]
+    process = Measured(command, folder, folder)
+    try:
+        wait_for_port(port)
+        yield Target("mitmdump", port, process, tls.caller() if tls else None)
+    finally:
+        process.stop()
+
+
+@contextmanager
+def upstream(folder: Path) -> Iterator[Target]:
+    """Answers every request alike, in plaintext."""
+    process = Measured([sys.executable, "-m", "bench.upstream", "0"], ROOT, folder)
+    try:
+        yield Target("upstream", int(process.first_line()), process, None)
+    finally:
+        process.stop()
