@@ -9,7 +9,8 @@ import secrets
 
 from mitmproxy import http
 
-from paravent.model import Connection, Facts
+from paravent.model import Answer, Connection, Facts
+from paravent_mitmproxy.messages import Answered, Request, Sent
 
 SINGLE = (b"host", b"authorization", b"dpop", b"content-type", b"content-length", b"paravent-purpose")
 """Headers that may come once at most. Two would be read differently by two readers."""
@@ -39,21 +40,44 @@ def new_request_id() -> str:
 
 def facts_of(flow: http.HTTPFlow, now_ms: int, connection: Connection) -> Facts:
     """The request of a flow, as it was sent."""
-    data = flow.request.data
+    sent = _sent(flow.request)
     return Facts(
         now_ms=now_ms,
         request_id=new_request_id(),
-        method=data.method,
-        target=data.path,
-        headers=tuple((name.lower(), value.strip(b" \t")) for name, value in data.headers.fields),
-        body=data.content or b"",
+        method=sent.method,
+        target=sent.target,
+        headers=tuple([(name.lower(), value.strip(b" \t")) for name, value in sent.headers]),
+        body=sent.body,
         connection=connection,
     )
+
+
+def _sent(request: http.Request) -> Sent:
+    unseen = request.unseen if type(request) is Request else None
+    if unseen is not None:
+        return unseen
+    data = request.data
+    return Sent(data.method, data.path, data.headers.fields, data.content or b"")
+
+
+def answer_of(response: http.Response) -> Answer:
+    """What the upstream said, as it said it."""
+    unseen = response.unseen if type(response) is Answered else None
+    if unseen is not None:
+        return unseen
+    data = response.data
+    headers = tuple((name.lower(), value) for name, value in data.headers.fields)
+    return Answer(data.status_code, headers, data.content or b"")
 
 
 def is_ambiguous(facts: Facts) -> bool:
     """Does the request hold anything that two readers could read differently?"""
     names = [name for name, _ in facts.headers]
-    if any(names.count(name) > 1 for name in SINGLE) or any(name in names for name in REFUSED):
+    distinct = set(names)
+    if not distinct.isdisjoint(REFUSED) or (len(distinct) < len(names) and _twice(names)):
         return True
-    return any(b"_" in name for name in names)
+    return b"_" in b"".join(names)
+
+
+def _twice(names: list[bytes]) -> bool:
+    return any(names.count(name) > 1 for name in SINGLE)

@@ -7,19 +7,20 @@ Rules of this file
   3. A response is only ever assigned from `reply`, which seals it. The listener sends nothing else.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
 from mitmproxy import http
 
+from paravent.alarm import Alarm
 from paravent.decide import Allow, Plan
 from paravent.drive import Engine
-from paravent.model import Answer, Connection, Facts, Release, UpstreamRequest
+from paravent.model import Connection, Facts, Release, UpstreamRequest
 from paravent.reasons import Problem, Reason
 from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
-from paravent_mitmproxy.facts import facts_of, is_ambiguous
+from paravent_mitmproxy.facts import answer_of, facts_of, is_ambiguous
+from paravent_mitmproxy.messages import Request
 
 STATE = "paravent"
 """Where the guard keeps its half-done work in `flow.metadata`."""
@@ -70,6 +71,7 @@ class Guard:
         self._engine = engine
         self._connections = connections
         self._metrics = metrics
+        self._deadline = Alarm(HOOK_DEADLINE_S)
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Poison the flow. It stays poisoned until `request` has decided."""
@@ -81,8 +83,7 @@ class Guard:
         flow.response = reply.poison(reply.INTERNAL)
         flow.metadata.pop(STATE, None)
         try:
-            async with asyncio.timeout(HOOK_DEADLINE_S):
-                flow.response = await self._request(flow)
+            flow.response = await self._deadline.within(self._request(flow))
         except BaseException:
             flow.response = reply.poison(reply.INTERNAL)
             self._metrics.hook_raised("request")
@@ -97,8 +98,7 @@ class Guard:
         answered = flow.response
         flow.response = reply.poison(reply.WITHHELD)
         try:
-            async with asyncio.timeout(HOOK_DEADLINE_S):
-                flow.response = await self._response(flow, answered)
+            flow.response = await self._deadline.within(self._response(flow, answered))
         except BaseException:
             flow.response = reply.poison(reply.WITHHELD)
             self._metrics.hook_raised("response")
@@ -107,8 +107,7 @@ class Guard:
         """No answer came, or nobody waits for one: close the books all the same."""
         flow.response = reply.poison(reply.WITHHELD)
         try:
-            async with asyncio.timeout(HOOK_DEADLINE_S):
-                flow.response = await self._error(flow)
+            flow.response = await self._deadline.within(self._error(flow))
         except BaseException:
             flow.response = reply.poison(reply.WITHHELD)
             self._metrics.hook_raised("error")
@@ -141,9 +140,7 @@ class Guard:
             # Nothing was asked of the upstream: whatever stands here is not an answer to us.
             return reply.poison(reply.WITHHELD)
         state.closed = True
-        headers = tuple((name.lower(), value) for name, value in answered.data.headers.fields)
-        answer = Answer(answered.data.status_code, headers, answered.data.content or b"")
-        outcome = await self._engine.settle(state.facts, state.plan, answer)
+        outcome = await self._engine.settle(state.facts, state.plan, answer_of(answered))
         if isinstance(outcome, Release):
             return reply.release(outcome, state.plan.usage)
         return reply.withhold(outcome, state.facts.request_id, state.language)
@@ -166,6 +163,9 @@ def _rebuild(request: http.Request, plan: Plan) -> None:
     In development, on mitmproxy's own layers, this is what goes upstream; our listener takes it from the plan.
     """
     ours = plan.upstream
+    if type(request) is Request:
+        request.show(ours)
+        return
     request.data.method = ours.method
     request.data.path = ours.target
     request.data.authority = b""

@@ -44,7 +44,10 @@ class ClientConnection(asyncio.Protocol):
         self._scanned = 0
         self._head: Head | None = None
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._due_s: float | None = None
+        """When the connection has taken too long; None: not while it is being answered."""
         self._drained = asyncio.Event()
         self._drained.set()
         self._secure = False
@@ -94,7 +97,10 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._drained.set()
-        self._cancel_deadline()
+        self._due_s = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._buffer.clear()
         if self.client is not None:
             self.client.state = ConnectionState.CLOSED
@@ -147,7 +153,7 @@ class ClientConnection(asyncio.Protocol):
         del self._buffer[: head.body_bytes]
         self._head = None
         self._scanned = 0
-        self._cancel_deadline()
+        self._due_s = None
         self._start(self._answer(head, body))
 
     def _read_head(self) -> bool:
@@ -172,7 +178,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._house.busy.add(self)
-        self._task = asyncio.get_running_loop().create_task(self._close_on_failure(work))
+        self._task = self._loop.create_task(self._close_on_failure(work))
         self._task.add_done_callback(self._done)
 
     async def _close_on_failure(self, work: Coroutine[None, None, None]) -> None:
@@ -207,7 +213,7 @@ class ClientConnection(asyncio.Protocol):
             return
         response = await self._house.exchange.run(client, self, head, body)
         last = self._eof and not self._buffer
-        old = asyncio.get_running_loop().time() >= self._until_s
+        old = self._loop.time() >= self._until_s
         close = head.close or last or old or self._house.draining
         await self._send(response, close=close, body=head.method != b"HEAD")
 
@@ -241,12 +247,13 @@ class ClientConnection(asyncio.Protocol):
         if transport is None or self.gone() or wire is None:
             return
         transport.write(wire)
-        try:
-            async with asyncio.timeout(self._limits.write_s):
-                await self._drained.wait()
-        except TimeoutError:
-            self._abort()
-            return
+        if not self._drained.is_set():
+            try:
+                async with asyncio.timeout(self._limits.write_s):
+                    await self._drained.wait()
+            except TimeoutError:
+                self._abort()
+                return
         if close:
             self._part(linger=linger)
 
@@ -276,13 +283,22 @@ class ClientConnection(asyncio.Protocol):
 
     def _deadline(self, seconds: float) -> None:
         """Too slow, or idle: the connection ends. A request that never became whole has no answer."""
-        self._cancel_deadline()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._abort)
-
-    def _cancel_deadline(self) -> None:
+        due_s = self._due_s = self._loop.time() + seconds
         if self._timer is not None:
+            if self._timer.when() <= due_s:
+                return  # it will see that there is more time
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._loop.call_at(due_s, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        """A timer is set for the earliest moment that may be too late, and most of the time it is not."""
+        self._timer = None
+        if self._due_s is None:
+            return
+        if self._loop.time() >= self._due_s:
+            self._abort()
+        else:
+            self._timer = self._loop.call_at(self._due_s, self._look_at_clock)
 
     # ---- who
 
@@ -313,7 +329,7 @@ class ClientConnection(asyncio.Protocol):
             certificate, valid_s = _leaf(tls, now_s)
             life_s = min(life_s, valid_s)
         self.client = client
-        self._until_s = asyncio.get_running_loop().time() + life_s
+        self._until_s = self._loop.time() + life_s
         self._house.known[client.id] = Connection(str(self.address), secure=True, certificate_sha256=certificate)
         self._deadline(self._limits.idle_s)
 

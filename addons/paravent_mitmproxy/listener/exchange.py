@@ -11,13 +11,6 @@ from typing import Protocol
 
 from mitmproxy import connection, flow, http
 from mitmproxy.addonmanager import AddonManager
-from mitmproxy.proxy.layers.http import (
-    HttpErrorHook,
-    HttpRequestHeadersHook,
-    HttpRequestHook,
-    HttpResponseHeadersHook,
-    HttpResponseHook,
-)
 
 from paravent.model import Answer, UpstreamRequest
 from paravent.reasons import Reason
@@ -25,7 +18,9 @@ from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.guard import FAILURE, cleared
 from paravent_mitmproxy.listener.head import Head
+from paravent_mitmproxy.listener.hooks import fire
 from paravent_mitmproxy.listener.upstream import Upstream
+from paravent_mitmproxy.messages import Answered, Place, Request, Sent
 
 
 class Caller(Protocol):
@@ -44,15 +39,19 @@ class Exchange:
         self._upstream = upstream
         self._server = server
         self._metrics = metrics
+        host, port = server.address or ("", 0)
+        self._place = Place(host, port, b"https" if server.tls else b"http")
 
     async def run(self, client: connection.Client, caller: Caller, head: Head, body: bytes) -> http.Response | None:
         """The response that the addons agreed on. Whether it may leave is for whoever writes to decide."""
-        live = self._flow(client, head)
+        live = self._flow(client)
+        request = live.request = Request(self._place, Sent(head.method, head.target, head.headers, b""))
         # Without the guard, or when an addon before it halts the chain, this is what the caller gets.
         refusal = live.response = reply.poison(reply.INTERNAL)
-        await self._addons.trigger_event(HttpRequestHeadersHook(live))
-        live.request.data.content = body
-        await self._addons.trigger_event(HttpRequestHook(live))
+        chain = self._addons.chain
+        await fire(chain, "requestheaders", live)
+        request.complete(body)
+        await fire(chain, "request", live)
         question = cleared(live)
         if question is None or not _lifted(live):
             return refusal if _lifted(live) else live.response
@@ -60,8 +59,8 @@ class Exchange:
         if isinstance(answer, Reason):
             return await self._failed(live, answer)
         live.response = _response(answer)
-        await self._addons.trigger_event(HttpResponseHeadersHook(live))
-        await self._addons.trigger_event(HttpResponseHook(live))
+        await fire(chain, "responseheaders", live)
+        await fire(chain, "response", live)
         return reply.poison(reply.WITHHELD) if _killed(live) else live.response
 
     async def _ask(self, question: UpstreamRequest, caller: Caller) -> Answer | Reason:
@@ -83,29 +82,11 @@ class Exchange:
     async def _failed(self, live: http.HTTPFlow, reason: Reason) -> http.Response | None:
         live.metadata[FAILURE] = reason
         live.error = flow.Error(reason.value)
-        await self._addons.trigger_event(HttpErrorHook(live))
+        await fire(self._addons.chain, "error", live)
         return live.response
 
-    def _flow(self, client: connection.Client, head: Head) -> http.HTTPFlow:
-        live = http.HTTPFlow(client, self._server, live=True)
-        now_s = time.time()
-        address = self._server.address or ("", 0)
-        live.request = http.Request(
-            host=address[0],
-            port=address[1],
-            method=head.method,
-            scheme=b"https" if self._server.tls else b"http",
-            authority=b"",
-            path=head.target,
-            http_version=b"HTTP/1.1",
-            headers=http.Headers(head.headers),
-            content=b"",
-            trailers=http.Headers(),
-            timestamp_start=now_s,
-            timestamp_end=now_s,
-        )
-        live.request.data.trailers = None  # see `_response`
-        return live
+    def _flow(self, client: connection.Client) -> http.HTTPFlow:
+        return http.HTTPFlow(client, self._server, live=True)
 
 
 def _lifted(live: http.HTTPFlow) -> bool:
@@ -119,18 +100,4 @@ def _killed(live: http.HTTPFlow) -> bool:
 
 
 def _response(answer: Answer) -> http.Response:
-    now_s = time.time()
-    response = http.Response(
-        http_version=b"HTTP/1.1",
-        status_code=answer.status,
-        reason=b"",
-        headers=http.Headers(answer.headers),
-        content=answer.body,
-        trailers=http.Headers(),
-        timestamp_start=now_s,
-        timestamp_end=now_s,
-    )
-    # Not given to the constructor: mitmproxy checks its types, and a None among them leaves an exception in a cycle
-    # with its own frame, and so with all that the request is made of, until the garbage collector comes.
-    response.data.trailers = None
-    return response
+    return Answered(answer)

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from paravent.alarm import Alarm
 from paravent.model import Answer, UpstreamRequest
 from paravent.reasons import Reason
 from paravent_mitmproxy.listener.conversation import Conversation
@@ -45,6 +46,7 @@ class Upstream:
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
+        self._deadline = Alarm(origin.timeout_s)
         self._idle: deque[tuple[float, Conversation]] = deque()
         default = 443 if origin.tls else 80
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
@@ -56,8 +58,7 @@ class Upstream:
         if wire is None:
             return Reason.INTERNAL_ERROR
         try:
-            async with asyncio.timeout(self._origin.timeout_s):
-                return await self._ask(wire, request.method == b"GET")
+            return await self._deadline.within(self._ask(wire, request.method == b"GET"))
         except TimeoutError:
             return Reason.UPSTREAM_TIMEOUT
 

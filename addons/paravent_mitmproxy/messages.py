@@ -1,0 +1,127 @@
+"""Requests and answers as mitmproxy's addons know them, made when somebody looks.
+
+mitmproxy checks the type of every member of every message. Where nobody but the guard stands in the chain nobody looks,
+and the guard takes what the listener read. As soon as an addon has looked, or set a message of its own, what it sees
+and edits is what the guard reads.
+"""
+
+import time
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from paravent.model import Answer, UpstreamRequest
+
+type Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The parts of a request that are somebody's choice."""
+
+    method: bytes
+    target: bytes
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where every request of a listener goes."""
+
+    host: str
+    port: int
+    scheme: bytes
+
+
+class Request(http.Request):
+    """What a client sent; what the upstream is asked, once `show` has been called."""
+
+    def __init__(self, place: Place, sent: Sent) -> None:
+        self._place = place
+        self._sent = sent
+        self._seen: http.RequestData | None = None
+
+    @property
+    def unseen(self) -> Sent | None:
+        """As it was sent; None when an addon may have edited it."""
+        return self._sent if self._seen is None else None
+
+    def complete(self, body: bytes) -> None:
+        """Its body has arrived, after the first hook."""
+        if self._seen is None:
+            self._sent = Sent(self._sent.method, self._sent.target, self._sent.headers, body)
+        else:
+            self._seen.content = body
+
+    def show(self, ours: UpstreamRequest) -> None:
+        """The flow shows what goes upstream."""
+        self._sent = Sent(ours.method, ours.target, ours.headers, ours.body)
+        self._seen = None
+
+    @property
+    def data(self) -> http.RequestData:  # type: ignore[override]
+        """Made at the first look, the addons' own from then on."""
+        if self._seen is None:
+            now_s, place, sent = time.time(), self._place, self._sent
+            self._seen = http.RequestData(
+                host=place.host,
+                port=place.port,
+                method=sent.method,
+                scheme=place.scheme,
+                authority=b"",
+                path=sent.target,
+                http_version=b"HTTP/1.1",
+                headers=http.Headers(sent.headers),
+                content=sent.body,
+                trailers=http.Headers(),
+                timestamp_start=now_s,
+                timestamp_end=now_s,
+            )
+            self._seen.trailers = None  # see `Answered.data`
+        return self._seen
+
+    @classmethod
+    def from_state(cls, state: dict[str, object]) -> http.Request:  # type: ignore[override]
+        """A copy is a request like any other."""
+        made: http.Request = http.Request.from_state(state)
+        return made
+
+
+class Answered(http.Response):
+    """What the upstream said."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._seen: http.ResponseData | None = None
+
+    @property
+    def unseen(self) -> Answer | None:
+        """As it came; None when an addon may have edited it."""
+        return self._answer if self._seen is None else None
+
+    @property
+    def data(self) -> http.ResponseData:  # type: ignore[override]
+        """Made at the first look, the addons' own from then on."""
+        if self._seen is None:
+            now_s, answer = time.time(), self._answer
+            self._seen = http.ResponseData(
+                http_version=b"HTTP/1.1",
+                status_code=answer.status,
+                reason=b"",
+                headers=http.Headers(answer.headers),
+                content=answer.body,
+                trailers=http.Headers(),
+                timestamp_start=now_s,
+                timestamp_end=now_s,
+            )
+            # Not given to the constructor: mitmproxy checks its types, and a None among them leaves an exception in a
+            # cycle with its own frame, and so with all that the message is made of, until the collector comes.
+            self._seen.trailers = None
+        return self._seen
+
+    @classmethod
+    def from_state(cls, state: dict[str, object]) -> http.Response:  # type: ignore[override]
+        """A copy is a response like any other."""
+        made: http.Response = http.Response.from_state(state)
+        return made

@@ -1,0 +1,79 @@
+"""One timer for everything that may wait equally long.
+
+`asyncio.timeout` costs a timer of the event loop, made and cancelled, at each use. Here whoever waits stands in a
+queue, first in, first due; one timer is set for the first of them, and most of the time finds nobody left from then.
+"""
+
+import asyncio
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable, Coroutine
+
+
+class Bell:
+    """What rings for one that waits too long."""
+
+    __slots__ = ("due_s", "ring", "rung")
+
+    def __init__(self, due_s: float, ring: Callable[[], object]) -> None:
+        self.due_s = due_s
+        self.ring = ring
+        self.rung = False
+
+
+class Alarm:
+    """Rings after `seconds`. Belongs to the event loop that runs; a loop that comes later starts its own queue."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop: AbstractEventLoop | None = None
+        self._queue: dict[Bell, None] = {}
+        self._armed = False
+
+    def set(self, ring: Callable[[], object]) -> Bell:
+        """Call `ring` in `seconds`, unless it is cleared before."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._queue, self._armed = loop, {}, False
+        bell = Bell(loop.time() + self._seconds, ring)
+        self._queue[bell] = None
+        if not self._armed:
+            self._armed = True
+            loop.call_at(bell.due_s, self._look, loop, self._queue)
+        return bell
+
+    def clear(self, bell: Bell) -> None:
+        """It waits no longer. A second call does nothing."""
+        self._queue.pop(bell, None)
+
+    async def within[Result](self, work: Coroutine[None, None, Result]) -> Result:
+        """Await `work`; TimeoutError when it takes longer, told from a cancellation as `asyncio.timeout` tells them."""
+        task = _this_task()
+        before = task.cancelling()
+        bell = self.set(task.cancel)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if bell.rung and task.uncancel() <= before:
+                raise TimeoutError from None
+            raise
+        finally:
+            self.clear(bell)
+
+    def _look(self, loop: AbstractEventLoop, queue: dict[Bell, None]) -> None:
+        """Ring for all who are due; come back when the next one is."""
+        now_s = loop.time()
+        while (bell := next(iter(queue), None)) is not None and bell.due_s <= now_s:
+            del queue[bell]
+            bell.rung = True
+            bell.ring()
+        if bell is not None:
+            loop.call_at(bell.due_s, self._look, loop, queue)
+        elif queue is self._queue:
+            self._armed = False
+
+
+def _this_task() -> "Task[object]":
+    task: Task[object] | None = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("only a task can be kept from waiting too long")
+    return task
