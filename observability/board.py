@@ -291,6 +291,19 @@ HEALTH: Final = Row(
             (Query(f"sum by (issuer) (increase(paravent_keys_failures{{{HERE}}}{OVER}))", "{{issuer}}"),),
         ),
         Panel(
+            "Revocations in force",
+            "Entries of each list: the file, and the one that all nodes share. Nodes that differ do not read the same.",
+            "short",
+            (Query(f"max by (source) (paravent_revocations_entries{{{HERE}}})", "{{source}}"),),
+        ),
+        Panel(
+            "Age of the lists of revocations",
+            "Since each list was last read; twice a second when all is well. Past 30 s for the shared one, nobody is "
+            "let in.",
+            "s",
+            (Query(f"max by (source) (paravent_revocations_age_seconds{{{HERE}}})", "{{source}}"),),
+        ),
+        Panel(
             "Waiting for the state store",
             "Operations on budgets that wait, by node. It should touch 0 all the time.",
             "short",

@@ -61,6 +61,8 @@ def described() -> Iterable[Metric]:
     metrics.built("version")
     for name in ("paravent_keys_age_seconds", "paravent_keys_failures"):
         metrics.watch_each(name, "", "issuer", {"issuer": float})
+    for name in ("paravent_revocations_entries", "paravent_revocations_age_seconds"):
+        metrics.watch_each(name, "", "source", {"state": float})
     return [metric for metric in metrics.registry.collect() if metric.name.startswith("paravent_")]
 
 

@@ -49,6 +49,12 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         1: "a record was changed, removed, reordered or cut off, or there is no ledger",
         2: "the configuration is wrong: nothing was checked",
     },
+    "revoke": {
+        0: "it is in the list, or lifted from it",
+        1: "the state store did not answer: nothing was changed",
+        2: "the configuration or what is to be revoked is not written as it should: nothing was changed",
+    },
+    "revocations": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
     "sandbox api": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox issuer": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox token": {0: "printed", 1: "the issuer refused, or none answers", 2: _WRONG_OPTIONS},

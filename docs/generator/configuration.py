@@ -72,6 +72,11 @@ A broken policy edit shows in the body of `/readyz` and leaves it at 200, becaus
 The folder is read at start and looked at every {POLICY_POLL_S:.0f} s. A good change is taken over whole; a broken one
 changes nothing.
 """,
+    "revocation": """\
+What is refused although it has not expired: [how to revoke](../how-to/revoke-a-token-or-a-practitioner.md). The file is
+taken over as the policy is: a good change whole, a broken one not at all. What `paravent revoke` and logouts add stands
+in the state store, with or without this section.
+""",
 }
 """What the table of keys does not say, by section."""
 

@@ -93,6 +93,13 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.TOKEN_AUDIENCE: "`aud` does not name us, or names somebody else too",
     Reason.TOKEN_CLIENT: "`client_id` is not in `clients` of the issuer, or `azp` contradicts it",
     Reason.TOKEN_IDENTITY: "`sub`, `profession`, `client_id` or `finess` is missing or not written as it should be",
+    Reason.TOKEN_REVOKED: "A list of revocations names this token",
+    Reason.SESSION_REVOKED: "A list of revocations names the login that the token comes from, or its issuer reported a "
+    "logout",
+    Reason.PRACTITIONER_REVOKED: "A list of revocations names this practitioner, or their issuer reported a logout",
+    Reason.CLIENT_REVOKED: "A list of revocations names this software",
+    Reason.CERTIFICATE_REVOKED: "A list of revocations names the client certificate of the connection",
+    Reason.KEY_REVOKED: "A list of revocations names the key that signed the token",
     Reason.ASSURANCE_TOO_LOW: "`acr` and `amr` meet no level of the policy, or a weaker one than the operation asks",
     Reason.AUTHENTICATION_TOO_OLD: "`auth_time` is missing, or longer ago than the operation's `max_auth_age`",
     Reason.BINDING_MISSING: "The token has no `cnf`: whoever holds it could use it",

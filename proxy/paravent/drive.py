@@ -24,9 +24,9 @@ from typing import Final, assert_never
 
 from paravent.audit.record import record
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, abandon, decide, settle
-from paravent.effects import Charge, Deciding, Effect, FindKey, ProofSeen, Reply, Settle
+from paravent.effects import Charge, Deciding, Effect, FindKey, FindRevocations, ProofSeen, Reply, Settle
 from paravent.model import Answer, Deny, Facts, Release, Withhold
-from paravent.ports import AuditSink, Clock, KeySource, Ledger
+from paravent.ports import AuditSink, Clock, KeySource, Ledger, Revocations
 from paravent.reasons import Problem, Reason
 from paravent.telemetry import logs
 from paravent.telemetry.metrics import Metrics
@@ -43,6 +43,7 @@ class Ports:
 
     clock: Clock
     keys: KeySource
+    revocations: Revocations
     ledger: Ledger
     audit: AuditSink
 
@@ -169,6 +170,8 @@ class Engine:
         match effect:
             case FindKey():
                 return self._ports.keys.find(effect)
+            case FindRevocations():
+                return self._ports.revocations.find(effect)
             case ProofSeen():
                 return await self._ports.ledger.proof_seen(effect, self.now_ms())
             case Charge():

@@ -1,7 +1,7 @@
 """What the core may ask of the world, and what it may be told.
 
 The core is a generator that yields effects and receives replies; a driver (`paravent.drive`) performs them against
-ports. Live traffic, explain, replay and tests are drivers of the same generators. The four little functions at the
+ports. Live traffic, explain, replay and tests are drivers of the same generators. The little functions at the
 end give each effect its reply's type, so that the core reads as plain calls.
 """
 
@@ -36,6 +36,27 @@ class KeyMissing(StrEnum):
     """The set is fresh enough and does not hold it."""
     UNAVAILABLE = "unavailable"
     """There is no set that may still be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindRevocations:
+    """What has been revoked of all that a token stands on. Never fetches: lists are read beside the requests."""
+
+    marks: tuple[str, ...] = field(repr=False)
+    """Names of what could be: `paravent.identity.revocation` writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Somebody's word that something is not to be accepted, until it is lifted or its time is over."""
+
+    mark: str
+    until_s: int | None = None
+    """From this moment on it is void; like the next, in seconds since 1970. None: it stands until it is lifted."""
+    issued_before_s: int | None = None
+    """Only tokens issued up to this moment, included: whoever logs in anew is let in. None: whenever they were."""
+    because: str = field(default="", compare=False)
+    """A ticket's number, for whoever reads the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +158,8 @@ class StoreDown(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-type Effect = FindKey | ProofSeen | Charge | Settle
-type Reply = PublicKey | KeyMissing | bool | Charged | OverBudget | StoreDown
+type Effect = FindKey | FindRevocations | ProofSeen | Charge | Settle
+type Reply = PublicKey | KeyMissing | tuple[Revocation, ...] | bool | Charged | OverBudget | StoreDown
 type Deciding[Result] = Generator[Effect, Reply, Result]
 """A conversation with the world that ends in a `Result`."""
 
@@ -148,6 +169,13 @@ def find_key(effect: FindKey) -> Deciding[PublicKey | KeyMissing]:
     if isinstance(reply, EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey | KeyMissing):
         return reply
     raise TypeError("a driver answered FindKey with something else")
+
+
+def find_revocations(effect: FindRevocations) -> Deciding[tuple[Revocation, ...] | StoreDown]:
+    reply = yield effect
+    if isinstance(reply, tuple | StoreDown):
+        return reply
+    raise TypeError("a driver answered FindRevocations with something else")
 
 
 def proof_seen(effect: ProofSeen) -> Deciding[bool | StoreDown]:

@@ -10,10 +10,12 @@ from paravent.effects import (
     Charge,
     Charged,
     FindKey,
+    FindRevocations,
     KeyMissing,
     OverBudget,
     ProofSeen,
     PublicKey,
+    Revocation,
     Settle,
     StoreDown,
 )
@@ -31,6 +33,28 @@ class KeySource(Protocol):
     """Verification keys of every issuer. Looked up in memory; refreshed elsewhere, never on a request."""
 
     def find(self, wanted: FindKey) -> PublicKey | KeyMissing: ...
+
+
+class Revocations(Protocol):
+    """Everything that is revoked. Looked up in memory; read elsewhere, never on a request."""
+
+    def find(self, wanted: FindRevocations) -> tuple[Revocation, ...] | StoreDown:
+        """All that stand under these marks, in force or not; StoreDown when what is in memory is too old to tell."""
+        ...
+
+
+class RevocationBook(Protocol):
+    """The list that all nodes share, in the state store. Blocks, within a deadline: not for the event loop."""
+
+    def read(self) -> tuple[Revocation, ...] | StoreDown: ...
+
+    def write(self, revocation: Revocation, now_s: int) -> StoreDown | None:
+        """Add it, in the place of one with the same mark unless that one goes further. None: every node will see it."""
+        ...
+
+    def lift(self, mark: str) -> bool | StoreDown:
+        """Take it out; False when it was not there."""
+        ...
 
 
 class Ledger(Protocol):

@@ -161,6 +161,13 @@ class Reason(StrEnum):
     TOKEN_AUDIENCE = "token_audience", Problem.TOKEN_REFUSED
     TOKEN_CLIENT = "token_client", Problem.TOKEN_REFUSED
     TOKEN_IDENTITY = "token_identity", Problem.TOKEN_REFUSED
+    # what was revoked
+    TOKEN_REVOKED = "token_revoked", Problem.TOKEN_REFUSED
+    SESSION_REVOKED = "session_revoked", Problem.TOKEN_REFUSED
+    PRACTITIONER_REVOKED = "practitioner_revoked", Problem.TOKEN_REFUSED
+    CLIENT_REVOKED = "client_revoked", Problem.TOKEN_REFUSED
+    CERTIFICATE_REVOKED = "certificate_revoked", Problem.TOKEN_REFUSED
+    KEY_REVOKED = "key_revoked", Problem.TOKEN_REFUSED
     # how strongly, how recently
     ASSURANCE_TOO_LOW = "assurance_too_low", Problem.AUTHENTICATION_TOO_WEAK
     AUTHENTICATION_TOO_OLD = "authentication_too_old", Problem.AUTHENTICATION_TOO_WEAK

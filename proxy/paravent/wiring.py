@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,15 +20,18 @@ from paravent.keys.source import JwksSource
 from paravent.masking import View, check_rule, check_view, compile_view
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
-from paravent.ports import Clock
+from paravent.ports import Clock, RevocationBook
 from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
+from paravent.revocations.file import RevocationFile
+from paravent.revocations.lists import RevocationLists
 from paravent.rules import Policy
 from paravent.settings import Issuer as IssuerSettings
 from paravent.settings import Settings, read_policy_folder
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import LedgerBusy, LedgerDamaged
 from paravent.stores.sqlite import SqliteLedger
+from paravent.stores.sqlite_revocations import SqliteRevocations
 from paravent.stores.sqlite_schema import StateFileError
 from paravent.telemetry import logs
 from paravent.telemetry.management import is_ready
@@ -52,7 +55,11 @@ class SystemClock:
 
 
 def load_rulebook(settings: Settings) -> Rulebook:
-    """Read and compile the policy. Raises InvalidFiles with every problem of the folder."""
+    """Read and compile the policy. Raises InvalidFiles with every problem of the folder, or of the revocations."""
+    file = _revocation_file(settings)
+    problems = [] if file is None else [each for each in file.read() if isinstance(each, Problem)]
+    if problems:
+        raise InvalidFiles(problems)
     return _rulebook(settings, read_policy_folder(settings.policy.path), _Fixed(settings))
 
 
@@ -87,12 +94,14 @@ class Runtime:
         self._rules = _rulebook(settings, files, self._fixed)
         self._policy_good = True
         self._keys = JwksSource({name: _place(each) for name, each in settings.issuers.items()})
+        self._revocations = RevocationLists(revocation_book(settings), _revocation_file(settings))
         self._audit, self._ledger = self._open()
         self._trouble: str | None = None
         # In a log on another machine, a count that goes down betrays a ledger that was put back or begun anew.
         log.info("ledger_opened", extra={"count": self._audit.records})
         self._keys.start()
-        ports = Ports(clock, self._keys, self._ledger, self._audit)
+        self._revocations.start()
+        ports = Ports(clock, self._keys, self._revocations, self._ledger, self._audit)
         self.engine = Engine(ports, lambda: self._rules, self.metrics)
         self._watch()
 
@@ -113,6 +122,7 @@ class Runtime:
             ledger = SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
         except StateFileError as refusal:
             problems.append(Problem(file, 0, 0, f"state.url: {refusal}"))
+        problems += self._revocations.load()  # after the state file is there
         if problems or audit is None or ledger is None:
             if audit is not None:
                 audit.close()
@@ -193,6 +203,7 @@ class Runtime:
             try:
                 self._ledger.close()
             finally:
+                self._revocations.stop()
                 self._keys.stop()
 
     def _tell_trouble(self) -> None:
@@ -230,6 +241,9 @@ class Runtime:
             "issuer",
             {name: partial(_failures, keys, name) for name in names},
         )
+        for name, read in (("entries", self._revocations.entries), ("age_seconds", self._revocations.ages_s)):
+            lists = {source: partial(_of_source, read, source) for source in self._revocations.entries()}
+            metrics.watch_each(f"paravent_revocations_{name}", "", "source", lists)
         metrics.watch(
             "paravent_state_queue", "Operations waiting for the state store.", lambda: float(self._ledger.queue_depth)
         )
@@ -274,6 +288,10 @@ def _failures(keys: JwksSource, name: str) -> float:
     return float(keys.failures[name])
 
 
+def _of_source(read: Callable[[], Mapping[str, float]], source: str) -> float:
+    return float(read()[source])
+
+
 def _digest(files: Mapping[str, bytes]) -> bytes:
     total = hashlib.sha256()
     for name in sorted(files):
@@ -290,6 +308,21 @@ def _issuer(settings: IssuerSettings) -> Issuer:
         algorithms=settings.algorithms,
         profile=Profile(settings.profile),
     )
+
+
+def revocation_book(settings: Settings) -> RevocationBook:
+    """The list that all nodes share."""
+    return SqliteRevocations(settings.state.path)
+
+
+def names_of_issuers(settings: Settings) -> Mapping[str, str]:
+    """Name in the configuration → iss."""
+    return {name: each.issuer for name, each in settings.issuers.items()}
+
+
+def _revocation_file(settings: Settings) -> RevocationFile | None:
+    path = settings.revocation.file
+    return None if path is None else RevocationFile(path, names_of_issuers(settings))
 
 
 def _place(settings: IssuerSettings) -> Place:

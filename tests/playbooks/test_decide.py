@@ -17,6 +17,7 @@ from paravent.effects import (
     Charge,
     Charged,
     FindKey,
+    FindRevocations,
     KeyMissing,
     OverBudget,
     ProofSeen,
@@ -89,7 +90,7 @@ def request(
 
 
 FITS = Charged(())
-GOOD: dict[type, Any] = {FindKey: ISSUER_KEY.public, ProofSeen: False, Charge: FITS}
+GOOD: dict[type, Any] = {FindKey: ISSUER_KEY.public, FindRevocations: (), ProofSeen: False, Charge: FITS}
 
 
 def allowed(rules: Rulebook, asked: Facts) -> Plan:
@@ -111,7 +112,10 @@ class TestRequests:
 
     def test_a_good_request_asks_for_key_proof_and_budget_in_that_order(self, rules: Rulebook) -> None:
         """The write of the proof comes after everything that can be known without it, and the charge last."""
-        told = run(decide(request(), rules), [(FindKey, ISSUER_KEY.public), (ProofSeen, False), (Charge, FITS)])
+        told = run(
+            decide(request(), rules),
+            [(FindKey, ISSUER_KEY.public), (FindRevocations, ()), (ProofSeen, False), (Charge, FITS)],
+        )
         assert isinstance(told.result, Allow)
         plan = told.result.plan
         assert plan.about.operation == "droits.consultation"
@@ -132,14 +136,15 @@ class TestRequests:
         names = [name for name, _ in plan.upstream.headers]
         assert names == [b"accept", b"accept-encoding", b"paravent-assertion", b"paravent-request", b"content-type"]
 
+    KNOWN = (FindKey, FindRevocations)
     DENIED = (
         ("an operation that no policy names", {"path": "/v1/exports"}, Reason.OPERATION_UNKNOWN, ()),
         ("another method", {"method": "GET"}, Reason.OPERATION_UNKNOWN, ()),
         ("a dead token", {"exp": NOW_S, "iat": NOW_S - 60}, Reason.TOKEN_EXPIRED, (FindKey,)),
-        ("a password alone", {"acr": "eidas1", "amr": ["pwd"]}, Reason.ASSURANCE_TOO_LOW, (FindKey,)),
-        ("a login of yesterday", {"auth_time": NOW_S - 86400}, Reason.AUTHENTICATION_TOO_OLD, (FindKey,)),
-        ("an unbound token", {"cnf": ABSENT}, Reason.BINDING_MISSING, (FindKey,)),
-        ("a profession without a view", {"profession": "60"}, Reason.PROFESSION_NOT_ALLOWED, (FindKey, ProofSeen)),
+        ("a password alone", {"acr": "eidas1", "amr": ["pwd"]}, Reason.ASSURANCE_TOO_LOW, KNOWN),
+        ("a login of yesterday", {"auth_time": NOW_S - 86400}, Reason.AUTHENTICATION_TOO_OLD, KNOWN),
+        ("an unbound token", {"cnf": ABSENT}, Reason.BINDING_MISSING, KNOWN),
+        ("a profession without a view", {"profession": "60"}, Reason.PROFESSION_NOT_ALLOWED, (*KNOWN, ProofSeen)),
     )
 
     @pytest.mark.parametrize(("how", "reason", "asked"), [row[1:] for row in DENIED], ids=[row[0] for row in DENIED])

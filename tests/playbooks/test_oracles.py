@@ -13,7 +13,7 @@ import pytest
 from asking import ISSUER_KEY
 from conversation import run
 from paravent.decide import Allow, Outcome, decide, settle
-from paravent.effects import Charge, Effect, FindKey, ProofSeen, Settle
+from paravent.effects import Charge, Effect, FindKey, FindRevocations, ProofSeen, Settle
 from paravent.model import Answer, Deny, Release
 from paravent.reasons import Problem
 from paravent.stores.memory import MemoryLedger
@@ -77,6 +77,8 @@ class Attacker:
         match effect:
             case FindKey():
                 return ISSUER_KEY.public
+            case FindRevocations():
+                return ()
             case ProofSeen():
                 return False
             case Charge():

@@ -15,7 +15,19 @@ from asking import CALLER_KEY, ISSUER_KEY, ISSUERS
 from clock import FrozenClock
 from paravent.decide import Allow, Plan, Rulebook
 from paravent.drive import Engine, Ports
-from paravent.effects import Charge, Charged, FindKey, KeyMissing, OverBudget, ProofSeen, PublicKey, Settle, StoreDown
+from paravent.effects import (
+    Charge,
+    Charged,
+    FindKey,
+    FindRevocations,
+    KeyMissing,
+    OverBudget,
+    ProofSeen,
+    PublicKey,
+    Revocation,
+    Settle,
+    StoreDown,
+)
 from paravent.identity.assertion import Assertor
 from paravent.model import Answer, Connection, Deny, Facts, Release, Secret, Withhold
 from paravent.policy.match import RouteTable
@@ -98,8 +110,15 @@ def rules() -> Rulebook:
     return Rulebook(policy, table, views, ISSUERS, ORIGIN, Secret(b"s" * 32), Assertor(Secret(b"a" * 32)))
 
 
+class NothingRevoked:
+    """`ports.Revocations`, empty."""
+
+    def find(self, wanted: FindRevocations) -> tuple[Revocation, ...]:
+        return ()
+
+
 def engine(world: World, rules: Rulebook) -> Engine:
-    return Engine(Ports(FrozenClock(NOW_MS), world, world, world), lambda: rules, Metrics())
+    return Engine(Ports(FrozenClock(NOW_MS), world, NothingRevoked(), world, world), lambda: rules, Metrics())
 
 
 def request() -> Facts:
@@ -294,7 +313,7 @@ async def test_a_stopped_decision_is_counted(rules: Rulebook) -> None:
     plan = await plan_of(World(), rules, facts)
     metrics = Metrics()
     world = World(out_of_memory, 1)
-    broken = Engine(Ports(FrozenClock(NOW_MS), world, world, world), lambda: rules, metrics)
+    broken = Engine(Ports(FrozenClock(NOW_MS), world, NothingRevoked(), world, world), lambda: rules, metrics)
     with pytest.raises(MemoryError):
         await broken.settle(facts, plan, GOOD)
     labels = {"operation": "droits.consultation", "decision": "withhold", "reason": "internal_error"}

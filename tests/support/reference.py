@@ -15,7 +15,7 @@ import orjson
 from asking import CALLER_KEY, ISSUER_KEY, ISSUERS
 from conversation import run
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, decide, settle
-from paravent.effects import Charge, Charged, FindKey, ProofSeen, Settle
+from paravent.effects import Charge, Charged, FindKey, FindRevocations, ProofSeen, Settle
 from paravent.identity.assertion import Assertor
 from paravent.masking import View
 from paravent.model import Answer, Asked, Connection, Facts, Secret
@@ -93,7 +93,7 @@ def facts(ask: Ask, profession: str = "21", *, now_ms: int = NOW_MS, request_id:
     return Facts(now_ms, request_id, ask.method.encode(), ask.path.encode(), headers, ask.bytes, connection)
 
 
-GOOD: Final = {FindKey: ISSUER_KEY.public, ProofSeen: False, Charge: Charged(())}
+GOOD: Final = {FindKey: ISSUER_KEY.public, FindRevocations: (), ProofSeen: False, Charge: Charged(())}
 
 
 def verdict(ask: Ask, profession: str) -> Verdict:

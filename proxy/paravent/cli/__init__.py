@@ -16,6 +16,8 @@ VERBS: Final = {
     "check": "Check the configuration and the policy it names; start nothing.",
     "policy": "Work on a policy: check it, print its editor schema.",
     "audit": "Verify the ledger.",
+    "revoke": "Accept a token, a login, a practitioner, a client, a certificate or a key no more.",
+    "revocations": "List what is revoked.",
     "sandbox": "Run the reference API and a token issuer, for the demo and for development.",
 }
 

@@ -3,11 +3,12 @@
 The order, and why:
 
 1. grammar, header, issuer, key, signature, claims (`token`). Until here nobody is anybody.
-2. binding, all that can be decided alone. It comes before the strength of the login: whoever cannot prove that the
+2. revocation. What was revoked gets no further; its bearer is told no more than that the token is not accepted.
+3. binding, all that can be decided alone. It comes before the strength of the login: whoever cannot prove that the
    token is theirs is told nothing about the login of the person it was taken from.
-3. assurance. A weak or old login gets the challenge of RFC 9470, from a caller who is certainly the right one: the
+4. assurance. A weak or old login gets the challenge of RFC 9470, from a caller who is certainly the right one: the
    software then opens the login page, and only then is that the right thing to do.
-4. the replay memory, last: it is the only step that writes, and the only one that waits for the state store.
+5. the replay memory, last: it is the only step that writes, and the only one that waits for the state store.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from paravent.identity.binding import check_binding
 from paravent.identity.challenge import challenge_for
 from paravent.identity.claims import Refused
 from paravent.identity.issuers import Issuer
+from paravent.identity.revocation import check_revocations
 from paravent.identity.token import credentials, verify
 from paravent.identity.verified import VerifiedTokens
 from paravent.model import Challenge, Evidence, Facts, Practitioner
@@ -69,6 +71,11 @@ def authenticate(
     if isinstance(token, Refused):
         return refuse(token.reason, token.practitioner)
     claims = token.claims
+
+    certificate = facts.connection.certificate_sha256
+    revoked = yield from check_revocations(token.marks, claims.issued_s, certificate, facts.now_s)
+    if revoked is not None:
+        return refuse(revoked, claims.practitioner)
 
     bound = check_binding(facts, sent.scheme, token, assurance, external_origin)
     if isinstance(bound, Reason):

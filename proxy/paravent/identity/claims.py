@@ -47,6 +47,8 @@ class Claims:
     practitioner: Practitioner
     token_id: str = field(repr=False)
     """First 16 hexadecimal characters of SHA-256 over iss and jti: the same for every spelling of the token."""
+    session_id: str | None = field(repr=False)
+    """The same over iss and sid: the login that the token comes from. None where the issuer names none."""
     acr: str | None
     """OpenID Connect Core section 2; RFC 9068 section 2.2.1 brings it, `amr` and `auth_time` to access tokens."""
     amr: frozenset[str] | None
@@ -83,12 +85,16 @@ def rfc9068(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
     not_before = _whole(payload, "nbf") if "nbf" in payload else issued
     if issued is None or expires is None or not_before is None or not _is_text(token_id, _TOKEN_ID):
         return Refused(Reason.TOKEN_MALFORMED, practitioner)
+    session = payload.get("sid")
+    if session is not None and not _is_text(session, _TOKEN_ID):
+        return Refused(Reason.TOKEN_MALFORMED, practitioner)
     confirmation = _confirmation(payload)
     if isinstance(confirmation, Reason):
         return Refused(confirmation, practitioner)
     return Claims(
         practitioner=practitioner,
-        token_id=hashlib.sha256(f"{issuer.issuer}\0{token_id}".encode()).hexdigest()[:16],
+        token_id=name_of(issuer.issuer, str(token_id)),
+        session_id=None if session is None else name_of(issuer.issuer, str(session)),
         acr=_text(payload, "acr"),
         amr=_texts(payload, "amr"),
         auth_time_s=_whole(payload, "auth_time"),
@@ -97,6 +103,11 @@ def rfc9068(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
         expires_s=expires,
         confirmation=confirmation,
     )
+
+
+def name_of(issuer: str, identifier: str) -> str:
+    """A name for a token or a login that is neither: first 16 hexadecimal characters of SHA-256."""
+    return hashlib.sha256(f"{issuer}\0{identifier}".encode()).hexdigest()[:16]
 
 
 def out_of_force(claims: Claims, issuer: Issuer, now_s: int) -> Reason | None:

@@ -19,6 +19,7 @@ from paravent.effects import Deciding, FindKey, KeyMissing
 from paravent.identity import algorithms, claims, jws
 from paravent.identity.claims import Claims, Refused
 from paravent.identity.issuers import Issuer, Profile
+from paravent.identity.revocation import marks_of
 from paravent.identity.verified import VerifiedToken, VerifiedTokens
 from paravent.model import Facts, Json, Secret
 from paravent.reasons import Reason
@@ -120,7 +121,9 @@ def _verify_anew(text: bytes, digest: bytes, issuers: Mapping[str, Issuer]) -> D
     if not jws.verifies(parts, key, algorithm):
         return Refused(Reason.TOKEN_SIGNATURE)
     read = _read_claims(payload, issuer)
-    return read if isinstance(read, Refused) else VerifiedToken(digest, read, issuer, wanted, key)
+    if isinstance(read, Refused):
+        return read
+    return VerifiedToken(digest, read, issuer, wanted, key, marks_of(read, issuer.name, kid))
 
 
 def _is_access_token(header: Mapping[str, Json]) -> bool:

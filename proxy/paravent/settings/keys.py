@@ -75,6 +75,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
     ),
     "metrics": (_key("address", "host:port of the management listener", required=True),),
     "policy": (_key("path", "the policy folder", required=True),),
+    "revocation": (_key("file", "YAML file of what is revoked, looked at twice a second"),),
 }
 
 ISSUER_NAME: Final = re.compile("[a-z][a-z0-9_-]{0,30}")

@@ -19,6 +19,7 @@ from paravent.settings.model import (
     Metrics,
     Network,
     PolicyFolder,
+    Revocation,
     Settings,
     Sqlite,
     State,
@@ -52,7 +53,9 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     # The last operands cannot be None without a problem; they are for the type checker.
     if given.problems or not (listen and upstream and state and audit and metrics and policy):
         raise InvalidFiles(given.problems)
-    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy, tuple(sorted(given.notes)))
+    revocation = Revocation(given.path("revocation", "file"))
+    notes = tuple(sorted(given.notes))
+    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy, revocation, notes)
 
 
 # ---- [listen]

@@ -109,6 +109,13 @@ class PolicyFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class Revocation:
+    """[revocation] What is revoked by hand. What is revoked by command stands in the state store."""
+
+    file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One deployment."""
 
@@ -121,6 +128,7 @@ class Settings:
     audit: Audit
     metrics: Metrics
     policy: PolicyFolder
+    revocation: Revocation
     notes: tuple[Problem, ...] = ()
     """What does not stand in the way of starting and should be known: a private key that others can read, a key of an
     issuer that is not used."""

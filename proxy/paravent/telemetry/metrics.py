@@ -277,6 +277,8 @@ WATCHED: Final = (
         ("issuer",),
     ),
     ("paravent_keys_failures", "Reads of an issuer's key set that gave none, since the start.", ("issuer",)),
+    ("paravent_revocations_entries", "What is revoked, by the list that says so.", ("source",)),
+    ("paravent_revocations_age_seconds", "Since a list of revocations was last read.", ("source",)),
     ("paravent_state_queue", "Operations waiting for the state store.", ()),
 )
 """Gauges that are read when they are scraped: name, documentation, labels. `wiring` says what to read."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from asking import CALLER_KEY, ISSUER_KEY, REQUIREMENT, ask, asked_with_dpop, facts, world
-from paravent.effects import FindKey, KeyMissing, ProofSeen
+from paravent.effects import FindKey, FindRevocations, KeyMissing, ProofSeen
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.model import Connection
 from paravent.reasons import Reason
@@ -14,15 +14,15 @@ from tokens import NOW_S, b64url, bearer_headers, dpop_headers, mint, prove
 FIND_KEY = FindKey("operateur", "k1", "ES256")
 
 
-def test_an_honest_request_is_two_questions() -> None:
-    """One look for the key, one for the proof; nothing else is asked of the world."""
-    told = ask(asked_with_dpop(), [(FIND_KEY, ISSUER_KEY.public), (ProofSeen, False)])
+def test_an_honest_request_is_three_questions() -> None:
+    """One look for the key, one for revocations, one for the proof; nothing else is asked of the world."""
+    told = ask(asked_with_dpop(), [(FIND_KEY, ISSUER_KEY.public), (FindRevocations, ()), (ProofSeen, False)])
     assert isinstance(told.result, Authenticated)
 
 
 def test_a_weak_login_writes_nothing() -> None:
     """The replay memory comes last: a caller sent to the login page leaves no trace in the store."""
-    told = ask(asked_with_dpop(acr="eidas1"), [(FIND_KEY, ISSUER_KEY.public)])
+    told = ask(asked_with_dpop(acr="eidas1"), [(FIND_KEY, ISSUER_KEY.public), (FindRevocations, ())])
     assert isinstance(told.result, Refusal)
     assert told.result.reason is Reason.ASSURANCE_TOO_LOW
 

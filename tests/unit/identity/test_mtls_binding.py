@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asking import ASSURANCE, CALLER_KEY, ISSUER_KEY, ask, asked_with_dpop, facts
+from paravent.effects import FindKey, FindRevocations
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.model import Facts
 from paravent.reasons import Reason
@@ -34,7 +35,7 @@ def test_the_certificate_of_the_connection_is_the_proof() -> None:
     told = ask(bound_to(RFC8705))
     assert isinstance(told.result, Authenticated)
     assert told.result.evidence.binding == "mtls"
-    assert len(told.asked) == 1
+    assert [type(effect) for effect in told.asked] == [FindKey, FindRevocations]
 
 
 @pytest.mark.parametrize(
