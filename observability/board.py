@@ -279,6 +279,13 @@ HEALTH: Final = Row(
             (Query(_rate("paravent_upstream_failures_total", "reason"), "{{reason}}"),),
         ),
         Panel(
+            "Upstream circuit",
+            "1 where a node only probes the upstream, because it failed too often.",
+            "short",
+            (Query(f"paravent_upstream_circuit_open{{{HERE}}}", "{{instance}}"),),
+            red_from=1,
+        ),
+        Panel(
             "Age of the key sets",
             "Since each issuer's keys were last fetched or read. Past `stale_for` its tokens are refused.",
             "s",

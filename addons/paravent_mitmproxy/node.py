@@ -24,7 +24,7 @@ from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.house import House
 from paravent_mitmproxy.listener.limits import Limits
 from paravent_mitmproxy.listener.server import Doorway, ParaventInstance
-from paravent_mitmproxy.listener.tls import ServerTls, client_context
+from paravent_mitmproxy.listener.tls import ClientTls, ServerTls
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
 from paravent_mitmproxy.options import Frost, frozen_options
 
@@ -60,6 +60,11 @@ class Node:
         self.master = Master(frozen_options(mode))
         origin = _origin(settings)
         self._upstream = Upstream(origin)
+        runtime.metrics.watch(
+            "paravent_upstream_circuit_open",
+            "1 while the upstream has failed so often that it is only probed.",
+            lambda: float(self._upstream.breaker.is_open),
+        )
         server = connection.Server(address=(origin.host, origin.port))
         server.tls = origin.tls is not None
         exchange = Exchange(self.master.addons, self._upstream, server, runtime.metrics)
@@ -162,5 +167,13 @@ def _origin(settings: Settings) -> Origin:
     if upstream.tls:
         if upstream.ca is None:
             raise ValueError("settings let an https upstream through without its CA")
-        tls = client_context(upstream.ca, upstream.client_certificate, upstream.client_key)
-    return Origin(upstream.host, upstream.port, tls, upstream.timeout_s)
+        tls = ClientTls(upstream.ca, upstream.client_certificate, upstream.client_key)
+    return Origin(
+        upstream.host,
+        upstream.port,
+        tls,
+        upstream.timeout_s,
+        upstream.connect_timeout_s,
+        upstream.first_byte_timeout_s,
+        upstream.connections,
+    )

@@ -34,7 +34,10 @@ HTTP/1.1 is spoken, nothing else. Renewed certificate files are taken over witho
     "upstream": """\
 With `https://`, the certificate of the upstream must come from `ca`: the machine's own store of authorities is never
 asked. `http://` is accepted to this machine alone, unless `allow_plaintext` says that the network itself encrypts.
-`timeout` covers a whole exchange, from connecting to the last byte.
+`timeout` covers a whole exchange, from connecting to the last byte; `connect_timeout` and `first_byte_timeout` end it
+sooner. A question that finds `connections` others under way waits 1 s for its turn. After repeated failures the
+upstream is only [probed](problems.md#unavailable) until it answers again. Renewed files are taken over without a
+restart, and connections that were made with the old ones are given up.
 """,
     "issuers": f"""\
 One section for each authorization server: `[issuers.NAME]`. NAME begins with a small letter and goes on with small

@@ -9,7 +9,9 @@ from paravent.identity.token import MAX_TOKEN_BYTES
 from paravent.masking.view import MAX_BODY_BYTES as ANSWER_BYTES
 from paravent.policy.question import MAX_BODY_BYTES
 from paravent.reasons import Problem, Reason
+from paravent_mitmproxy.listener.breaker import LATEST, OPEN_S, ROW, SHARE
 from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.listener.upstream import QUEUE_S
 
 _LIMITS: Final = Limits()
 _TERMS: Final = Issuer("any", "https://any.example", ("any",), frozenset({"any"}))
@@ -38,7 +40,7 @@ MEANING: Final[Mapping[Problem, str]] = {
     Problem.ANSWER_WITHHELD: "The API was asked, and its answer is not one that can be reduced with certainty, or "
     "none came. Persons who were reserved for it are given back.",
     Problem.UNAVAILABLE: "A part that is needed before anything may be answered is not there: keys, budgets, the "
-    "ledger.",
+    "ledger, or the API, which is down or slower than it is asked. Nothing is charged.",
     Problem.UPSTREAM_TIMEOUT: "The API did not answer within `upstream.timeout`. Persons who were reserved are "
     "given back.",
 }
@@ -137,7 +139,12 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.ANSWER_IDENTIFIER_LEFT: "A value that would have left as it came holds something that reads as a NIR",
     Reason.UPSTREAM_UNREACHABLE: "No connection to the API, or its certificate is not from `upstream.ca`",
     Reason.UPSTREAM_PROTOCOL: "The API's bytes are not one HTTP/1.1 answer whose end is certain",
-    Reason.UPSTREAM_TIMEOUT: "No whole answer within `upstream.timeout`",
+    Reason.UPSTREAM_TIMEOUT: "No whole answer within `upstream.timeout`, or none that began within "
+    "`upstream.first_byte_timeout`",
+    Reason.UPSTREAM_CIRCUIT_OPEN: f"The API failed {ROW} times in a row, or {SHARE:.0%} of the last {LATEST} times. "
+    f"One question every {OPEN_S:.0f} s is its probe; when one is answered, all are asked again",
+    Reason.UPSTREAM_BUSY: "As many questions as `upstream.connections` are under way, and none ended within "
+    f"{QUEUE_S:.0f} s",
     Reason.KEYS_UNAVAILABLE: "The issuer's key set has never been read, or is too old",
     Reason.STATE_UNAVAILABLE: "The state file could not be asked in time",
     Reason.AUDIT_UNAVAILABLE: "The ledger cannot be written, or not in time",

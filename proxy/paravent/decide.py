@@ -170,7 +170,11 @@ def abandon(plan: Plan, reason: Reason, now_ms: int) -> Deciding[Withhold]:
     """
     disclosed = plan.charge.persons if reason is Reason.CLIENT_LEFT else ()
     yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed=False))
-    return Withhold(reason, plan.about)
+    return Withhold(reason, plan.about, retry_after_s=_COME_AGAIN_S.get(reason))
+
+
+_COME_AGAIN_S: Final[Mapping[Reason, int]] = {Reason.UPSTREAM_CIRCUIT_OPEN: 5, Reason.UPSTREAM_BUSY: 1}
+"""Retry-After of what was not asked of the upstream. An open circuit is probed every 5 s."""
 
 
 def _purpose(facts: Facts, policy: Policy, practitioner: Practitioner) -> str | Reason:

@@ -205,6 +205,8 @@ class Reason(StrEnum):
     UPSTREAM_UNREACHABLE = "upstream_unreachable", Problem.ANSWER_WITHHELD
     UPSTREAM_PROTOCOL = "upstream_protocol", Problem.ANSWER_WITHHELD
     UPSTREAM_TIMEOUT = "upstream_timeout", Problem.UPSTREAM_TIMEOUT
+    UPSTREAM_CIRCUIT_OPEN = "upstream_circuit_open", Problem.UNAVAILABLE
+    UPSTREAM_BUSY = "upstream_busy", Problem.UNAVAILABLE
     # ourselves
     KEYS_UNAVAILABLE = "keys_unavailable", Problem.UNAVAILABLE
     STATE_UNAVAILABLE = "state_unavailable", Problem.UNAVAILABLE

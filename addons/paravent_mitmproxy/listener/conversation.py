@@ -13,6 +13,7 @@ An answer is taken when its framing leaves no doubt:
 import asyncio
 import re
 import select
+import ssl
 from typing import Final, cast, override
 
 import httptools
@@ -41,11 +42,15 @@ class Enough(Exception):
 class Conversation(asyncio.Protocol):
     """Made by the pool for one origin."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_byte_s: float | None = None) -> None:
+        """`first_byte_s`: how long an answer may take to begin. None: as long as it may take altogether."""
+        self._first_byte_s = first_byte_s
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Answer | Reason] | None = None
         self._poll = select.poll()
         self._open = False
+        self.context: ssl.SSLContext | None = None
+        """What it was connected with; None: without TLS."""
         self._finished_cleanly = True
         self.untouched = False
         """The last exchange failed before a single byte came back."""
@@ -83,11 +88,15 @@ class Conversation(asyncio.Protocol):
         self._reset()
         self.untouched = False
         self._finished_cleanly = False
-        self._waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
         transport.write(wire)
+        timer = loop.call_later(self._first_byte_s, self._too_late) if self._first_byte_s is not None else None
         try:
             return await self._waiter
         finally:
+            if timer is not None:
+                timer.cancel()
             self._waiter = None
             self._parser = None  # it holds us, and we held it
 
@@ -101,6 +110,7 @@ class Conversation(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.context = transport.get_extra_info("sslcontext")
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._open = True
 
@@ -186,6 +196,10 @@ class Conversation(asyncio.Protocol):
         """The first reason is the one that counts; what has arrived so far is let go."""
         self._failure = self._failure or reason
         self._body.clear()
+
+    def _too_late(self) -> None:
+        if not self._wire_bytes:
+            self._end(Reason.UPSTREAM_TIMEOUT)
 
     def _finish(self, status: int) -> None:
         # An answer that came before its question was sent to the end: the rest would be read as the next question.

@@ -7,8 +7,9 @@ on (their token may be bound by DPoP), a caller with a bad one does not get a co
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, override
 
 from paravent.telemetry import logs
 
@@ -28,35 +29,31 @@ log = logging.getLogger(logs.OURS)
 type Stamp = tuple[tuple[int, int, int], ...]
 
 
-class ServerTls:
-    """The context for callers: made anew when its files change, and after some number of handshakes."""
+class Renewed:
+    """A context that is made anew when its files change."""
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
+    def __init__(self, files: Sequence[Path | None], make: Callable[[], ssl.SSLContext]) -> None:
         """Raises ssl.SSLError or OSError for files that cannot be used."""
-        self._files = (certificate, key, client_ca)
-        self._context = server_context(certificate, key, client_ca)
+        self._files = files
+        self._make = make
         self._stamp = self._look()
+        self._context = make()
         self._looked_s = 0.0
-        self._served = 0
 
     def context(self) -> ssl.SSLContext:
-        """For one connection."""
-        self._served += 1
+        """The one in force. It is another object when it was made anew."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._looked_s > LOOK_S:
             self._looked_s = now_s
             if self._look() != self._stamp:
                 self._renew()
-        if self._served > HANDSHAKES:
-            self._renew()
         return self._context
 
     def _renew(self) -> None:
         """Files that cannot be used, a certificate without its new key for a second, leave the last good context."""
-        self._served = 0
         stamp = self._look()
         try:
-            self._context = server_context(*self._files)
+            self._context = self._make()
         except OSError:
             log.exception("certificate_unusable")
         else:
@@ -71,6 +68,36 @@ class ServerTls:
                 seen = None
             stats.append((seen.st_mtime_ns, seen.st_size, seen.st_ino) if seen else (0, 0, 0))
         return tuple(stats)
+
+
+class ServerTls(Renewed):
+    """The context for callers: made anew after some number of handshakes too."""
+
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
+        """Raises ssl.SSLError or OSError for files that cannot be used."""
+        super().__init__((certificate, key, client_ca), lambda: server_context(certificate, key, client_ca))
+        self._served = 0
+
+    @override
+    def context(self) -> ssl.SSLContext:
+        """For one connection."""
+        self._served += 1
+        if self._served > HANDSHAKES:
+            self._renew()
+        return super().context()
+
+    @override
+    def _renew(self) -> None:
+        self._served = 0
+        super()._renew()
+
+
+class ClientTls(Renewed):
+    """The context for the upstream."""
+
+    def __init__(self, ca: Path, certificate: Path | None, key: Path | None) -> None:
+        """Raises ssl.SSLError or OSError for files that cannot be used."""
+        super().__init__((ca, certificate, key), lambda: client_context(ca, certificate, key))
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:

@@ -2,11 +2,13 @@
 
 One exchange at a time on a connection; which answers are taken, `conversation` says. Everything else is a `Reason`,
 and its connection is closed. A kept connection is used again only while nothing has arrived on it.
+
+    a turn (`QUEUE_S`) → is it worth asking (`breaker`) → connect → first byte → last byte
+                                                          └────── `timeout_s` ──────────┘
 """
 
 import asyncio
 import re
-import ssl
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -14,15 +16,26 @@ from typing import Final
 from paravent.alarm import Alarm
 from paravent.model import Answer, UpstreamRequest
 from paravent.reasons import Reason
+from paravent_mitmproxy.listener.breaker import Breaker, Ticket
 from paravent_mitmproxy.listener.conversation import Conversation
+from paravent_mitmproxy.listener.tls import ClientTls
 
 IDLE_S: Final = 4.0
 """A pooled connection older than this is not reused: many servers close at 5 s, and a request that meets the close
 is neither refused nor answered."""
 
-CONNECT_S: Final = 2.0
 POOL: Final = 64
-"""Idle connections kept. Concurrent exchanges are bounded by the client side."""
+"""Idle connections kept."""
+
+QUEUE_S: Final = 1.0
+"""For a turn, when as many exchanges are under way as may be. Whoever has waited so long will not be helped by waiting
+on: the upstream is slower than it is asked."""
+
+TROUBLE: Final = frozenset({Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_PROTOCOL, Reason.UPSTREAM_TIMEOUT})
+"""Ends of an exchange that tell of the upstream's health. An answer that is too large is one person's."""
+GATEWAY: Final = frozenset({502, 503, 504})
+"""What stands before the upstream says that it is down. A 500 can lie in one person's data, and whoever finds such a
+person must not be able to stop everybody. Envoy tells the two apart likewise."""
 
 _FIELD: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
 _VALUE: Final = re.compile(rb"[\t !-~]{0,12288}")
@@ -36,9 +49,15 @@ class Origin:
 
     host: str
     port: int
-    tls: ssl.SSLContext | None
+    tls: ClientTls | None
     timeout_s: float
     """For a whole exchange: connect, send, and the last byte of the answer."""
+    connect_s: float = 2.0
+    """TCP and TLS."""
+    first_byte_s: float | None = None
+    """From the question to the first byte of its answer; None: `timeout_s`."""
+    connections: int = 256
+    """Exchanges at the same time."""
 
 
 class Upstream:
@@ -48,24 +67,60 @@ class Upstream:
         self._origin = origin
         self._deadline = Alarm(origin.timeout_s)
         self._idle: deque[tuple[float, Conversation]] = deque()
+        self._context = origin.tls.context() if origin.tls else None
+        self._turns = asyncio.Semaphore(origin.connections)
+        self.breaker = Breaker()
         default = 443 if origin.tls else 80
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         self._host = (host if origin.port == default else f"{host}:{origin.port}").encode("idna")
 
     async def ask(self, request: UpstreamRequest) -> Answer | Reason:
-        """One request, one answer, inside the deadline."""
+        """One request, one answer, inside the deadlines."""
         wire = self._wire(request)
         if wire is None:
             return Reason.INTERNAL_ERROR
+        if self._turns.locked() and self.breaker.is_open:
+            return Reason.UPSTREAM_CIRCUIT_OPEN
+        if not await self._turn():
+            return Reason.UPSTREAM_BUSY
         try:
-            return await self._deadline.within(self._ask(wire, request.method == b"GET"))
-        except TimeoutError:
-            return Reason.UPSTREAM_TIMEOUT
+            ticket = self.breaker.admit(self._now_s())
+            if ticket is None:
+                return Reason.UPSTREAM_CIRCUIT_OPEN
+            return await self._judged(wire, request.method == b"GET", ticket)
+        finally:
+            self._turns.release()
 
     def close(self) -> None:
         """Close what is idle; what is in flight closes with its exchange."""
         while self._idle:
             self._idle.pop()[1].abort()
+
+    async def _turn(self) -> bool:
+        if not self._turns.locked():
+            return await self._turns.acquire()
+        try:
+            async with asyncio.timeout(QUEUE_S):
+                return await self._turns.acquire()
+        except TimeoutError:
+            return False
+
+    async def _judged(self, wire: bytes, idempotent: bool, ticket: Ticket) -> Answer | Reason:
+        """One exchange, whose end the breaker is told."""
+        try:
+            answer = await self._deadline.within(self._ask(wire, idempotent))
+        except TimeoutError:
+            answer = Reason.UPSTREAM_TIMEOUT
+        except BaseException:
+            self.breaker.give_back(ticket)
+            raise
+        well = answer not in TROUBLE if isinstance(answer, Reason) else answer.status not in GATEWAY
+        self.breaker.tell(ticket, well, self._now_s())
+        return answer
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _ask(self, wire: bytes, idempotent: bool) -> Answer | Reason:
         connection = self._reusable()
@@ -84,8 +139,8 @@ class Upstream:
         except BaseException:
             connection.abort()
             raise
-        if connection.reusable:
-            self._idle.append((asyncio.get_running_loop().time(), connection))
+        if connection.reusable and connection.context is self._context:
+            self._idle.append((self._now_s(), connection))
             if len(self._idle) > POOL:
                 self._idle.popleft()[1].abort()
         else:
@@ -94,7 +149,8 @@ class Upstream:
 
     def _reusable(self) -> Conversation | None:
         """The most recently used one: the others may grow old and be dropped."""
-        now = asyncio.get_running_loop().time()
+        now = self._now_s()
+        self._renew()
         while self._idle and now - self._idle[0][0] > IDLE_S:
             self._idle.popleft()[1].abort()
         while self._idle:
@@ -104,19 +160,27 @@ class Upstream:
             connection.abort()
         return None
 
+    def _renew(self) -> None:
+        """With new authorities or a new certificate of ours, what was connected with the old ones is given up."""
+        tls = self._origin.tls
+        if tls is not None and tls.context() is not self._context:
+            self._context = tls.context()
+            self.close()
+
     async def _connect(self) -> Conversation | Reason:
         loop = asyncio.get_running_loop()
         origin = self._origin
+        first_byte_s = origin.first_byte_s
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(origin.connect_s):
                 _, connection = await loop.create_connection(
-                    Conversation,
+                    lambda: Conversation(first_byte_s),
                     origin.host,
                     origin.port,
-                    ssl=origin.tls,
+                    ssl=self._context,
                     server_hostname=origin.host if origin.tls else None,
                 )
-        except (OSError, ssl.SSLError, TimeoutError):
+        except (OSError, TimeoutError):  # ssl.SSLError is an OSError
             return Reason.UPSTREAM_UNREACHABLE
         return connection
 

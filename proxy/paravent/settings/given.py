@@ -16,7 +16,7 @@ from paravent.problems import Problem
 from paravent.settings.keys import ISSUER_NAME, ISSUERS, SECTIONS, Key, Kind, issuer_of, our_variables, variable
 from paravent.settings.toml import Toml, Where
 
-type Scalar = str | tuple[str, ...] | bool | float
+type Scalar = str | tuple[str, ...] | bool | float | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,17 @@ class Given:
             return None
         try:
             return parse(text)
+        except ValueError as error:
+            self.complain(where, f"{where[-1]} {error}")
+            return None
+
+    def checked[T](self, check: Callable[[Scalar], T], *where: str) -> T | None:
+        """The value, of whatever kind, through a reader that raises ValueError with the end of a sentence."""
+        value = self.value(*where)
+        if value is None:
+            return None
+        try:
+            return check(value)
         except ValueError as error:
             self.complain(where, f"{where[-1]} {error}")
             return None
@@ -203,11 +214,14 @@ def _shown(name: str) -> str:
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 """In no address, name or path of a sane person; NUL in none that an operating system knows."""
 
+_DIGITS: Final = re.compile("[0-9]{1,9}")
+
 _KINDS: Final[Mapping[Kind, str]] = {
     Kind.TEXT: "text that is not empty",
     Kind.TEXTS: "a list of texts with at least one, none empty",
     Kind.FLAG: "true or false",
     Kind.SECONDS: "a number of seconds",
+    Kind.COUNT: "a whole number",
 }
 
 
@@ -231,6 +245,8 @@ def _of_kind(kind: Kind, value: object) -> Scalar | None:
                 return float(value)
             except OverflowError:
                 return math.inf
+        case Kind.COUNT, int() if not isinstance(value, bool):
+            return value
         case Kind.TEXTS, list():
             texts = tuple(item for item in value if isinstance(item, str) and _is_text(item))
             return texts if texts and len(texts) == len(value) else None
@@ -246,4 +262,6 @@ def _from_text(kind: Kind, text: str) -> Scalar | None:
         return _of_kind(kind, [item.strip() for item in text.split(",")])
     if kind is Kind.FLAG:
         return {"true": True, "false": False}.get(text)
+    if kind is Kind.COUNT:
+        return int(text) if _DIGITS.fullmatch(text) else None
     return _of_kind(Kind.TEXT, text)

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     FLAG = "true or false"
     SECONDS = "seconds"
     """A number, or text as in "5s"."""
+    COUNT = "whole number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("client_certificate", "PEM file: the certificate we show the upstream"),
         _key("client_key", "PEM file: its private key"),
         _key("timeout", "how long the upstream may take, at most 60 s; 5 s when not given", Kind.SECONDS),
+        _key("connect_timeout", "of that, how long connecting may take; 2 s when not given", Kind.SECONDS),
+        _key("first_byte_timeout", "how long an answer may take to begin; as timeout when not given", Kind.SECONDS),
+        _key("connections", "how many questions may be under way at once; 256 when not given", Kind.COUNT),
         _key("allow_plaintext", "allow http:// to another machine, where the network itself encrypts", Kind.FLAG),
     ),
     ISSUERS: (

@@ -123,7 +123,13 @@ def _upstream(given: Given) -> Upstream | None:
     url = given.parsed(values.origin, "upstream", "url")
     _pair(given, "upstream", "client_certificate", "client_key")
     given.file(files.certificates, "upstream", "ca")
-    timeout_s = _timeout_s(given)
+    timeout_s = _seconds(given, "timeout") or values.DEFAULT_TIMEOUT_S
+    connect_s = _seconds(given, "connect_timeout") or values.DEFAULT_CONNECT_TIMEOUT_S
+    first_byte_s = _seconds(given, "first_byte_timeout")
+    connections = given.checked(lambda value: values.count(value, values.MAX_CONNECTIONS), "upstream", "connections")
+    for key, part_s in (("connect_timeout", connect_s), ("first_byte_timeout", first_byte_s)):
+        if given.has("upstream", key) and part_s is not None and part_s > timeout_s:
+            given.complain(("upstream", key), f"{key} is longer than timeout, which covers the whole exchange")
     if url is None:
         return None
     tls = url.scheme == "https"
@@ -148,18 +154,14 @@ def _upstream(given: Given) -> Upstream | None:
         client_certificate=given.path("upstream", "client_certificate"),
         client_key=given.path("upstream", "client_key"),
         timeout_s=timeout_s,
+        connect_timeout_s=connect_s,
+        first_byte_timeout_s=first_byte_s,
+        connections=connections or values.DEFAULT_CONNECTIONS,
     )
 
 
-def _timeout_s(given: Given) -> float:
-    value = given.value("upstream", "timeout")
-    if value is None:
-        return values.DEFAULT_TIMEOUT_S
-    try:
-        return values.seconds(value)
-    except ValueError as error:
-        given.complain(("upstream", "timeout"), f"timeout {error}")
-        return values.DEFAULT_TIMEOUT_S
+def _seconds(given: Given, key: str) -> float | None:
+    return given.checked(values.seconds, "upstream", key)
 
 
 # ---- [issuers.NAME]

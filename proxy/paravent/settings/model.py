@@ -53,6 +53,12 @@ class Upstream:
     client_certificate: Path | None
     client_key: Path | None
     timeout_s: float
+    """For a whole exchange."""
+    connect_timeout_s: float
+    first_byte_timeout_s: float | None
+    """None: as long as the whole."""
+    connections: int
+    """Exchanges at the same time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,12 @@ from paravent.settings.model import Address, Network
 
 MAX_TIMEOUT_S: Final = 60.0
 DEFAULT_TIMEOUT_S: Final = 5.0
+DEFAULT_CONNECT_TIMEOUT_S: Final = 2.0
+"""A lost SYN is sent again after 1 s (RFC 6298)."""
+
+MAX_CONNECTIONS: Final = 4096
+DEFAULT_CONNECTIONS: Final = 256
+"""At 50 ms an answer, 5 000 questions a second. Envoy allows 1 024 to a cluster."""
 
 _HOST: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 _ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):([0-9]{1,5})")
@@ -76,6 +82,13 @@ def seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_S:
         raise ValueError(f"is not a time above 0 and up to {MAX_TIMEOUT_S:.0f} seconds, as in 5 or 5s")
     return float(value)
+
+
+def count(value: object, most: int) -> int:
+    """A whole number from 1 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
+        raise ValueError(f"is not a whole number from 1 to {most}")
+    return value
 
 
 def is_loopback(host: str) -> bool:

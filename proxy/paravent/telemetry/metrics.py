@@ -280,6 +280,7 @@ WATCHED: Final = (
     ("paravent_revocations_entries", "What is revoked, by the list that says so.", ("source",)),
     ("paravent_revocations_age_seconds", "Since a list of revocations was last read.", ("source",)),
     ("paravent_state_queue", "Operations waiting for the state store.", ()),
+    ("paravent_upstream_circuit_open", "1 while the upstream has failed so often that it is only probed.", ()),
 )
 """Gauges that are read when they are scraped: name, documentation, labels. `wiring` says what to read."""
 
@@ -296,6 +297,8 @@ NO_ANSWER: Final = (
     Reason.UPSTREAM_UNREACHABLE,
     Reason.UPSTREAM_PROTOCOL,
     Reason.UPSTREAM_TIMEOUT,
+    Reason.UPSTREAM_CIRCUIT_OPEN,
+    Reason.UPSTREAM_BUSY,
     Reason.ANSWER_TOO_LARGE,
     Reason.INTERNAL_ERROR,
     Reason.CLIENT_LEFT,

@@ -33,6 +33,7 @@ def test_the_smallest_deployment(deployment: Deployment) -> None:
         False,
     )
     assert (upstream.timeout_s, upstream.ca) == (5.0, None)
+    assert (upstream.connect_timeout_s, upstream.first_byte_timeout_s, upstream.connections) == (2.0, None, 256)
     issuer = settings.issuers["operateur"]
     assert (issuer.profile, issuer.issuer, issuer.jwks) == ("rfc9068", "https://as.example", folder / "jwks.json")
     assert (issuer.audience, issuer.clients) == (("urn:paravent:droits",), {"portail"})
@@ -110,6 +111,9 @@ ENVIRONMENT = [
     ),
     ("PARAVENT_UPSTREAM_URL", "http://localhost:1", lambda it: it.upstream.url, "http://localhost:1"),
     ("PARAVENT_UPSTREAM_TIMEOUT", "7", lambda it: it.upstream.timeout_s, 7.0),
+    ("PARAVENT_UPSTREAM_CONNECT_TIMEOUT", "1s", lambda it: it.upstream.connect_timeout_s, 1.0),
+    ("PARAVENT_UPSTREAM_FIRST_BYTE_TIMEOUT", "0.5", lambda it: it.upstream.first_byte_timeout_s, 0.5),
+    ("PARAVENT_UPSTREAM_CONNECTIONS", "32", lambda it: it.upstream.connections, 32),
     (
         "PARAVENT_ISSUERS_OPERATEUR_CLIENTS",
         "portail, logiciel",

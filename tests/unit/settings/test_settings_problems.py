@@ -234,6 +234,21 @@ ROWS = [
         f"{P}:9:1: timeout is not a time above 0 and up to 60 seconds, as in 5 or 5s",
     ),
     row(
+        "no part of an exchange outlasts the whole",
+        (URL, URL + "\ntimeout = 3\nconnect_timeout = 4\nfirst_byte_timeout = 3.5"),
+        f"{P}:10:1: connect_timeout is longer than timeout, which covers the whole exchange",
+        f"{P}:11:1: first_byte_timeout is longer than timeout, which covers the whole exchange",
+    ),
+    row(
+        "somebody must be able to ask",
+        (URL, URL + "\nconnections = 0"),
+        f"{P}:9:1: connections is not a whole number from 1 to 4096",
+    ),
+    row(
+        "half a connection is none", (URL, URL + "\nconnections = 1.5"), f"{P}:9:1: connections must be a whole number"
+    ),
+    row("true is not one", (URL, URL + "\nconnections = true"), f"{P}:9:1: connections must be a whole number"),
+    row(
         "an unknown profile is told",
         ('"rfc9068"', '"rfc9086"'),
         f"{P}:11:1: unknown profile 'rfc9086' (did you mean rfc9068?)",
