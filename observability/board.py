@@ -287,7 +287,7 @@ HEALTH: Final = Row(
         ),
         Panel(
             "Age of the key sets",
-            "Since each issuer's keys were last fetched or read. Past `stale_for` its tokens are refused.",
+            "Since each issuer's keys were last fetched or read. Past `jwks_stale_for` its tokens are refused.",
             "s",
             (Query(f"max by (issuer) (paravent_keys_age_seconds{{{HERE}}})", "{{issuer}}"),),
         ),

@@ -44,10 +44,10 @@ One section for each authorization server: `[issuers.NAME]`. NAME begins with a 
 letters, digits, `-` and `_`; it stands in the ledger and in metrics. `issuer` is compared with `iss` character by
 character. A token whose `aud` names anybody outside `audience` is refused.
 
-A `jwks` file is looked at every second. An address is fetched every {REFRESH_S:.0f} s, and
-{COOLDOWN_S:.0f} s after the last time when a token names an unknown key; it needs `ca`. While it cannot be read,
-the last good set serves for {STALE_FOR_S / 3600:.0f} h. What tokens must hold is described for
-[callers](callers.md#the-access-token).
+A `jwks` file is looked at every second. An address needs `ca` and is fetched every {REFRESH_S:.0f} s, and early when a
+token names an unknown key: that token waits for it, and unknown keys cause one fetch in {COOLDOWN_S:.0f} s. While it
+cannot be read, the last good set serves for {STALE_FOR_S / 3600:.0f} h, or as long as `jwks_stale_for` says.
+What tokens must hold is described for [callers](callers.md#the-access-token).
 """,
     "state": """\
 Where budgets and the memory of DPoP proofs are kept. `sqlite:state.db` is relative, `sqlite:///var/lib/paravent/state.db`

@@ -169,7 +169,7 @@ class Engine:
     async def _perform(self, effect: Effect) -> Reply:
         match effect:
             case FindKey():
-                return self._ports.keys.find(effect)
+                return await self._ports.keys.find(effect)
             case FindRevocations():
                 return self._ports.revocations.find(effect)
             case ProofSeen():

@@ -21,7 +21,7 @@ type PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
 
 @dataclass(frozen=True, slots=True)
 class FindKey:
-    """A verification key of one issuer. Never fetches: what is not in the last good set is absent."""
+    """A verification key of one issuer, from its last good set."""
 
     issuer: str
     """The issuer's name in the configuration: key sets are per issuer, a kid is never looked up globally."""

@@ -30,9 +30,11 @@ class Clock(Protocol):
 
 
 class KeySource(Protocol):
-    """Verification keys of every issuer. Looked up in memory; refreshed elsewhere, never on a request."""
+    """Verification keys of every issuer. Looked up in memory; refreshed elsewhere."""
 
-    def find(self, wanted: FindKey) -> PublicKey | KeyMissing: ...
+    async def find(self, wanted: FindKey) -> PublicKey | KeyMissing:
+        """Waits only for a kid that is not there, and only while its issuer is being asked for it."""
+        ...
 
 
 class Revocations(Protocol):

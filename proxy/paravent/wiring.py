@@ -93,7 +93,10 @@ class Runtime:
         self._digest = _digest(files)
         self._rules = _rulebook(settings, files, self._fixed)
         self._policy_good = True
-        self._keys = JwksSource({name: _place(each) for name, each in settings.issuers.items()})
+        self._keys = JwksSource(
+            {name: _place(each) for name, each in settings.issuers.items()},
+            stale_for_s={name: each.jwks_stale_for_s for name, each in settings.issuers.items()},
+        )
         self._revocations = RevocationLists(revocation_book(settings), _revocation_file(settings))
         self._audit, self._ledger = self._open()
         self._trouble: str | None = None
@@ -234,6 +237,12 @@ class Runtime:
             "Seconds since an issuer's key set was last confirmed; NaN before the first.",
             "issuer",
             {name: partial(_age_s, keys, name) for name in names},
+        )
+        metrics.watch_each(
+            "paravent_keys_limit_seconds",
+            "The age at which an issuer's key set is no longer used.",
+            "issuer",
+            {name: partial(float, limit_s) for name, limit_s in keys.limits_s().items()},
         )
         metrics.watch_each(
             "paravent_keys_failures",

@@ -141,7 +141,7 @@ def test_an_expression_parses(alert: Alert) -> None:
 def test_keys_are_called_for_before_they_expire() -> None:
     """The critical alert about an old key set comes hours before the set is dropped."""
     (alert,) = [alert for alert in alerts() if alert.name == "ParaventKeysExpiring"]
-    match = re.search(r"> (\d+) \* 3600$", alert.expr)
+    match = re.search(r"> (0\.\d+)$", alert.expr)
     assert match
-    assert int(match[1]) * 3600 <= STALE_FOR_S - 4 * 3600
+    assert (1 - float(match[1])) * STALE_FOR_S >= 4 * 3600
     assert STALE_FOR_S == 24 * 3600, "the runbooks say a day"

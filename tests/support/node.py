@@ -52,7 +52,7 @@ timeout = "{timeout}"
 [issuers.operateur]
 profile = "rfc9068"
 issuer = "{issuer}"
-jwks = "jwks.json"
+jwks = {jwks}
 audience = ["{audience}"]
 clients = ["{client}"]
 [state]
@@ -64,6 +64,7 @@ key_file = "audit.key"
 address = "127.0.0.1:0"
 [policy]
 path = "policies"
+{more}
 """
 PLAINTEXT = 'plaintext_from = ["127.0.0.1/32"]'
 TLS = 'certificate = "server.pem"\nkey = "server.key"'
@@ -99,10 +100,13 @@ def make_folder(
     listen: str = PLAINTEXT,
     timeout: str = "2s",
     address: str = "127.0.0.1:0",
+    jwks: str = '"jwks.json"',
+    more: str = "",
 ) -> Sandbox:
     """A complete configuration with the reference policy, keys made here, ports chosen by the system.
 
-    `upstream`: a port of 127.0.0.1, or lines of the section [upstream].
+    `upstream`: a port of 127.0.0.1, or lines of the section [upstream]. `jwks`: its value, and what else the issuer
+    has. `more`: further sections.
     """
     authority = Authority(folder, "authority")
     sandbox = Sandbox(folder, tokens.signing_key(), tokens.signing_key("ES256", "caller"), authority)
@@ -121,6 +125,8 @@ def make_folder(
             issuer=tokens.ISSUER,
             audience=tokens.AUDIENCE,
             client=tokens.CLIENT,
+            jwks=jwks,
+            more=more,
         )
     )
     return sandbox
@@ -271,9 +277,11 @@ async def running_node(
     timeout: str = "2s",
     address: str = "127.0.0.1:0",
     limits: Limits | None = None,
+    jwks: str = '"jwks.json"',
+    more: str = "",
 ) -> AsyncIterator[RunningNode]:
     """Start a node, wait until it answers; at the end drain it and sweep all that it said."""
-    sandbox = make_folder(folder, upstream, listen=listen, timeout=timeout, address=address)
+    sandbox = make_folder(folder, upstream, listen=listen, timeout=timeout, address=address, jwks=jwks, more=more)
     settings = load_settings(sandbox.config, {})
     with sweep.recorded_logs() as logs:
         runtime = build(settings)

@@ -7,8 +7,12 @@ for another key set.
 
 import http.client
 import os
+import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from paravent.identity.jwks import MAX_SET_BYTES
 
 TIMEOUT_S: Final = 5.0
-"""To connect, for each read, and for the whole body."""
+"""To connect, and then for the whole answer, however its bytes come."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _CHUNK_BYTES: Final = 65536
@@ -81,8 +85,10 @@ class KeyUrl:
         connection = _connection(parts, self.ca)
         try:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", path, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
-            return _body(connection.getresponse())
+            connection.connect()
+            with _ending_after(TIMEOUT_S, connection.sock):
+                connection.request("GET", path, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
+                return _body(connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError):
             # ValueError: characters that http.client will not put into a request line.
             raise ReadError("the key set could not be fetched") from None
@@ -114,14 +120,33 @@ def _trusting(ca: Path) -> ssl.SSLContext | None:
     return context
 
 
+@contextmanager
+def _ending_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """Whoever reads from the socket longer than that reads an end, and `ReadError` is raised. A socket's own timeout is
+    for each read: a server that sends a byte of its head now and then would hold this issuer's thread for days."""
+    timer = threading.Timer(seconds, _end, (connected,))
+    timer.daemon = True
+    until_s = time.monotonic() + seconds
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if time.monotonic() >= until_s:
+        raise ReadError("the key set came too slowly")
+
+
+def _end(connected: socket.socket) -> None:
+    with suppress(OSError):
+        # Not SSLSocket's own, which forgets that there was TLS: what comes after would be read as plain text.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
 def _body(response: http.client.HTTPResponse) -> bytes:
-    """Bounded in size and in time; a redirect or an error page is no key set."""
+    """Bounded in size; a redirect or an error page is no key set. (Nor is one that was cut off: it is no JSON.)"""
     if response.status != 200:
         raise ReadError("the key set address did not answer 200")
-    until = time.monotonic() + TIMEOUT_S
     body = b""
     while len(body) <= MAX_SET_BYTES and (chunk := response.read1(_CHUNK_BYTES)):
         body += chunk
-        if time.monotonic() > until:
-            raise ReadError("the key set came too slowly")
     return body

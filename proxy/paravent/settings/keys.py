@@ -67,6 +67,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("issuer", "the iss of its tokens", required=True),
         _key("jwks", "its verification keys: a file, or an https URL", required=True),
         _key("ca", "PEM file: authorities of the jwks URL's certificate"),
+        _key("jwks_stale_for", "how long keys are used while new ones cannot be read, 10m to 7d; 24h when not given"),
         _key("audience", "names by which tokens may mean us", Kind.TEXTS, required=True),
         _key("clients", "client_id of the software that may call", Kind.TEXTS, required=True),
         _key("algorithms", "signature algorithms; all but RS256 when not given", Kind.TEXTS),

@@ -193,6 +193,7 @@ def _issuer(given: Given, name: str) -> Issuer | None:
     jwks = _jwks(given, name)
     given.file(files.certificates, "issuers", name, "ca")
     accepted = _algorithms(given, name)
+    stale_for_s = given.parsed(values.stale_for, "issuers", name, "jwks_stale_for")
     if profile is None or url is None or jwks is None:
         return None
     return Issuer(
@@ -201,6 +202,7 @@ def _issuer(given: Given, name: str) -> Issuer | None:
         issuer=url,
         jwks=jwks,
         ca=given.path("issuers", name, "ca"),
+        jwks_stale_for_s=values.DEFAULT_STALE_S if stale_for_s is None else stale_for_s,
         audience=given.texts("issuers", name, "audience"),
         clients=frozenset(given.texts("issuers", name, "clients")),
         algorithms=accepted,

@@ -74,6 +74,8 @@ class Issuer:
     """A file, or an https URL."""
     ca: Path | None
     """Set whenever `jwks` is a URL."""
+    jwks_stale_for_s: float
+    """How long the last good key set serves while a new one cannot be read."""
     audience: tuple[str, ...]
     clients: frozenset[str]
     algorithms: tuple[str, ...]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from paravent.policy.paths import parse_duration
 from paravent.settings.model import Address, Network
 
 MAX_TIMEOUT_S: Final = 60.0
@@ -89,6 +90,23 @@ def count(value: object, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
         raise ValueError(f"is not a whole number from 1 to {most}")
     return value
+
+
+MIN_STALE_S: Final = 600
+"""Two regular fetches of a key set: with less, one that fails would refuse everybody."""
+MAX_STALE_S: Final = 7 * 86400
+DEFAULT_STALE_S: Final = 86400.0
+
+
+def stale_for(text: str) -> float:
+    """A duration as policies write it, in seconds."""
+    try:
+        parsed = parse_duration(text)
+    except ValueError:
+        parsed = 0
+    if not MIN_STALE_S <= parsed <= MAX_STALE_S:
+        raise ValueError("is not a time from 10m to 7d, as in 24h")
+    return float(parsed)
 
 
 def is_loopback(host: str) -> bool:

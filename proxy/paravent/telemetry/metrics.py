@@ -276,6 +276,7 @@ WATCHED: Final = (
         "Since the key set of an issuer was last confirmed; NaN before the first time.",
         ("issuer",),
     ),
+    ("paravent_keys_limit_seconds", "The age at which the key set of an issuer is no longer used.", ("issuer",)),
     ("paravent_keys_failures", "Reads of an issuer's key set that gave none, since the start.", ("issuer",)),
     ("paravent_revocations_entries", "What is revoked, by the list that says so.", ("source",)),
     ("paravent_revocations_age_seconds", "Since a list of revocations was last read.", ("source",)),

@@ -1,8 +1,10 @@
 """Where key sets may come from: files, HTTPS under a pinned authority, plain HTTP on this machine only."""
 
+import contextlib
 import ipaddress
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from paravent.keys import places
 from paravent.keys.places import KeyFile, KeyUrl, ReadError
 from tokens import jwks, signing_key
 
@@ -47,9 +50,20 @@ def authority(folder: Path, name: str, address: str = "127.0.0.1") -> Path:
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/drip":
+            self._drip()
+            return
         self.send_response(200)
         self.end_headers()
         self.wfile.write(BODY)
+
+    def _drip(self) -> None:
+        """A head that never ends, and never pauses long enough for a timeout between two bytes."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.02)
 
     def log_message(self, *_: object) -> None:
         """Silent."""
@@ -88,6 +102,15 @@ def test_a_set_over_https_under_its_authority(ours: Path, port: int) -> None:
     url = KeyUrl(f"https://127.0.0.1:{port}/jwks?v=1", ours)
     assert url.problem() is None
     assert url.read() == BODY
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(ours: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole answer has a deadline, its head included: it does not hold the thread of its issuer for days."""
+    monkeypatch.setattr(places, "TIMEOUT_S", 0.5)
+    started_s = time.monotonic()
+    with pytest.raises(ReadError):
+        KeyUrl(f"https://127.0.0.1:{port}/drip", ours).read()
+    assert time.monotonic() - started_s < 5
 
 
 def test_another_authority_is_refused(tmp_path: Path, port: int) -> None:

@@ -102,7 +102,7 @@ def test_a_pipe_in_place_of_a_file(tmp_path: Path) -> None:
         KeyFile(tmp_path / "pipe").read()
 
 
-def test_servers_that_never_answer_do_not_hold_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_servers_that_never_answer_do_not_hold_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All addresses are asked at once, for a bounded time together; files serve at once."""
     monkeypatch.setattr(source, "FIRST_S", 0.3)
     (tmp_path / "jwks.json").write_bytes(jwks(OLD))
@@ -114,7 +114,7 @@ def test_servers_that_never_answer_do_not_hold_the_start(tmp_path: Path, monkeyp
         keys.start()
         assert time.monotonic() - started < 2
         assert keys.ready() == {"a": False, "b": False, "c": True}
-        assert keys.find(FindKey("a", "old", "ES256")) is KeyMissing.UNAVAILABLE
+        assert await keys.find(FindKey("a", "old", "ES256")) is KeyMissing.UNAVAILABLE
         keys.stop(0)
 
 

@@ -3,7 +3,9 @@
 Time is a number that the test moves; places are files, or a small HTTP server of this machine. Nothing sleeps.
 """
 
+import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +20,7 @@ from paravent.keys.source import JwksSource
 from paravent.ports import KeySource
 from tokens import SigningKey, jwks, signing_key
 
-FIRST, SECOND = signing_key("ES256", "k1"), signing_key("ES256", "k2")
+FIRST, SECOND, THIRD = (signing_key("ES256", kid) for kid in ("k1", "k2", "k3"))
 
 
 @dataclass
@@ -40,6 +42,11 @@ class Publisher:
     location: str | None = None
     asked: int = 0
     port: int = 0
+    hang: threading.Event = field(default_factory=threading.Event)
+    """Answers wait until it is set. It is, unless a test clears it."""
+
+    def __post_init__(self) -> None:
+        self.hang.set()
 
     @property
     def url(self) -> str:
@@ -53,6 +60,7 @@ def publisher() -> Iterator[Publisher]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             published.asked += 1
+            published.hang.wait(10)
             self.send_response(published.status)
             if published.location:
                 self.send_header("Location", published.location)
@@ -103,18 +111,20 @@ def test_a_set_is_fetched_every_five_minutes(publisher: Publisher) -> None:
 
 
 def test_a_new_key_is_found_early(publisher: Publisher) -> None:
-    """After a rotation the first unknown kid brings the fetch forward, to half a minute after the last one."""
+    """After a rotation the first unknown kid brings the fetch forward; half a minute later another one may."""
     clock = Clock()
     keys = held(publisher, clock)
-    publisher.body = jwks(FIRST, SECOND)
-    assert keys.find("k2", "ES256") is KeyMissing.UNKNOWN
-    clock.now_s += 29
-    keys.tick()
-    assert publisher.asked == 1
-    clock.now_s += 1
-    keys.tick()
-    assert keys.find("k2", "ES256") == SECOND.public
-    assert keys.find("k1", "ES256") == FIRST.public
+    for kid, key, published in (("k2", SECOND, (FIRST, SECOND)), ("k3", THIRD, (SECOND, THIRD))):
+        publisher.body = jwks(*published)
+        asked = publisher.asked
+        assert keys.find(kid, "ES256") is KeyMissing.UNKNOWN
+        keys.fetch_early()
+        keys.tick()
+        assert (keys.find(kid, "ES256"), publisher.asked) == (key.public, asked + 1)
+        clock.now_s += 29
+        assert keys.fetch_early() is None
+        clock.now_s += 1
+    assert keys.find("k1", "ES256") is KeyMissing.UNKNOWN
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -126,9 +136,38 @@ def test_a_flood_of_unknown_kids(publisher: Publisher, status: int) -> None:
     before = publisher.asked
     for number in range(1000):
         assert keys.find(f"x{number}", "ES256") is KeyMissing.UNKNOWN
-        clock.now_s += 0.0625  # a minute in all
+        keys.fetch_early()
         keys.tick()
+        clock.now_s += 0.0599  # less than a minute in all
     assert publisher.asked - before == 2
+
+
+async def test_tokens_of_a_new_key_wait_for_it(publisher: Publisher) -> None:
+    """A rotation without notice refuses nobody: all who come with the new kid wait for one fetch, and are let in."""
+    source = JwksSource({"operateur": KeyUrl(publisher.url)})
+    source.load()
+    source.start()
+    publisher.body = jwks(FIRST, SECOND)
+    found = await asyncio.gather(*(source.find(FindKey("operateur", "k2", "ES256")) for _ in range(100)))
+    source.stop()
+    assert found == [SECOND.public] * 100
+    assert publisher.asked == 2
+
+
+async def test_nobody_waits_longer_than_the_deadline(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An issuer that hangs costs a token with an unknown kid the deadline, and a token with a known one nothing."""
+    monkeypatch.setattr("paravent.keys.source.WAIT_S", 0.2)
+    source = JwksSource({"operateur": KeyUrl(publisher.url)})
+    source.load()
+    source.start()
+    publisher.hang.clear()
+    started_s = time.monotonic()
+    assert await source.find(FindKey("operateur", "x", "ES256")) is KeyMissing.UNKNOWN
+    assert time.monotonic() - started_s < 4
+    monkeypatch.setattr("paravent.keys.source.WAIT_S", 3600)
+    assert await source.find(FindKey("operateur", "k1", "ES256")) == FIRST.public
+    publisher.hang.set()
+    source.stop()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +224,7 @@ def test_a_set_is_trusted_for_a_day(publisher: Publisher) -> None:
     assert keys.find("x", "ES256") is KeyMissing.UNAVAILABLE
 
 
-def test_a_start_during_an_outage(publisher: Publisher) -> None:
+async def test_a_start_during_an_outage(publisher: Publisher) -> None:
     """It is not a mistake of the configuration: nothing to report, not ready, and well again by itself."""
     clock = Clock()
     publisher.status = 500
@@ -194,7 +233,19 @@ def test_a_start_during_an_outage(publisher: Publisher) -> None:
     assert source.ready() == {"operateur": False}
     assert source.ages_s() == {}
     assert source.failures == {"operateur": 1}
-    assert source.find(FindKey("operateur", "k1", "ES256")) is KeyMissing.UNAVAILABLE
+    assert await source.find(FindKey("operateur", "k1", "ES256")) is KeyMissing.UNAVAILABLE
+
+
+def test_each_issuer_has_its_limit(publisher: Publisher) -> None:
+    """The configuration says for how long a set serves while its issuer is down."""
+    clock = Clock()
+    places = {name: KeyUrl(publisher.url) for name in ("usual", "strict")}
+    source = JwksSource(places, stale_for_s={"strict": 3600.0}, clock_s=clock)
+    source.load()
+    publisher.status = 500
+    clock.now_s += 3601
+    assert source.ready() == {"usual": True, "strict": False}
+    assert source.limits_s() == {"usual": 86400.0, "strict": 3600.0}
 
 
 def test_a_server_that_is_not_there() -> None:
@@ -277,7 +328,7 @@ def test_a_key_left_out_is_not_a_reason_not_to_start(tmp_path: Path) -> None:
     assert len(source.problems()["operateur"]) == 1
 
 
-def test_keys_belong_to_their_issuer(tmp_path: Path) -> None:
+async def test_keys_belong_to_their_issuer(tmp_path: Path) -> None:
     """Threat row 28: the same kid at two issuers is two keys, and an issuer nobody configured has none."""
     places = {}
     other = SigningKey(SECOND.private, "ES256", "k1")
@@ -287,9 +338,9 @@ def test_keys_belong_to_their_issuer(tmp_path: Path) -> None:
     source: KeySource = JwksSource(places)
     assert isinstance(source, JwksSource)
     assert source.load() == []
-    assert source.find(FindKey("one", "k1", "ES256")) == FIRST.public
-    assert source.find(FindKey("two", "k1", "ES256")) == other.public
-    assert source.find(FindKey("three", "k1", "ES256")) is KeyMissing.UNKNOWN
+    assert await source.find(FindKey("one", "k1", "ES256")) == FIRST.public
+    assert await source.find(FindKey("two", "k1", "ES256")) == other.public
+    assert await source.find(FindKey("three", "k1", "ES256")) is KeyMissing.UNKNOWN
 
 
 def test_start_and_stop(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_the_smallest_deployment(deployment: Deployment) -> None:
     assert (upstream.connect_timeout_s, upstream.first_byte_timeout_s, upstream.connections) == (2.0, None, 256)
     issuer = settings.issuers["operateur"]
     assert (issuer.profile, issuer.issuer, issuer.jwks) == ("rfc9068", "https://as.example", folder / "jwks.json")
+    assert issuer.jwks_stale_for_s == 86400
     assert (issuer.audience, issuer.clients) == (("urn:paravent:droits",), {"portail"})
     assert settings.state == Sqlite(folder / "state.db")
     assert (settings.audit.path, settings.audit.key.reveal()) == (folder / "audit", bytes.fromhex("ab" * 32))
@@ -127,6 +128,7 @@ ENVIRONMENT = [
         lambda it: it.issuers["operateur"].algorithms,
         ("EdDSA", "ES256"),
     ),
+    ("PARAVENT_ISSUERS_OPERATEUR_JWKS_STALE_FOR", "2d", lambda it: it.issuers["operateur"].jwks_stale_for_s, 172800.0),
     ("PARAVENT_STATE_URL", "sqlite:other.db", lambda it: it.state.path.name, "other.db"),
     ("PARAVENT_AUDIT_PATH", "ledger", lambda it: it.audit.path.name, "ledger"),
     ("PARAVENT_METRICS_ADDRESS", "localhost:0", lambda it: str(it.metrics.address), "localhost:0"),

@@ -275,6 +275,21 @@ ROWS = [
         f"{P}:13:1: jwks is a URL and needs ca (ca: the PEM file of the authority of that server)",
     ),
     row(
+        "keys are not dropped at the first failed fetch",
+        (JWKS, JWKS + '\njwks_stale_for = "5m"'),
+        f"{P}:14:1: jwks_stale_for is not a time from 10m to 7d, as in 24h",
+    ),
+    row(
+        "keys are not used for ever",
+        (JWKS, JWKS + '\njwks_stale_for = "30d"'),
+        f"{P}:14:1: jwks_stale_for is not a time from 10m to 7d, as in 24h",
+    ),
+    row(
+        "a time for keys has its unit",
+        (JWKS, JWKS + '\njwks_stale_for = "86400"'),
+        f"{P}:14:1: jwks_stale_for is not a time from 10m to 7d, as in 24h",
+    ),
+    row(
         "a key set that is not there is told",
         (JWKS, 'jwks = "absent.json"'),
         f"{P}:13:1: jwks: the file 'absent.json' does not exist",
