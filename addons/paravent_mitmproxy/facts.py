@@ -15,19 +15,21 @@ from paravent_mitmproxy.messages import Answered, Request, Sent
 SINGLE = (b"host", b"authorization", b"dpop", b"content-type", b"content-length", b"paravent-purpose")
 """Headers that may come once at most. Two would be read differently by two readers."""
 
-REFUSED = (
-    b"transfer-encoding",
-    b"trailer",
-    b"upgrade",
-    b"expect",
-    b"content-encoding",
-    b"http2-settings",
-    b"proxy-authorization",
-    b"range",
-    b"x-http-method-override",
-    b"x-method-override",
-    b"x-original-url",
-    b"x-rewrite-url",
+REFUSED = frozenset(
+    {
+        b"transfer-encoding",
+        b"trailer",
+        b"upgrade",
+        b"expect",
+        b"content-encoding",
+        b"http2-settings",
+        b"proxy-authorization",
+        b"range",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
 )
 """Headers that ask for a protocol, a framing or a target that we do not speak. Refused rather than dropped: whoever
 sends one expects something of it."""

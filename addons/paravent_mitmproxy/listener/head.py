@@ -89,20 +89,21 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits) -> Head 
     line = data[: data.index(b"\r\n")]
     if line != method + b" " + parsed.target + b" HTTP/1.1":
         return Reason.REQUEST_AMBIGUOUS
-    headers = tuple((name, value.strip(b" \t")) for name, value in parsed.headers)
+    headers = tuple([(name, value.strip(b" \t")) for name, value in parsed.headers])
     names = [name.lower() for name, _ in headers]
+    by_name = {name: value for name, (_, value) in zip(names, headers, strict=True)}
     # RFC 9112 section 3.2: a request without exactly one Host is answered 400.
-    if names.count(b"host") != 1 or any(name in names for name in REFUSED):
+    if b"host" not in by_name or not by_name.keys().isdisjoint(REFUSED):
         return Reason.REQUEST_AMBIGUOUS
-    if any(names.count(name) > 1 for name in SINGLE):
+    if len(by_name) < len(names) and any(names.count(name) > 1 for name in SINGLE):
         return Reason.REQUEST_AMBIGUOUS
-    by_name = dict(zip(names, (value for _, value in headers), strict=True))
     length = by_name.get(b"content-length", b"0")
     if _LENGTH.fullmatch(length) is None or _HOST.fullmatch(by_name[b"host"]) is None:
         return Reason.REQUEST_AMBIGUOUS
     if int(length) > limits.body_bytes:
         return Reason.REQUEST_TOO_LARGE
-    return Head(method, parsed.target, headers, int(length), _asks_to_close(headers))
+    close = b"connection" in by_name and _asks_to_close(headers)
+    return Head(method, parsed.target, headers, int(length), close)
 
 
 def _asks_to_close(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
