@@ -22,12 +22,19 @@ class SealedResponse(http.Response):
     """
 
     def __init__(self, status: int, reason: bytes, headers: Headers, body: bytes) -> None:
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        lines = b"".join([b"%b: %b\r\n" % field for field in headers])
         self._status = status
         self._reason = reason
         self._headers = headers
         self._body = body
-        self._head = b"HTTP/1.1 " + str(status).encode("ascii") + b" " + reason + b"\r\n" + lines
+        self._head = b"HTTP/1.1 %d %b\r\n%b" % (status, reason, lines)
+
+    @property
+    def sound(self) -> bool:
+        """No line of the head holds another one, and none is without its name."""
+        head, lines = self._head, len(self._headers) + 1
+        whole = head.count(b"\r") == head.count(b"\n") == lines and b"\0" not in head
+        return whole and b"" not in [name for name, _ in self._headers]
 
     @property
     def data(self) -> http.ResponseData:  # type: ignore[override]
@@ -65,11 +72,10 @@ def seal(status: int, reason: bytes, headers: Headers, body: bytes) -> SealedRes
 
     `headers` come from constants and numbers of ours; CR, LF and NUL in one would be a bug, and raise.
     """
-    fields = (*headers, (b"Content-Length", str(len(body)).encode("ascii")))
-    for name, value in fields:
-        if not name or any(byte in name + value for byte in b"\r\n\0"):
-            raise ValueError("a header of ours holds a control character")
-    return SealedResponse(status, reason, fields, body)
+    response = SealedResponse(status, reason, (*headers, (b"Content-Length", b"%d" % len(body))), body)
+    if not response.sound:
+        raise ValueError("a header of ours holds a control character")
+    return response
 
 
 def wire_of(response: http.Response | None, *, close: bool, body: bool = True) -> bytes | None:

@@ -90,9 +90,11 @@ def seal(previous: Link, record: Mapping[str, object], key: ChainKey) -> tuple[b
         raise ValueError("a record names a member of the chain")
     link_to = {"writer": previous.writer, "seq": previous.seq + 1, "prev": previous.mac.hex(), "key": key.id}
     members = {**record, **link_to}
-    mac = key.mac(_LINE, _canonical(members))
-    members["mac"] = mac.hex()
-    line = _canonical(members) + b"\n"
+    # Two halves, so that nothing is written twice: `mac` stands between them ("key" before it, "prev" after it).
+    before = _canonical({name: value for name, value in members.items() if name < "mac"})[:-1]
+    after = _canonical({name: value for name, value in members.items() if name > "mac"})[1:]
+    mac = key.mac(_LINE, before + b"," + after)
+    line = before + b',"mac":"' + mac.hex().encode("ascii") + b'",' + after + b"\n"
     if len(line) > LINE_MAX_BYTES:
         raise ValueError("a record is too long for a line")
     return line, Link(previous.writer, previous.seq + 1, mac)

@@ -84,7 +84,9 @@ def _released(release: Release) -> dict[str, int]:
     counts: dict[str, int] = {}
     for path, count in release.released.items():
         fitting = grammar.path(path)
-        counts[fitting] = grammar.number(counts.get(fitting, 0) + count)
+        counts[fitting] = counts[fitting] + count if fitting in counts else count
+    if counts and not 0 <= min(counts.values()) <= max(counts.values()) <= grammar.NUMBER_MAX:
+        return {path: grammar.number(count) for path, count in counts.items()}
     return counts
 
 

@@ -14,10 +14,12 @@ Only the practitioner's own persons: wider scopes would tell one caller about th
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from paravent.effects import BudgetKind, Scope, Usage
 from paravent.quota.windows import name_of
+from paravent.rules import Window
 
 _MOST: Final = 999_999_999_999_999
 """The greatest Integer of RFC 9651 section 3.3.1."""
@@ -31,8 +33,8 @@ def rate_limit_headers(usage: Iterable[Usage]) -> tuple[tuple[bytes, bytes], ...
     # Of two windows with as much left, the longer one holds for longer.
     tightest = min(windows, key=lambda use: (_left(use), -use.window.per_s))
     return (
-        (b"RateLimit", f'"{_name(tightest)}";r={_left(tightest)}'.encode("ascii")),
-        (b"RateLimit-Policy", ", ".join(map(_policy_item, windows)).encode("ascii")),
+        (b"RateLimit", f'"persons-{name_of(tightest.window.per_s)}";r={_left(tightest)}'.encode("ascii")),
+        (b"RateLimit-Policy", _policy(tuple([use.window for use in windows]))),
     )
 
 
@@ -41,10 +43,12 @@ def _left(use: Usage) -> int:
     return min(max(0, use.window.limit - use.used), _MOST)
 
 
-def _name(use: Usage) -> str:
-    return f"persons-{name_of(use.window.per_s)}"
+@lru_cache(maxsize=64)
+def _policy(windows: tuple[Window, ...]) -> bytes:
+    """The same for everybody of one profession."""
+    return ", ".join(map(_policy_item, windows)).encode("ascii")
 
 
-def _policy_item(use: Usage) -> str:
-    limit = min(use.window.limit, _MOST)
-    return f'"{_name(use)}";q={limit};w={use.window.per_s};paravent-unit="distinct-persons"'
+def _policy_item(window: Window) -> str:
+    limit = min(window.limit, _MOST)
+    return f'"persons-{name_of(window.per_s)}";q={limit};w={window.per_s};paravent-unit="distinct-persons"'
