@@ -10,9 +10,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from paravent.alarm import Alarm
 from paravent.audit.chain import seal
 from paravent.audit.keys import ChainKey
 from paravent.audit.verify import GROUP_MAX
@@ -24,6 +26,10 @@ SEGMENT_BYTES: Final = 64 * 1024 * 1024
 
 WAITING_MAX: Final = 4 * GROUP_MAX
 """Records that may wait. Beyond, the disk is seconds behind and the answer is no at once."""
+
+GATHER_S: Final = 0.001
+"""How long a group that is not the first to hold several records waits for more: a sync costs the same for one and for
+fifty. PostgreSQL's commit_delay is the same bargain; a lone record is not kept waiting."""
 
 PROBE_S: Final = 1.0
 """How often a sink that failed looks whether it could write again."""
@@ -68,6 +74,11 @@ class FileSink:
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._deadline = Alarm(self._deadline_s)
+        self._telling: asyncio.AbstractEventLoop | None = None
+        """Who will wake the thread at the end of its turn."""
+        self._busy = False
+        """The last group held several records: more are on their way."""
         self._busy_since_s: float | None = None
         """On the monotonic clock: since when the thread has been at the disk with one group. None: it waits for us."""
         self._thread = threading.Thread(target=self._run, name=f"ledger-{writer}", daemon=True)
@@ -99,17 +110,24 @@ class FileSink:
         written may stay: a decision on record whose answer never left. TypeError or ValueError: not a record.
         """
         loop = asyncio.get_running_loop()
+        if self._closing or self._journal.closed or len(self._waiting) >= WAITING_MAX:
+            return False
         waiting = _Waiting(record, loop.create_future(), loop)
-        with self._wake:
-            if self._closing or self._journal.closed or len(self._waiting) >= WAITING_MAX:
-                return False
-            self._waiting.append(waiting)
-            self._wake.notify()
-        alarm = loop.call_later(self._deadline_s, _resolve, [(waiting.answer, False)])
+        self._waiting.append(waiting)
+        if self._telling is not loop:
+            # One wake-up for all that this turn of the loop brings.
+            self._telling = loop
+            loop.call_soon(self._tell)
+        bell = self._deadline.set(partial(_resolve, ((waiting.answer, False),)))
         try:
             return await waiting.answer
         finally:
-            alarm.cancel()
+            self._deadline.clear(bell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        with self._wake:
+            self._wake.notify()
 
     def close(self) -> None:
         """Write what waits, then give up the files. Blocks until the disk is done, but no longer than `CLOSE_S`."""
@@ -149,7 +167,16 @@ class FileSink:
                 self._wake.wait(PROBE_S if hopeful else None)
             if not self._waiting and self._closing:
                 return None
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_MAX))]
+            if not self._busy:
+                return self._drawn()
+        time.sleep(GATHER_S)
+        with self._wake:
+            return self._drawn()
+
+    def _drawn(self) -> list[_Waiting]:
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_MAX))]
+        self._busy = len(group) > 1
+        return group
 
     def _write(self, group: list[_Waiting]) -> None:
         tip = self._journal.tip
