@@ -5,7 +5,6 @@
 request was let through, so a reload between the two cannot mix revisions.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -39,8 +38,6 @@ from paravent.rules import Operation, Policy
 
 PURPOSE_HEADER = b"paravent-purpose"
 """Optional. Without it the profession's default purpose applies; it can only choose among views, never widen one."""
-
-JSON = b"application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     if isinstance(charged, OverBudget):
         return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
 
-    upstream = _upstream_request(facts, question, practitioner, rules.assertor)
+    upstream = _upstream_request(facts, question, view, practitioner, rules.assertor)
     plan = Plan(
         about,
         operation,
@@ -159,7 +156,7 @@ def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
     if isinstance(settled, OverBudget):
         yield from _pay_a_miss(plan, now_ms)
         return Withhold(reason_of(settled), plan.about, retry_after_s=settled.retry_after_s)
-    return Release(reduced.body, JSON, plan.about, disclosed, reduced.released, reduced.dropped)
+    return Release(reduced.body, plan.view.dress.content_type, plan.about, disclosed, reduced.released, reduced.dropped)
 
 
 def abandon(plan: Plan, reason: Reason, now_ms: int) -> Deciding[Withhold]:
@@ -200,17 +197,18 @@ def _subject(operation: Operation, asked: Asked, key: Secret[bytes]) -> Subject 
     return None
 
 
-def _upstream_request(facts: Facts, question: Question, who: Practitioner, assertor: Assertor) -> UpstreamRequest:
-    headers = [
-        (b"accept", JSON),
+def _upstream_request(
+    facts: Facts, question: Question, view: View, who: Practitioner, assertor: Assertor
+) -> UpstreamRequest:
+    headers = (
+        (b"accept", view.dress.accept),
         # A compressed answer would have to be inflated before it can be judged; we ask for none and refuse any.
         (b"accept-encoding", b"identity"),
         (b"paravent-assertion", assertor.sign(who, facts.now_s)),
         (b"paravent-request", facts.request_id.encode("ascii")),
-    ]
-    if question.body:
-        headers.append((b"content-type", JSON))
-    return UpstreamRequest(facts.method, question.target, tuple(headers), question.body)
+        *question.headers,
+    )
+    return UpstreamRequest(facts.method, question.target, headers, question.body)
 
 
 _UNKNOWN: Final = frozenset({400, 403, 404, 410, 422})
@@ -219,19 +217,19 @@ _UNKNOWN: Final = frozenset({400, 403, 404, 410, 422})
 Not 401: the upstream refuses us there, not the person who asks.
 """
 
-# RFC 9110 section 8.3.1: type and subtype are case-insensitive; of the parameters only charset=utf-8 is understood.
-_JSON_TYPE: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
-
 
 def _reduce(plan: Plan, answer: Answer) -> Reduced | Reason:
     if answer.status in _UNKNOWN:
         return Reason.BENEFICIARY_UNKNOWN
+    dress = plan.view.dress
     if answer.status != 200:
-        return Reason.ANSWER_STATUS
+        # SOAP 1.1 section 6.2: a server that cannot answer MUST say so with status 500 and a Fault.
+        faulty = answer.status == 500 and dress.fault is not None and dress.fault(answer.body)
+        return Reason.BENEFICIARY_UNKNOWN if faulty else Reason.ANSWER_STATUS
     if answer.values(b"content-encoding"):
         return Reason.ANSWER_ENCODING
     types = answer.values(b"content-type")
-    if len(types) != 1 or _JSON_TYPE.fullmatch(types[0]) is None:
+    if len(types) != 1 or dress.types.fullmatch(types[0]) is None:
         return Reason.ANSWER_TYPE
     reduced = plan.view.apply(answer.body, plan.asked)
     if isinstance(reduced, Reduced) and plan.operation.response.persons and not reduced.persons:

@@ -127,6 +127,40 @@ class RequestField:
     """When not empty, the only texts accepted."""
 
 
+class BodyFormat(StrEnum):
+    """How a question's members stand in the request's body."""
+
+    JSON = "json"
+    FORM = "form"
+    """application/x-www-form-urlencoded, as a page of the portal posts it."""
+    XML = "xml"
+    """One element with a child a member, in a SOAP envelope or bare."""
+    FHIR = "fhir"
+    """A CoverageEligibilityRequest with a contained Patient (FHIR R4)."""
+
+
+class Envelope(StrEnum):
+    """What stands around the content of an XML message."""
+
+    SOAP11 = "soap11"
+    SOAP12 = "soap12"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyShape:
+    """The dress of a question: the members are the same in all of them."""
+
+    format: BodyFormat = BodyFormat.JSON
+    element: str = ""
+    """XML: local name of the element whose children are the members."""
+    namespace: str = ""
+    """XML: URI of that element and its children."""
+    envelope: Envelope = Envelope.NONE
+    action: str = ""
+    """SOAP 1.1: value of the SOAPAction header (section 6.1.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubjectFields:
     """Which request fields say who is asked about. Names of `RequestField`s or path parameters."""
@@ -201,6 +235,74 @@ class ViewSpec:
     fields: tuple[FieldRule, ...]
 
 
+class Format(StrEnum):
+    """What an answer is written in."""
+
+    JSON = "json"
+    FHIR = "fhir"
+    """FHIR R4, in JSON."""
+    XML = "xml"
+    HTML = "html"
+    CSV = "csv"
+    STATIC = "static"
+    """A file that is about nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class XmlShape:
+    """The dress of an XML answer."""
+
+    namespace: str
+    """URI of every element that a path names. Elements of other namespaces are not seen."""
+    envelope: Envelope = Envelope.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlField:
+    """One value of a region."""
+
+    name: str
+    """The step of a path that names it."""
+    selector: str
+    """CSS, from the row (or, without rows, from the region) on. Its first match counts."""
+    label: str
+    """What stands beside it on the page that leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlRegion:
+    """One part of a page that values are read from."""
+
+    name: str
+    selector: str
+    """CSS. Each match is an element of the list that paths name as `/name[]`."""
+    fields: tuple[HtmlField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlShape:
+    """What is read from a page, and what stands around it on the page that leaves."""
+
+    title: str
+    regions: tuple[HtmlRegion, ...]
+    stylesheets: tuple[str, ...] = ()
+    """Paths of this very site."""
+    language: str = "fr"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticShape:
+    """A file that is the same for everybody."""
+
+    media_type: str
+    sha256: frozenset[str] = frozenset()
+    """Digests of the contents that may leave, lower-case hexadecimal. Empty: any UTF-8 text without an identifier."""
+
+
+type FormatShape = XmlShape | HtmlShape | StaticShape | None
+"""What a format needs to know beyond paths."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseShape:
     """Where persons stand in an answer, so that only the one asked about leaves."""
@@ -213,6 +315,8 @@ class ResponseShape:
     """"asked": only the person asked about. "listed": every person at `persons`, each counted (a search)."""
     max_persons: int = 1
     """More than this in one answer, after scoping, and it is withheld."""
+    format: Format = Format.JSON
+    details: FormatShape = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +330,13 @@ class Operation:
     level: str
     max_auth_age_s: int
     request: tuple[RequestField, ...]
-    """Members of the JSON body. Empty: no body is accepted."""
+    """Members of the body. Empty: no body is accepted."""
     parameters: tuple[RequestField, ...]
     """Path parameters, by name."""
     subject: SubjectFields
     response: ResponseShape
     place: Place
+    body: BodyShape = BodyShape()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,6 @@ from tokens import NOW_MS, ORIGIN, dpop_headers, mint, prove
 
 PROFESSIONS: Final = {"pharmacien": "21", "medecin": "10", "opticien": "28"}
 """The policy's word → TRE_G15 code."""
-JSON: Final = (b"content-type", b"application/json")
 
 
 @cache
@@ -58,10 +57,13 @@ class Ask:
 
     method: str
     path: str
-    body: Mapping[str, object] | None = None
+    body: Mapping[str, object] | bytes | None = None
+    type: bytes = b"application/json"
 
     @property
     def bytes(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
         return b"" if self.body is None else json.dumps(self.body).encode()
 
 
@@ -83,12 +85,23 @@ def account() -> Ask:
     return Ask("GET", "/v1/compte")
 
 
+def soap(nir: str, birth_date: str, rank: int) -> Ask:
+    """As billing software asks: the envelope of the reference API's example."""
+    body = (
+        '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" xmlns:d="urn:exemple:droits:1">'
+        f"<soap:Body><d:ConsulterDroits><d:immatriculation>{nir}</d:immatriculation>"
+        f"<d:dateNaissance>{birth_date}</d:dateNaissance>"
+        f"<d:rangGemellaire>{rank}</d:rangGemellaire></d:ConsulterDroits></soap:Body></soap:Envelope>"
+    )
+    return Ask("POST", "/soap/adri", body.encode(), b"text/xml; charset=utf-8")
+
+
 def facts(ask: Ask, profession: str = "21", *, now_ms: int = NOW_MS, request_id: str = "0" * 32) -> Facts:
     """The question with a good token and proof. `profession`: TRE_G15 code."""
     token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession)
     headers = dpop_headers(token, prove(CALLER_KEY, token, ask.method, ORIGIN + ask.path, iat=now_ms // 1000))
     if ask.body is not None:
-        headers = (*headers, JSON)
+        headers = (*headers, (b"content-type", ask.type))
     connection = Connection("192.0.2.1", secure=True)
     return Facts(now_ms, request_id, ask.method.encode(), ask.path.encode(), headers, ask.bytes, connection)
 
@@ -107,8 +120,9 @@ def allowed(ask: Ask, profession: str) -> Plan:
     return decided.plan
 
 
-def answer(document: object, status: int = 200) -> Answer:
-    return Answer(status, (JSON,), document if isinstance(document, bytes) else orjson.dumps(document))
+def answer(document: object, status: int = 200, content_type: bytes = b"application/json") -> Answer:
+    body = document if isinstance(document, bytes) else orjson.dumps(document)
+    return Answer(status, ((b"content-type", content_type),), body)
 
 
 def settled(plan: Plan, said: Answer) -> Outcome:
@@ -126,7 +140,7 @@ def asked(ask: Ask) -> Asked:
     """What a question tells that its caller knows, without the token checks."""
     matched = rulebook().routes.match(ask.method.encode(), ask.path.encode())
     assert matched is not None
-    types = (b"application/json",) if ask.body is not None else ()
+    types = (ask.type,) if ask.body is not None else ()
     question = read_question(matched.operation, matched.parameters, ask.bytes, types)
     assert isinstance(question, Question), question
     return question.asked

@@ -7,6 +7,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from paravent.masking.formats import dress_problems
 from paravent.masking.operators import REGISTRY, Release
 from paravent.masking.rules import Skeleton, check_rule, check_shape, identifies, skeleton
 from paravent.rules import FieldRule, Path, Place, ResponseShape, ViewSpec, path_text
@@ -63,7 +64,9 @@ def check_view(spec: ViewSpec, shape: ResponseShape) -> tuple[ViewProblem, ...]:
     if shape_problem is not None:
         return ((None, shape_problem),)
     problems = [(rule.place, text) for rule in spec.fields if (text := check_rule(rule, shape))]
-    return tuple(problems) or tuple(_clashes(spec.fields))
+    return (
+        tuple(problems) or tuple(_clashes(spec.fields)) or tuple((None, text) for text in dress_problems(spec, shape))
+    )
 
 
 def _clashes(rules: Sequence[FieldRule]) -> Iterable[ViewProblem]:

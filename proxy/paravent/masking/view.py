@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from paravent.masking import json
+from paravent.masking.formats import Dress, dress_of
 from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import skeleton
 from paravent.masking.scope import Scope, compile_scope
@@ -29,7 +29,7 @@ class Reduced:
     """What may leave of one answer, and what must be put on record about it."""
 
     body: bytes = field(repr=False)
-    """JSON, UTF-8."""
+    """In the format of the operation, UTF-8."""
     persons: tuple[PersonIdentity, ...]
     """Distinct persons that it is about. Empty when the answer names none."""
     released: Mapping[str, int]
@@ -54,14 +54,14 @@ class View:
     scope: Scope
     paths: tuple[str, ...]
     """The view's lines, by index."""
+    dress: Dress
+    """The format of the answers."""
 
     def apply(self, body: bytes, asked: Asked, *, limit_bytes: int = MAX_BODY_BYTES) -> Reduced | Reason:
         """Reduce one answer, or say why nothing of it leaves. Never raises for what the bytes hold."""
-        root = json.decode(body, limit_bytes=limit_bytes)
-        if isinstance(root, json.Undecodable):
-            return Reason.ANSWER_TOO_LARGE if root is json.Undecodable.TOO_LARGE else Reason.ANSWER_MALFORMED
-        if not isinstance(root, dict):
-            return Reason.ANSWER_SHAPE
+        root = self.dress.read(body, limit_bytes)
+        if isinstance(root, Reason):
+            return root
         scoped = self.scope.judge(root, asked)
         if isinstance(scoped, Reason):
             return scoped
@@ -72,7 +72,7 @@ class View:
         if any(contains_identifier(text) or mentions(text, scoped.nirs) for text in run.texts):
             return Reason.ANSWER_IDENTIFIER_LEFT
         released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count}
-        return Reduced(json.encode(reduced), scoped.persons, released, run.dropped)
+        return Reduced(self.dress.write(reduced), scoped.persons, released, run.dropped)
 
 
 def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
@@ -83,4 +83,4 @@ def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
     paths = tuple(path_text(rule.path) for rule in spec.fields)
     starts = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(len(rule.path))}
     listed = [path for path in shape.persons if skeleton(path) in starts]
-    return View(build(spec, shape), compile_scope(shape, listed), paths)
+    return View(build(spec, shape), compile_scope(shape, listed), paths, dress_of(spec, shape))

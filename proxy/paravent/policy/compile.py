@@ -16,6 +16,7 @@ from paravent.policy.paths import parse_path, parse_template
 from paravent.policy.schema import (
     WIDER_SCOPES,
     AssuranceFile,
+    BodyText,
     BudgetsText,
     OperationText,
     PersonText,
@@ -30,9 +31,14 @@ from paravent.problems import Problem
 from paravent.rules import (
     Assurance,
     Binding,
+    BodyFormat,
+    BodyShape,
     Budgets,
+    Envelope,
     FieldRule,
     FieldType,
+    Format,
+    FormatShape,
     Level,
     Operation,
     PersonFields,
@@ -45,6 +51,7 @@ from paravent.rules import (
     ThumbprintEncoding,
     ViewSpec,
     Window,
+    XmlShape,
 )
 
 MAX_PROBLEMS: Final = 1000
@@ -121,6 +128,13 @@ def _operation(read: Read[Mapping[str, OperationText]], name: str, text: Operati
         ),
         response=_response(text.response),
         place=Place(read.document.file, read.document.line((name,))),
+        body=_body(text.body),
+    )
+
+
+def _body(text: BodyText) -> BodyShape:
+    return BodyShape(
+        BodyFormat(text.format), text.element or "", text.namespace or "", Envelope(text.envelope), text.action
     )
 
 
@@ -134,7 +148,14 @@ def _response(text: ResponseText) -> ResponseShape:
         identified_by=_person(text.identified_by),
         scope=text.scope,
         max_persons=text.max_persons,
+        format=Format(text.format),
+        details=_details(text),
     )
+
+
+def _details(text: ResponseText) -> FormatShape:
+    """What the format needs to know. None where it is missing, which `lint` reports."""
+    return XmlShape(text.xml.namespace, Envelope(text.xml.envelope)) if text.xml else None
 
 
 def _person(text: PersonText | None) -> PersonFields | None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
+from paravent.policy.fhir_body import TYPES as FHIR_TYPES
 from paravent.policy.fields import URL_TYPES, accepts_text
 from paravent.policy.hints import did_you_mean
 from paravent.policy.paths import duration_text, parameter_name
 from paravent.policy.source import Document, Where
 from paravent.problems import Problem
-from paravent.rules import FieldType, Operation, RequestField, path_text
+from paravent.rules import BodyFormat, Envelope, FieldType, Format, Operation, RequestField, XmlShape, path_text
 
 MAX_AUTH_AGE_S: Final = 12 * 3600
 """NIST SP 800-63B-3 section 4.2.3: reauthentication at least once in 12 hours at AAL2. Pro Santé Connect ends a session
@@ -42,7 +43,9 @@ def check_operations(operations: Sequence[Placed], levels: Collection[str] | Non
         yield from _require(placed, levels)
         yield from _path(placed)
         yield from _fields(placed)
+        yield from _body(placed)
         yield from _subject(placed)
+        yield from _format(placed)
         yield from _response(placed)
     yield from _twice(operations)
     if len(operations) > MAX_OPERATIONS:
@@ -98,6 +101,29 @@ def _fields(placed: Placed) -> Iterator[Problem]:
         for member in [member for member in operation.request if member.type is type_][1:]:
             message = f"a second field of type {type_}: it would not be clear who is asked about"
             yield document.at_value(placed.at("request", member.name), message)
+
+
+def _body(placed: Placed) -> Iterator[Problem]:
+    operation, document, where = placed.operation, placed.document, placed.at("body")
+    shape = operation.body
+    if shape.format is not BodyFormat.JSON and not operation.request:
+        yield document.at_key(where, "there is no request whose members could stand in a body")
+    if (shape.format is BodyFormat.XML) != bool(shape.element):
+        yield document.at_key(where, "element goes with format: xml", "name the element whose children are the members")
+    if shape.action and shape.envelope is not Envelope.SOAP11:
+        yield document.at_value((*where, "action"), "only SOAP 1.1 has a SOAPAction header")
+    if shape.format is BodyFormat.FHIR:
+        types = sorted(field.type for field in operation.request if field.required)
+        if types != sorted(FHIR_TYPES) or len(types) != len(operation.request):
+            message = f"a CoverageEligibilityRequest asks with {', '.join(FHIR_TYPES)}, no more and no less"
+            yield document.at_key(placed.at("request"), message)
+
+
+def _format(placed: Placed) -> Iterator[Problem]:
+    """What a format needs to know is there, and nothing that it would not read."""
+    shape, document, where = placed.operation.response, placed.document, placed.at("response")
+    if (shape.format is Format.XML) != isinstance(shape.details, XmlShape):
+        yield document.at_key(where, "xml: {namespace: …} goes with format: xml, and with no other")
 
 
 def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Problem]:

@@ -13,8 +13,8 @@ from typing import Final
 
 from paravent.rules import Path, Step
 
-_MEMBER: Final = r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}"
-"""JSON member names as the upstream's description has them; `:` and `.` for what XML and FHIR will bring."""
+_MEMBER: Final = r"(?:[A-Za-z_][A-Za-z0-9_.:-]{0,63})?(?:@[A-Za-z_][A-Za-z0-9_.-]{0,63})?(?<=[A-Za-z0-9_.:-])"
+"""Member names as the upstream's description has them; after @ an attribute, of the element itself or of a child."""
 _STEP: Final = re.compile(rf"({_MEMBER})(\[(?:({_MEMBER})=([A-Za-z0-9_.:-]{{1,64}}))?\])?")
 MAX_STEPS: Final = 10
 

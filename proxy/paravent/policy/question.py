@@ -5,16 +5,13 @@ operation's own member order: the upstream cannot read another question into it 
 charged.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import jiter
-import orjson
-
 from paravent.model import Asked, Json
 from paravent.nir import parse_request_nir
+from paravent.policy.bodies import BODIES, Members, headers
 from paravent.policy.fields import accepts
 from paravent.policy.paths import parameter_name
 from paravent.reasons import Reason
@@ -22,10 +19,6 @@ from paravent.rules import FieldType, Operation
 
 MAX_BODY_BYTES: Final = 8 * 1024
 """The longest question of the reference policy has under 300 bytes."""
-
-# RFC 9110 section 8.3.1: type, subtype and charset names are case-insensitive; RFC 8259 section 8.1: UTF-8 only, and
-# the type has no parameters of its own.
-_JSON: Final = re.compile(rb'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +31,8 @@ class Question:
     target: bytes = field(repr=False)
     body: bytes = field(repr=False)
     """Empty for an operation without request members."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    """What describes the body; none where there is none."""
 
 
 def read_question(
@@ -53,10 +48,14 @@ def read_question(
         return members
     fields = {f"{{{name}}}": text for name, text in parameters.items()}
     fields |= {f"/{name}": str(value) for name, value in members.items()}
-    return Question(_asked(operation, members, fields), _target(operation, parameters), _body(operation, members))
+    target = _target(operation, parameters)
+    if not operation.request:
+        return Question(_asked(operation, members, fields), target, b"", ())
+    written = BODIES[operation.body.format].write(operation, members)
+    return Question(_asked(operation, members, fields), target, written, headers(operation.body))
 
 
-def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) -> dict[str, Json] | Reason:
+def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) -> Members | Reason:
     """The members of the body in the operation's order, each of its type."""
     if not operation.request:
         # RFC 9110 section 9.3.1: content in a GET has no meaning that both sides would agree on.
@@ -65,12 +64,13 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
         return Reason.REQUEST_TOO_LARGE
     if len(content_types) > 1:
         return Reason.REQUEST_AMBIGUOUS
-    if not content_types or _JSON.fullmatch(content_types[0]) is None:
+    dress = BODIES[operation.body.format]
+    if not content_types or dress.types.fullmatch(content_types[0]) is None:
         return Reason.REQUEST_NOT_IN_SCHEMA
-    sent = _parse(body)
-    if not isinstance(sent, dict):
+    sent = dress.read(operation, body)
+    if sent is None:
         return Reason.REQUEST_NOT_IN_SCHEMA
-    members: dict[str, Json] = {}
+    members: Members = {}
     for member in operation.request:
         if member.name in sent:
             if not accepts(member, sent[member.name]):
@@ -80,16 +80,6 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
             return Reason.REQUEST_NOT_IN_SCHEMA
     # Whatever was sent and is not among them is unknown.
     return members if len(members) == len(sent) else Reason.REQUEST_NOT_IN_SCHEMA
-
-
-def _parse(body: bytes) -> Json:
-    """The document, or None for what is not JSON in one reading: RFC 8259 section 4 leaves duplicate names to luck."""
-    try:
-        parsed: Json = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="none")
-    except ValueError:
-        # The text of this exception can hold the body: it ends here.
-        return None
-    return parsed
 
 
 def _asked(operation: Operation, members: Mapping[str, Json], fields: Mapping[str, str]) -> Asked:
@@ -108,8 +98,3 @@ def _asked(operation: Operation, members: Mapping[str, Json], fields: Mapping[st
 def _target(operation: Operation, parameters: Mapping[str, str]) -> bytes:
     names = ((segment, parameter_name(segment)) for segment in operation.path)
     return "".join(f"/{segment if name is None else parameters[name]}" for segment, name in names).encode("ascii")
-
-
-def _body(operation: Operation, members: Mapping[str, Json]) -> bytes:
-    # Every value has been accepted by its type, so nothing here is long, nested or beyond 64 bits.
-    return orjson.dumps(members) if operation.request else b""

@@ -202,22 +202,58 @@ class SubjectText(Strict):
     ] = []
 
 
+type MemberName = Annotated[
+    str,
+    Field(
+        pattern="^[A-Za-z]?[A-Za-z0-9]{0,31}@?[A-Za-z0-9]{0,31}$",
+        min_length=1,
+        description="letters and digits, as in dateNaissance; with @ an XML attribute, as in noNIRCertifie@cle",
+    ),
+]
+
+
 class PersonText(Strict):
     """Which members of a person object name that person."""
 
-    nir: Name
-    birth_date: Name
-    birth_rank: Name
+    nir: MemberName
+    birth_date: MemberName
+    birth_rank: MemberName
     nir_also: Annotated[
-        list[Name],
+        list[MemberName],
         Field(max_length=8, description="members that repeat the NIR or hold a part of it: its key, the INS"),
     ] = []
+
+
+type EnvelopeWord = Literal["soap11", "soap12", "none"]
+type NamespaceText = Annotated[
+    str, Field(pattern="^[A-Za-z0-9:/._#-]{1,200}$", description="the URI of the elements, as in urn:exemple:droits:1")
+]
+
+
+class XmlText(Strict):
+    """What an XML answer is made of."""
+
+    namespace: NamespaceText
+    envelope: EnvelopeWord = "none"
+
+
+class BodyText(Strict):
+    """How the members of `request` stand in the body."""
+
+    format: Literal["json", "form", "xml", "fhir"]
+    element: Annotated[Name | None, Field(description="xml: the element whose children are the members")] = None
+    namespace: Annotated[NamespaceText | None, Field(description="xml: the URI of the elements")] = None
+    envelope: EnvelopeWord = "none"
+    action: Annotated[str, Field(pattern="^[A-Za-z0-9:/._#-]{0,200}$", description="soap11: the SOAPAction header")] = (
+        ""
+    )
 
 
 class ResponseText(Strict):
     """Where persons stand in the answer."""
 
-    format: Literal["json"]
+    format: Literal["json", "xml"]
+    xml: XmlText | None = None
     persons: Annotated[list[PathText], Field(description="paths of person objects, as in /famille[]")] = []
     identified_by: PersonText | None = None
     scope: Annotated[
@@ -232,7 +268,8 @@ class OperationText(Strict):
 
     match: MatchText
     require: RequireText
-    request: Annotated[dict[Name, FieldText], Field(description="members of the JSON body; no other is accepted")] = {}
+    request: Annotated[dict[Name, FieldText], Field(description="members of the body; no other is accepted")] = {}
+    body: Annotated[BodyText, Field(description="how they stand in it")] = BodyText(format="json")
     parameters: Annotated[dict[Name, FieldText], Field(description="types of the path's {parameters}")] = {}
     subject: SubjectText = SubjectText()
     response: ResponseText

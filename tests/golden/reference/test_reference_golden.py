@@ -1,8 +1,9 @@
 """The reference policy, operation by operation and profession by profession: what leaves of an answer, and what not.
 
-`NAME.yaml` holds the claim, who asks what, and the answer: an input beside it (or in `../masking`), with what is
-changed in it and the upstream's status. `NAME.output.json` holds what leaves; a case that is withheld or denied has a
-`withheld` or `denied` reason and no output. After an intended change, rewrite the outputs and read the diff:
+`NAME.yaml` holds the claim, who asks what, and the answer: an input beside it (or elsewhere), with what is changed in
+it (by pointer in JSON, by text elsewhere) and the upstream's status. `NAME.output.json` holds what leaves; a case that
+is withheld or denied has a `withheld` or `denied` reason and no output. After an intended change, rewrite the outputs
+and read the diff:
 
     PARAVENT_REWRITE_GOLDEN=1 pytest tests/golden/reference
 """
@@ -29,6 +30,7 @@ ASKS: Final[dict[str, Callable[..., Ask]]] = {
     "beneficiaires.recherche": reference.search,
     "cartes.beneficiaires": reference.card,
     "compte.lecture": reference.account,
+    "soap.adri": reference.soap,
 }
 
 
@@ -47,15 +49,34 @@ def changed(document: Any, changes: dict[str, Any]) -> Any:
     return document
 
 
+def input_of(case: dict[str, Any]) -> bytes:
+    """What the upstream answers."""
+    path, changes = HERE / case["input"], case.get("change", {})
+    if path.suffix == ".json":
+        return json.dumps(changed(json.loads(path.read_bytes()), changes)).encode()
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text, f"{old!r} is not in the input"
+        text = text.replace(old, new)
+    return text.encode()
+
+
+def shown_of(body: bytes) -> Any:
+    """What leaves, so that a diff shows one thing a line."""
+    if body.startswith(b"{"):
+        return json.loads(body)
+    return body.decode().replace("><", ">\n<").splitlines()
+
+
 def outcome_of(case: dict[str, Any]) -> Deny | Withhold | Release:
     ask, profession = ASKS[case["operation"]](*case.get("ask", ())), PROFESSIONS[case["profession"]]
     if "denied" in case:
         decided = verdict(ask, profession)
         assert isinstance(decided, Deny), case["claim"]
         return decided
-    document = json.loads((HERE / case["input"]).read_bytes())
-    body = json.dumps(changed(document, case.get("change", {}))).encode()
-    return settled(allowed(ask, profession), answer(body, case.get("status", 200)))
+    plan = allowed(ask, profession)
+    content_type = case.get("type", plan.view.dress.accept.decode()).encode()
+    return settled(plan, answer(input_of(case), case.get("status", 200), content_type))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -68,7 +89,7 @@ def test_what_leaves_under_the_reference_policy(name: str) -> None:
         assert not golden.exists()
         return
     shown = {
-        "leaves": json.loads(outcome.body),
+        "leaves": shown_of(outcome.body),
         "persons": len(outcome.persons),
         "released": dict(outcome.released),
         "dropped": outcome.dropped,

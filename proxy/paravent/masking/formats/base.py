@@ -1,0 +1,39 @@
+"""What a format is to a view: bytes in, a tree of members out; what may leave of the tree, and bytes again.
+
+Between the two every format is the same: persons are scoped, the view is walked, operators release. So a format never
+decides what may leave. It reads only what it can read in one way, and writes only what it is given.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from paravent.masking.json import Outgoing
+from paravent.masking.person import Members
+from paravent.reasons import Reason
+
+UTF8 = rb'(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?'
+"""The only parameter of a content type that is understood."""
+
+
+def media_type(names: bytes) -> re.Pattern[bytes]:
+    """Values of Content-Type for one of these types. RFC 9110 section 8.3.1: names are case-insensitive."""
+    return re.compile(names + UTF8, re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """One format, made ready for one view."""
+
+    accept: bytes
+    """What the upstream is asked for."""
+    types: re.Pattern[bytes]
+    """Values of the answer's Content-Type that are this format."""
+    content_type: bytes
+    """Of what leaves."""
+    read: Callable[[bytes, int], Members | Reason] = field(repr=False)
+    """One document of at most so many bytes, as a tree; or why it is none. Never raises for what the bytes hold."""
+    write: Callable[[dict[str, Outgoing]], bytes] = field(repr=False)
+    """The document that leaves."""
+    fault: Callable[[bytes], bool] | None = field(default=None, repr=False)
+    """Whether a body that came with status 500 says that the question has no answer."""

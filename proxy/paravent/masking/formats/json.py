@@ -1,0 +1,25 @@
+"""JSON: the tree is the document."""
+
+from typing import Final
+
+from paravent.masking import json
+from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.person import Members
+from paravent.reasons import Reason
+
+
+def read(body: bytes, limit_bytes: int) -> Members | Reason:
+    """An object, or why it is none."""
+    root = json.decode(body, limit_bytes=limit_bytes)
+    if isinstance(root, json.Undecodable):
+        return Reason.ANSWER_TOO_LARGE if root is json.Undecodable.TOO_LARGE else Reason.ANSWER_MALFORMED
+    return root if isinstance(root, dict) else Reason.ANSWER_SHAPE
+
+
+JSON: Final = Dress(
+    accept=b"application/json",
+    types=media_type(rb"application/json"),
+    content_type=b"application/json",
+    read=read,
+    write=json.encode,
+)

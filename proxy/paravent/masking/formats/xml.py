@@ -1,0 +1,226 @@
+"""XML and SOAP: elements and attributes as members, those alone that a path names.
+
+    <d:contratAMC numeroAMC="99990001"><d:periode dateFin="2026-12-31"/></d:contratAMC>
+
+    /DroitsReponse/contratAMC[]/@numeroAMC              an attribute of the element
+    /DroitsReponse/contratAMC[]/periode@dateFin         an attribute of a child that is read for nothing else
+    /DroitsReponse/beneficiaireDeSoins/nomUsuel         the text of a child
+
+The first step is the root, or what a SOAP body holds. Names are those of the operation's namespace, whatever prefix the
+document gives it. Attributes that carry a prefix, text between elements, comments, headers and elements of other
+namespaces cannot be named. One child where a path has no [], several in the document: withheld, for two readers could
+take two of them. What leaves is a new document, in the order of the view's lines.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from paravent import strict_xml
+from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.json import Outgoing
+from paravent.masking.person import Members
+from paravent.reasons import Reason
+from paravent.rules import Envelope, Path, ResponseShape, Step, ViewSpec, XmlShape, path_text
+from paravent.strict_xml import Element
+
+_CONTENT_TYPES: Final = {
+    Envelope.NONE: b"application/xml; charset=utf-8",
+    Envelope.SOAP11: b"text/xml; charset=utf-8",
+    Envelope.SOAP12: b"application/soap+xml; charset=utf-8",
+}
+"""SOAP 1.1 section 6, SOAP 1.2 part 2 section 7."""
+_LONGEST_FAULT_BYTES: Final = 64 * 1024
+"""A fault that repeats the question has under 2 KB."""
+
+
+@dataclass(slots=True)
+class Named:
+    """What paths name of one element: its place in a schema that the view draws."""
+
+    array: bool = False
+    below: dict[str, "Named"] = field(default_factory=dict)
+    """Children, in the order of the lines."""
+    attributes: dict[str, None] = field(default_factory=dict)
+    """Of the element itself."""
+    of_children: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Child → its attribute → the name of both together, as paths write it."""
+    leaf: bool = False
+    order: dict[str, None] = field(default_factory=dict)
+    """Every child that a line says something of, as the lines come."""
+
+
+def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
+    """XML for one view of one operation."""
+    details = shape.details
+    if not isinstance(details, XmlShape):
+        raise TypeError("an XML answer needs its namespace")
+    ((root_name, content),) = _named([rule.path for rule in spec.fields], shape).below.items()
+    envelope, namespace = details.envelope, details.namespace
+
+    def read(body: bytes, limit_bytes: int) -> Members | Reason:
+        if len(body) > limit_bytes:
+            return Reason.ANSWER_TOO_LARGE
+        root = strict_xml.parse(body)
+        if root is None:
+            return Reason.ANSWER_MALFORMED
+        element = strict_xml.payload(root, envelope)
+        if element is not None and strict_xml.refuses(element, envelope):
+            return Reason.BENEFICIARY_UNKNOWN
+        if element is None or element.tag != strict_xml.tag(root_name, namespace):
+            # Also a fault of the server's own.
+            return Reason.ANSWER_SHAPE
+        members = _members(element, content, namespace)
+        return {root_name: members} if members is not None else Reason.ANSWER_SHAPE
+
+    def write(reduced: dict[str, Outgoing]) -> bytes:
+        root, element = strict_xml.wrap(root_name, namespace, envelope)
+        members = reduced.get(root_name)
+        if isinstance(members, dict):
+            _fill(element, members, content, namespace)
+        return strict_xml.serialise(root)
+
+    def fault(body: bytes) -> bool:
+        root = strict_xml.parse(body) if len(body) <= _LONGEST_FAULT_BYTES else None
+        element = strict_xml.payload(root, envelope) if root is not None else None
+        return element is not None and strict_xml.refuses(element, envelope)
+
+    types = media_type(rb"(?:text/xml|application/xml|application/soap\+xml)")
+    content_type = _CONTENT_TYPES[envelope]
+    return Dress(content_type, types, content_type, read, write, fault if envelope is not Envelope.NONE else None)
+
+
+def xml_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
+    """What no XML document can be read by."""
+    if not isinstance(shape.details, XmlShape):
+        yield "the operation says format: xml, but no namespace"
+    paths = [rule.path for rule in spec.fields]
+    roots = dict.fromkeys(path[0].name for path in (*paths, *shape.persons))
+    if len(roots) != 1 or any(path[0].array or len(path) == 1 for path in paths):
+        yield "every path begins with the root element, or with what the SOAP body holds"
+    lists = {(*map(str, path[:depth]), step.name) for path in paths for depth, step in enumerate(path) if step.array}
+    for path in paths:
+        element, at_sign, attribute = path[-1].name.partition("@")
+        if at_sign and element and (*map(str, path[:-1]), element) in lists:
+            yield f"{path_text(path)}: of the elements of a list, write {element}[]/@{attribute}"
+
+
+# ---- the schema that a view draws
+
+
+def _named(lines: Sequence[Path], shape: ResponseShape) -> Named:
+    root = Named()
+    for path in (*lines, *_identities(shape)):
+        at = root
+        for step in path[:-1]:
+            at = _child(at, step.name, array=step.array)
+            if step.where is not None:
+                _leaf(at, step.where[0], array=False)
+        _leaf(at, path[-1].name, array=path[-1].array)
+    return root
+
+
+def _identities(shape: ResponseShape) -> Iterator[Path]:
+    """What scoping looks at, whether or not a line names it."""
+    fields = shape.identified_by
+    if fields is None:
+        return
+    for path in shape.persons:
+        for name in (fields.nir, fields.birth_date, fields.birth_rank):
+            yield (*path, Step(name))
+
+
+def _child(at: Named, name: str, *, array: bool) -> Named:
+    at.order.setdefault(name)
+    return at.below.setdefault(name, Named(array))
+
+
+def _leaf(at: Named, name: str, *, array: bool) -> None:
+    element, at_sign, attribute = name.partition("@")
+    if not at_sign:
+        _child(at, name, array=array).leaf = True
+    elif element:
+        at.order.setdefault(element)
+        at.of_children.setdefault(element, {})[attribute] = name
+    else:
+        at.attributes[attribute] = None
+
+
+# ---- reading
+
+
+def _members(element: Element, named: Named, namespace: str) -> Members | None:
+    """The named members of an element; None when the document says one of them in two ways."""
+    members: Members = {}
+    for attribute in named.attributes:
+        value = element.get(attribute)
+        if value is not None:
+            members[f"@{attribute}"] = value
+    for name, child in strict_xml.children(element, namespace):
+        if not _take(child, name, named, namespace, members):
+            return None
+    return members
+
+
+def _take(child: Element, name: str, named: Named, namespace: str, members: Members) -> bool:
+    """Put one child among the members. False when it is there already and should be alone."""
+    below = named.below.get(name)
+    for attribute, both in named.of_children.get(name, {}).items():
+        value = child.get(attribute)
+        if value is not None:
+            if both in members:
+                return False
+            members[both] = value
+    if below is None:
+        return True
+    value = strict_xml.text_of(child) if below.leaf else _members(child, below, namespace)
+    if value is None:
+        # A leaf with elements inside is no value and does not leave; what is ambiguous inside is refused.
+        return below.leaf
+    if below.array:
+        items = members.setdefault(name, [])
+        assert isinstance(items, list)  # noqa: S101 - only this line puts a value there
+        items.append(value)
+        return True
+    if name in members:
+        return False
+    members[name] = value
+    return True
+
+
+# ---- writing
+
+
+def _fill(element: Element, members: dict[str, Outgoing], named: Named, namespace: str) -> None:
+    for attribute in named.attributes:
+        _set(element, attribute, members.get(f"@{attribute}"))
+    for name in named.order:
+        below = named.below.get(name)
+        value = members.get(name)
+        attributes = {
+            attribute: members[both] for attribute, both in named.of_children.get(name, {}).items() if both in members
+        }
+        for item in value if isinstance(value, list) else [value]:
+            if item is None and not attributes:
+                continue
+            child = strict_xml.add(element, name, namespace)
+            for attribute, text in attributes.items():
+                _set(child, attribute, text)
+            if isinstance(item, dict) and below is not None:
+                _fill(child, item, below, namespace)
+            elif item is not None:
+                child.text = _text(item)
+
+
+def _set(element: Element, attribute: str, value: Outgoing) -> None:
+    if value is not None:
+        element.set(attribute, _text(value))
+
+
+def _text(value: Outgoing) -> str:
+    """A value that an operator let leave: a text, or what `exists` says."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        raise TypeError("no operator makes this of a text")
+    return value

@@ -1,0 +1,200 @@
+"""XML answers: what a path names leaves in a new document, and what two readers could read differently does not."""
+
+from typing import Final
+
+import pytest
+from lxml import etree
+
+from masking_views import FIELDS, NOBODY, path, rule
+from paravent.masking import Reduced, View, check_view, compile_view
+from paravent.masking.operators import Parameter
+from paravent.model import Asked
+from paravent.reasons import Reason
+from paravent.rules import Envelope, Format, ResponseShape, ViewSpec, XmlShape
+
+NS: Final = "urn:exemple:1"
+TYPE: Final = XmlShape(NS)
+
+
+def shape(*persons: str, details: XmlShape = TYPE) -> ResponseShape:
+    fields = FIELDS if persons else None
+    return ResponseShape(tuple(map(path, persons)), fields, format=Format.XML, details=details)
+
+
+def view(lines: dict[str, str | tuple[str, Parameter]], of: ResponseShape | None = None) -> View:
+    rules = [rule(text, *([wanted] if isinstance(wanted, str) else wanted)) for text, wanted in lines.items()]
+    return compile_view(ViewSpec("o", "21", "p", tuple(rules)), of or shape())
+
+
+LINES: Final[dict[str, str | tuple[str, Parameter]]] = {
+    "/r/@date": "keep",
+    "/r/nom": "keep",
+    "/r/periode@debut": "keep",
+    "/r/contrat[]/@numero": "keep",
+    "/r/contrat[]/libelle": "keep",
+    "/r/ligne[]": "keep",
+}
+PLAIN: Final = view(LINES)
+
+
+def left(body: str, compiled: View = PLAIN, asked: Asked = NOBODY) -> str | Reason:
+    reduced = compiled.apply(body.encode(), asked)
+    return reduced.body.decode().partition("?>\n")[2] if isinstance(reduced, Reduced) else reduced
+
+
+def document(inside: str = "", attributes: str = "") -> str:
+    return f'<r xmlns="{NS}" {attributes}>{inside}</r>'
+
+
+def dressed(inside: str = "", attributes: str = "") -> str:
+    """What leaves, in the prefix that we give it."""
+    return f'<d:r xmlns:d="{NS}"{attributes}>{inside}</d:r>' if inside else f'<d:r xmlns:d="{NS}"{attributes}/>'
+
+
+@pytest.mark.parametrize(
+    ("body", "leaves"),
+    [
+        pytest.param(document("<nom>A</nom>"), dressed("<d:nom>A</d:nom>"), id="a text"),
+        pytest.param(document("", 'date="2026" secret="x"'), dressed("", ' date="2026"'), id="one attribute of two"),
+        pytest.param(document("<nom>A<!-- x -->B</nom>"), dressed("<d:nom>AB</d:nom>"), id="a comment is no content"),
+        pytest.param(document("<nom><![CDATA[<A>]]></nom>"), dressed("<d:nom>&lt;A&gt;</d:nom>"), id="CDATA is text"),
+        pytest.param(document("<nom>A</nom>queue"), dressed("<d:nom>A</d:nom>"), id="text between elements"),
+        pytest.param(document("<nom>A<b>B</b>C</nom>"), dressed(), id="text around an element is no value"),
+        pytest.param(document("<autre>A</autre>"), dressed(), id="an element nobody named"),
+        pytest.param(document('<nom xmlns="urn:autre">A</nom>'), dressed(), id="the name in another namespace"),
+        pytest.param(f'<x:r xmlns:x="{NS}"><x:nom>A</x:nom></x:r>', dressed("<d:nom>A</d:nom>"), id="any prefix"),
+        pytest.param(
+            document('<periode debut="2026" fin="2027">x</periode>'),
+            dressed('<d:periode debut="2026"/>'),
+            id="an attribute of a child, not its text",
+        ),
+        pytest.param(
+            document('<contrat numero="1"/><nom>A</nom><contrat numero="2"><libelle>B</libelle></contrat>'),
+            dressed(
+                '<d:nom>A</d:nom><d:contrat numero="1"/><d:contrat numero="2"><d:libelle>B</d:libelle></d:contrat>'
+            ),
+            id="a list, in the order of the view",
+        ),
+        pytest.param(
+            document("<ligne>1</ligne><ligne/>"),
+            dressed("<d:ligne>1</d:ligne><d:ligne></d:ligne>"),
+            id="a list",
+        ),
+        pytest.param(
+            document("<nom>A</nom>", 'xmlns:x="urn:x" x:date="2026"'),
+            dressed("<d:nom>A</d:nom>"),
+            id="a prefix",
+        ),
+    ],
+)
+def test_only_what_is_named_leaves(body: str, leaves: str) -> None:
+    """Attributes, tails, comments, CDATA and namespaces, one by one."""
+    assert left(body) == leaves
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(document("<nom>A</nom><nom>B</nom>"), Reason.ANSWER_SHAPE, id="two where one belongs"),
+        pytest.param(
+            document('<periode debut="1"/><periode debut="2"/>'),
+            Reason.ANSWER_SHAPE,
+            id="two attributes",
+        ),
+        pytest.param('<q xmlns="urn:exemple:1"/>', Reason.ANSWER_SHAPE, id="another root"),
+        pytest.param('<r xmlns="urn:autre"/>', Reason.ANSWER_SHAPE, id="the root in another namespace"),
+        pytest.param("<!DOCTYPE r>" + document(), Reason.ANSWER_MALFORMED, id="a document type"),
+        pytest.param(
+            "<!doctype r [<!ENTITY a SYSTEM 'file:///etc/hostname'>]>" + document("<nom>&a;</nom>"),
+            Reason.ANSWER_MALFORMED,
+            id="an external entity",
+        ),
+        pytest.param(document("<?cible donnee?>"), Reason.ANSWER_MALFORMED, id="an instruction"),
+        pytest.param(document("<nom>&eacute;</nom>"), Reason.ANSWER_MALFORMED, id="an entity that XML does not have"),
+        pytest.param('<?xml version="1.0" encoding="utf-7"?>' + document(), Reason.ANSWER_MALFORMED, id="UTF-7"),
+        pytest.param(
+            '<?xml version="1.0" encoding="iso-8859-1"?>' + document(),
+            Reason.ANSWER_MALFORMED,
+            id="Latin-1",
+        ),
+        pytest.param('<?xml version="1.1"?>' + document(), Reason.ANSWER_MALFORMED, id="XML 1.1"),
+        pytest.param("\ufeff" + document(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
+        pytest.param(document() + document(), Reason.ANSWER_MALFORMED, id="two documents"),
+        pytest.param(document("<nom>A"), Reason.ANSWER_MALFORMED, id="half a document"),
+        pytest.param("<a>" * 300 + "</a>" * 300, Reason.ANSWER_MALFORMED, id="nesting over 256"),
+        pytest.param("", Reason.ANSWER_MALFORMED, id="nothing"),
+        pytest.param(document("<nom>2 84 05 75 990 003</nom>"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR in a name"),
+        pytest.param(document("<nom>2&#56;40575990003</nom>"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR, escaped"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_withheld(body: str, reason: Reason) -> None:
+    """Nothing of it leaves, whatever else is in it."""
+    assert left(body) is reason
+
+
+def test_latin_1_bytes_that_say_utf_8_are_withheld() -> None:
+    """libxml2 would go on as Latin-1."""
+    body = document("<nom>é</nom>").encode("latin-1")
+    assert PLAIN.apply(body, NOBODY) is Reason.ANSWER_MALFORMED
+
+
+FAMILY: Final = view(
+    {"/r/famille/personne[]/nom": "keep", "/r/famille/personne[]/noNIRCertifie": "echo"}, shape("/r/famille/personne[]")
+)
+
+
+def person(name: str, nir: str, date: str, rank: str) -> str:
+    return (
+        f"<personne><nom>{name}</nom><noNIRCertifie>{nir}</noNIRCertifie><dateNaissance>{date}</dateNaissance>"
+        f"<rangGemellaire>{rank}</rangGemellaire></personne>"
+    )
+
+
+def test_only_the_person_asked_about_leaves() -> None:
+    """Of twins the one of the rank that was asked with; the NIR that was not sent stays behind."""
+    twins = person("ZOE", "2790369991012", "20190713", "1") + person("LOU", "2790369991012", "20190713", "2")
+    both = document(f"<famille>{twins}{person('MERE', '2790369991012', '19790301', '1')}</famille>")
+    body = left(both, FAMILY, Asked("2790369991012", "20190713", 2))
+    assert body == dressed(
+        "<d:famille><d:personne><d:nom>LOU</d:nom><d:noNIRCertifie>2790369991012</d:noNIRCertifie></d:personne></d:famille>"
+    )
+
+
+@pytest.mark.parametrize("envelope", [Envelope.SOAP11, Envelope.SOAP12])
+def test_an_envelope_is_written_anew_without_its_header(envelope: Envelope) -> None:
+    """SOAP 1.1 and 1.2, whose namespaces differ; an answer of the other version is not read."""
+    uris = {
+        Envelope.SOAP11: "http://schemas.xmlsoap.org/soap/envelope/",
+        Envelope.SOAP12: "http://www.w3.org/2003/05/soap-envelope",
+    }
+    compiled = view({"/r/nom": "keep"}, shape(details=XmlShape(NS, envelope)))
+
+    def enveloped(uri: str, inside: str) -> str:
+        return f'<e:Envelope xmlns:e="{uri}"><e:Header><x/></e:Header><e:Body>{inside}</e:Body></e:Envelope>'
+
+    reduced = left(enveloped(uris[envelope], document("<nom>A</nom>")), compiled)
+    assert isinstance(reduced, str)
+    root = etree.fromstring(reduced)
+    assert [etree.QName(each).localname for each in root.iter()] == ["Envelope", "Body", "r", "nom"]
+    assert etree.QName(root).namespace == uris[envelope]
+    other = next(uri for version, uri in uris.items() if version is not envelope)
+    assert left(enveloped(other, document()), compiled) is Reason.ANSWER_SHAPE
+    assert left(enveloped(uris[envelope], document() * 2), compiled) is Reason.ANSWER_SHAPE
+    assert left(document("<nom>A</nom>"), compiled) is Reason.ANSWER_SHAPE
+
+
+@pytest.mark.parametrize(
+    ("lines", "of", "told"),
+    [
+        pytest.param({"/a/x": "keep", "/b/x": "keep"}, shape(), "every path begins with the root element", id="roots"),
+        pytest.param({"/a[]/x": "keep"}, shape(), "every path begins with the root element", id="a list of roots"),
+        pytest.param({"/a": "keep"}, shape(), "every path begins with the root element", id="the root as a value"),
+        pytest.param(
+            {"/a/x[]/y": "keep", "/a/x@z": "keep"}, shape(), "of the elements of a list, write x[]/@z", id="x[] and x@z"
+        ),
+    ],
+)
+def test_a_view_that_no_document_fits_is_a_policy_error(lines: dict[str, str], of: ResponseShape, told: str) -> None:
+    """Told when the policy is loaded, not when an answer comes."""
+    spec = ViewSpec("o", "21", "p", tuple(rule(text, operator) for text, operator in lines.items()))
+    assert any(told in text for _, text in check_view(spec, of))

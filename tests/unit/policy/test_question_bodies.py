@@ -1,0 +1,204 @@
+"""A question in a form, in XML or in FHIR is the same question: the same members, each of its type, written anew."""
+
+import json
+from typing import Any, Final
+
+import pytest
+from lxml import etree
+
+from paravent.policy.question import Question, read_question
+from paravent.reasons import Reason
+from paravent.rules import BodyFormat, BodyShape, Envelope, FieldType, Operation, RequestField
+from policies import compiled
+
+RIGHTS: Final = compiled().operations["droits.consultation"]
+SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+
+
+def operation(shape: BodyShape, *, date: bool = False) -> Operation:
+    """The question of the small policy in another dress."""
+    fields = (*RIGHTS.request, RequestField("dateSoins", FieldType.DATE, required=False))
+    if date:
+        fields = (*RIGHTS.request[:3], RequestField("dateSoins", FieldType.DATE))
+    return Operation(
+        RIGHTS.name, RIGHTS.method, RIGHTS.path, RIGHTS.level, RIGHTS.max_auth_age_s, fields, RIGHTS.parameters,
+        RIGHTS.subject, RIGHTS.response, RIGHTS.place, shape,
+    )  # fmt: skip
+
+
+FORM: Final = operation(BodyShape(BodyFormat.FORM))
+XML: Final = operation(
+    BodyShape(BodyFormat.XML, "ConsulterDroits", "urn:exemple:droits:1", Envelope.SOAP11, "urn:exemple:consulter")
+)
+FHIR: Final = operation(BodyShape(BodyFormat.FHIR), date=True)
+
+FORM_TYPE: Final = (b"application/x-www-form-urlencoded",)
+XML_TYPE: Final = (b"text/xml; charset=utf-8",)
+FHIR_TYPE: Final = (b"application/fhir+json",)
+
+GOOD_FORM: Final = b"immatriculation=284057599000326&dateNaissance=19840517&rangGemellaire=1"
+
+
+def envelope(inside: str, *, attributes: str = "", head: str = "") -> bytes:
+    return (
+        f'<s:Envelope xmlns:s="{SOAP}" xmlns="urn:exemple:droits:1">{head}<s:Body>'
+        f"<ConsulterDroits{attributes}>{inside}</ConsulterDroits></s:Body></s:Envelope>"
+    ).encode()
+
+
+MEMBERS: Final = (
+    "<immatriculation>284057599000326</immatriculation><dateNaissance>19840517</dateNaissance>"
+    "<rangGemellaire>1</rangGemellaire>"
+)
+
+
+def fhir(**changes: Any) -> bytes:
+    """The request; `patient_…` changes its contained Patient, None takes a member away."""
+    patient: dict[str, Any] = {
+        "resourceType": "Patient",
+        "id": "p",
+        "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": "284057599000326"}],
+        "birthDate": "1984-05-17",
+        "multipleBirthInteger": 1,
+    }
+    request: dict[str, Any] = {
+        "resourceType": "CoverageEligibilityRequest",
+        "status": "active",
+        "purpose": ["benefits"],
+        "patient": {"reference": "#p"},
+        "created": "2026-11-22T09:00:00+01:00",
+        "insurer": {"display": "CPAM D'ESSAI"},
+        "contained": [patient],
+    }
+    for name, value in changes.items():
+        holder, key = (patient, name.removeprefix("patient_")) if name.startswith("patient_") else (request, name)
+        holder[key] = value
+        if value is None:
+            del holder[key]
+    return json.dumps(request).encode()
+
+
+@pytest.mark.parametrize(
+    ("asked_with", "body", "types"),
+    [
+        pytest.param(FORM, GOOD_FORM, FORM_TYPE, id="a form"),
+        pytest.param(FORM, GOOD_FORM + b"&dateSoins=&domaine=", FORM_TYPE, id="a form with optional inputs left empty"),
+        pytest.param(FORM, GOOD_FORM.replace(b"2840", b"%32840"), FORM_TYPE, id="a form with an escaped digit"),
+        pytest.param(XML, envelope(MEMBERS), XML_TYPE, id="SOAP"),
+        pytest.param(XML, envelope(MEMBERS, head="<s:Header><x/></s:Header>"), XML_TYPE, id="SOAP with a header"),
+        pytest.param(XML, b'<?xml version="1.0"?>' + envelope(MEMBERS), XML_TYPE, id="SOAP with a declaration"),
+        pytest.param(XML, envelope(MEMBERS.replace("><", ">\n  <")), XML_TYPE, id="SOAP in lines"),
+        pytest.param(XML, envelope(MEMBERS.replace("1984", "19<!-- x -->84")), XML_TYPE, id="SOAP with a comment"),
+        pytest.param(FHIR, fhir(), FHIR_TYPE, id="FHIR"),
+        pytest.param(FHIR, fhir(servicedDate="2026-11-22"), FHIR_TYPE, id="FHIR with its care date"),
+    ],
+)
+def test_one_person_is_asked_about_in_any_dress(asked_with: Operation, body: bytes, types: tuple[bytes, ...]) -> None:
+    """NIR, birth date and rank are those of the JSON question."""
+    question = read_question(asked_with, {}, body, types)
+    assert isinstance(question, Question)
+    asked = question.asked
+    assert (asked.nir, asked.birth_date, asked.birth_rank) == ("2840575990003", "19840517", 1)
+
+
+@pytest.mark.parametrize(
+    ("asked_with", "body", "types"),
+    [
+        pytest.param(FORM, GOOD_FORM + b"&page=2", FORM_TYPE, id="form: an unknown input"),
+        pytest.param(FORM, GOOD_FORM + b"&dateNaissance=19840518", FORM_TYPE, id="form: an input twice"),
+        pytest.param(FORM, GOOD_FORM + b"&date%4Eaissance=19840518", FORM_TYPE, id="form: a name that is escaped"),
+        pytest.param(FORM, GOOD_FORM + b"&", FORM_TYPE, id="form: an empty pair"),
+        pytest.param(FORM, GOOD_FORM + b";domaine=PHAR", FORM_TYPE, id="form: a semicolon"),
+        pytest.param(FORM, GOOD_FORM + b"&domaine=%ff", FORM_TYPE, id="form: bytes that are not UTF-8"),
+        pytest.param(FORM, GOOD_FORM + b"&domaine=%4", FORM_TYPE, id="form: half an escape"),
+        pytest.param(FORM, GOOD_FORM.replace(b"=1984", b"="), FORM_TYPE, id="form: a date cut off"),
+        pytest.param(FORM, GOOD_FORM.replace(b"laire=1", b"laire=%EF%BC%91"), FORM_TYPE, id="form: a full-width rank"),
+        pytest.param(FORM, GOOD_FORM.replace(b"laire=1", b"laire=01"), FORM_TYPE, id="form: a rank with a zero"),
+        pytest.param(FORM, b"immatriculation=&dateNaissance=19840517&rangGemellaire=1", FORM_TYPE, id="form: no NIR"),
+        pytest.param(FORM, b'{"immatriculation": "284057599000326"}', FORM_TYPE, id="form: JSON in its place"),
+        pytest.param(FORM, GOOD_FORM, (b"application/json",), id="form: under another type"),
+        pytest.param(FORM, GOOD_FORM, (b"multipart/form-data; boundary=x",), id="form: multipart"),
+        pytest.param(XML, envelope(MEMBERS + "<page>2</page>"), XML_TYPE, id="XML: an unknown element"),
+        pytest.param(XML, envelope(MEMBERS + MEMBERS), XML_TYPE, id="XML: an element twice"),
+        pytest.param(XML, envelope(MEMBERS, attributes=' total="1"'), XML_TYPE, id="XML: an attribute"),
+        pytest.param(XML, envelope(MEMBERS.replace("<rang", "x<rang")), XML_TYPE, id="XML: text between elements"),
+        pytest.param(XML, envelope(MEMBERS.replace(">1<", "><a/>1<")), XML_TYPE, id="XML: an element in a value"),
+        pytest.param(
+            XML, envelope(MEMBERS.replace(">1<", ' xmlns="urn:autre">1<')), XML_TYPE, id="XML: another namespace"
+        ),
+        pytest.param(XML, b"<!DOCTYPE s>" + envelope(MEMBERS), XML_TYPE, id="XML: a document type"),
+        pytest.param(XML, envelope(MEMBERS).replace(b"<s:Body>", b"<?x y?><s:Body>"), XML_TYPE, id="XML: a PI"),
+        pytest.param(XML, envelope(MEMBERS.replace("1984", "&x;1984")), XML_TYPE, id="XML: an entity"),
+        pytest.param(XML, envelope(MEMBERS).decode().encode("utf-16"), XML_TYPE, id="XML: UTF-16"),
+        pytest.param(XML, b"\xef\xbb\xbf" + envelope(MEMBERS), XML_TYPE, id="XML: a byte order mark"),
+        pytest.param(
+            XML,
+            b"<?xml version='1.0' encoding='utf-7'?>" + envelope(MEMBERS),
+            XML_TYPE,
+            id="XML: UTF-7",
+        ),
+        pytest.param(XML, envelope(MEMBERS).replace(b"</s:Body>", b"<x/></s:Body>"), XML_TYPE, id="XML: two questions"),
+        pytest.param(XML, MEMBERS.encode(), XML_TYPE, id="XML: no envelope"),
+        pytest.param(XML, envelope("<a>" * 300 + "</a>" * 300), XML_TYPE, id="XML: nesting over 256"),
+        pytest.param(FHIR, fhir(patient_birthDate=None), FHIR_TYPE, id="FHIR: no birth date"),
+        pytest.param(FHIR, fhir(patient_birthDate="1984"), FHIR_TYPE, id="FHIR: a birth year"),
+        pytest.param(FHIR, fhir(patient={"identifier": {"value": "1"}}), FHIR_TYPE, id="FHIR: a patient by identifier"),
+        pytest.param(FHIR, fhir(patient={"reference": "Patient/1"}), FHIR_TYPE, id="FHIR: a patient elsewhere"),
+        pytest.param(FHIR, fhir(provider={"display": "x"}), FHIR_TYPE, id="FHIR: an element nobody reads"),
+        pytest.param(FHIR, fhir(patient_name=[{"family": "X"}]), FHIR_TYPE, id="FHIR: a name to search by"),
+        pytest.param(FHIR, fhir(contained=[]), FHIR_TYPE, id="FHIR: nobody contained"),
+        pytest.param(FHIR, fhir(created=None), FHIR_TYPE, id="FHIR: no date at all"),
+        pytest.param(FHIR, fhir(resourceType="Patient"), FHIR_TYPE, id="FHIR: another resource"),
+        pytest.param(
+            FHIR,
+            fhir(patient_identifier=[{"system": "urn:oid:1.2.250.1.213.1.4.10", "value": "284057599000326"}]),
+            FHIR_TYPE,
+            id="FHIR: an identifier of test",
+        ),
+        pytest.param(FHIR, b"[]", FHIR_TYPE, id="FHIR: a list"),
+    ],
+)
+def test_what_is_no_question_in_its_dress_is_refused(
+    asked_with: Operation, body: bytes, types: tuple[bytes, ...]
+) -> None:
+    """Nothing is dropped, joined or guessed on the way in."""
+    assert read_question(asked_with, {}, body, types) is Reason.REQUEST_NOT_IN_SCHEMA
+
+
+def written(asked_with: Operation, body: bytes, types: tuple[bytes, ...]) -> Question:
+    question = read_question(asked_with, {}, body, types)
+    assert isinstance(question, Question)
+    return question
+
+
+def test_a_form_is_written_anew() -> None:
+    """Plain pairs in the operation's order."""
+    shuffled = b"rangGemellaire=1&dateNaissance=%31%39840517&immatriculation=284057599000326"
+    question = written(FORM, shuffled, FORM_TYPE)
+    assert question.body == GOOD_FORM
+    assert question.headers == ((b"content-type", b"application/x-www-form-urlencoded"),)
+
+
+def test_an_envelope_is_written_anew() -> None:
+    """Without the caller's header and prefixes, and with the action that SOAP 1.1 asks for."""
+    body = envelope(MEMBERS, head='<s:Header><w:Security xmlns:w="urn:w">jeton</w:Security></s:Header>')
+    question = written(XML, body, XML_TYPE)
+    root = etree.fromstring(question.body)
+    (asked,) = root.iterfind(f"{{{SOAP}}}Body/*")
+    assert {etree.QName(each).localname: each.text for each in asked} == {
+        "immatriculation": "284057599000326",
+        "dateNaissance": "19840517",
+        "rangGemellaire": "1",
+    }
+    assert b"Header" not in question.body
+    assert dict(question.headers)[b"soapaction"] == b'"urn:exemple:consulter"'
+
+
+def test_a_fhir_request_is_written_anew() -> None:
+    """With what the resource must have, and nothing of the caller's but the four values."""
+    question = written(FHIR, fhir(insurer={"display": "1840575990003"}), FHIR_TYPE)
+    request = json.loads(question.body)
+    assert request["contained"][0]["identifier"][0]["value"] == "284057599000326"
+    assert (request["servicedDate"], request["created"]) == ("2026-11-22", "2026-11-22")
+    assert request["insurer"] == {"display": "Assurance maladie"}
+    assert read_question(FHIR, {}, question.body, FHIR_TYPE) == question
