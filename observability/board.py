@@ -304,6 +304,13 @@ HEALTH: Final = Row(
             (Query(f"max by (source) (paravent_revocations_entries{{{HERE}}})", "{{source}}"),),
         ),
         Panel(
+            "Logouts reported by issuers",
+            "accepted: in force everywhere. refused: not signed by an issuer of ours, too old, or told before. "
+            "unavailable: the issuer has to try again.",
+            "short",
+            (Query(f"sum by (outcome) (increase(paravent_logouts_total{{{HERE}}}{OVER}))", "{{outcome}}"),),
+        ),
+        Panel(
             "Age of the lists of revocations",
             "Since each list was last read; twice a second when all is well. Past 30 s for the shared one, nobody is "
             "let in.",

@@ -76,7 +76,9 @@ def manage(settings: Settings, runtime: Runtime) -> Management:
     """The management listener, bound. Raises AddressTaken."""
     address = settings.metrics.address
     try:
-        return Management(address.host, address.port, runtime.metrics, runtime.readiness, runtime.jwks())
+        return Management(
+            address.host, address.port, runtime.metrics, runtime.readiness, runtime.jwks(), runtime.logout
+        )
     except OSError as failure:
         raise _taken("metrics.address", address, failure) from None
 

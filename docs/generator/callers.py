@@ -8,7 +8,7 @@ from paravent.identity import algorithms
 from paravent.identity.assertion import LIFETIME_S, PERIOD_S
 from paravent.identity.dpop import MAX_AGE_S, MAX_AHEAD_S
 from paravent.identity.issuers import Issuer
-from paravent.identity.token import MAX_TOKEN_BYTES
+from paravent.identity.signed import MAX_TOKEN_BYTES
 from paravent.policy.question import MAX_BODY_BYTES
 from paravent_mitmproxy.facts import REFUSED
 from paravent_mitmproxy.listener.limits import Limits

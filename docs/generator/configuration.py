@@ -67,6 +67,7 @@ The management listener. It has no authentication: bind it to an address that on
 | `/healthz` | 200 while the process runs |
 | `/readyz` | 200 while requests are answered, else 503; the body names each check |
 | `/jwks.json` | the public key of the statements that the upstream receives |
+| `POST /backchannel-logout` | where [an issuer reports a logout](../how-to/revoke-a-token-or-a-practitioner.md) |
 
 A broken policy edit shows in the body of `/readyz` and leaves it at 200, because the last good policy is in force:
 [decision 6](../decisions/0006-a-broken-policy-is-not-an-outage.md).

@@ -5,7 +5,7 @@ from typing import Final
 
 from paravent.identity.dpop import MAX_AGE_S, MAX_AHEAD_S
 from paravent.identity.issuers import Issuer
-from paravent.identity.token import MAX_TOKEN_BYTES
+from paravent.identity.signed import MAX_TOKEN_BYTES
 from paravent.masking.view import MAX_BODY_BYTES as ANSWER_BYTES
 from paravent.policy.question import MAX_BODY_BYTES
 from paravent.reasons import Problem, Reason

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from paravent import __version__
+from paravent import __version__, logout
 from paravent.audit.keys import LedgerKeys, derive_keys
 from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
@@ -43,6 +43,9 @@ POLICY_POLL_S: Final = 1.0
 STATE_DEADLINE_MS: Final = 1000
 """For one operation of the state store. On a machine whose cores are all taken a quarter of a second is reached by
 waiting alone, and the 503 that follows stops a pharmacist; the guard's own deadline is five seconds."""
+
+LOGOUT_STATUS: Final = {logout.Outcome.ACCEPTED: 200, logout.Outcome.REFUSED: 400, logout.Outcome.UNAVAILABLE: 503}
+"""Back-Channel Logout 1.0 section 2.8."""
 
 log = logging.getLogger(logs.OURS)
 
@@ -102,6 +105,9 @@ class Runtime:
         self._trouble: str | None = None
         # In a log on another machine, a count that goes down betrays a ledger that was put back or begun anew.
         log.info("ledger_opened", extra={"count": self._audit.records})
+        self._logouts = logout.LogoutDesk(
+            self._fixed.issuers, self._keys, revocation_book(settings), clock, self._revocations.look
+        )
         self._keys.start()
         self._revocations.start()
         ports = Ports(clock, self._keys, self._revocations, self._ledger, self._audit)
@@ -157,6 +163,12 @@ class Runtime:
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public half of the key that signs assertions for the upstream."""
         return self._fixed.assertor.jwks()
+
+    def logout(self, form: bytes) -> int:
+        """Take the report of a logout; the HTTP status to answer it with. Blocks: not for the event loop."""
+        outcome = self._logouts.take(form)
+        self.metrics.logout(outcome.value)
+        return LOGOUT_STATUS[outcome]
 
     async def watch_policy(self) -> None:
         """Look at the folder each second; swap a good change in whole, keep the last good one through a bad one."""

@@ -12,7 +12,7 @@ from paravent.effects import PublicKey
 from paravent.identity import algorithms
 from paravent.identity.jwk import KeyFault, may_verify, public_key
 from paravent.identity.jws import parse_object
-from paravent.identity.token import KEY_ID
+from paravent.identity.signed import KEY_ID
 from paravent.model import Json
 
 MAX_SET_BYTES: Final = 256 * 1024

@@ -1,36 +1,27 @@
 """The access token: from the Authorization header to a `VerifiedToken`, in the order that costs a stranger the most.
 
-grammar → header members → issuer → key → signature → claims → time. Nothing is fetched, nothing is guessed: the
-unverified `iss` only selects which configured issuer to ask, the unverified `kid` only looks up that issuer's keys.
+grammar → header members → issuer → key → signature (`signed`) → claims → time.
 
 A token that has come this far before skips what cannot have changed: see `verified`. The key is asked for and the time
 is judged at every use.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 from urllib.parse import unquote_to_bytes
 
 from paravent import effects
-from paravent.effects import Deciding, FindKey, KeyMissing
-from paravent.identity import algorithms, claims, jws
+from paravent.effects import Deciding, KeyMissing
+from paravent.identity import claims
 from paravent.identity.claims import Claims, Refused
 from paravent.identity.issuers import Issuer, Profile
 from paravent.identity.revocation import marks_of
+from paravent.identity.signed import MAX_TOKEN_BYTES, read_signed, reason_of_missing
 from paravent.identity.verified import VerifiedToken, VerifiedTokens
 from paravent.model import Facts, Json, Secret
 from paravent.reasons import Reason
-
-MAX_TOKEN_BYTES: Final = 8192
-"""Before any work: 5 MB of token cost 0.4 s of CPU. 8 KB is the whole header section that nginx and Apache accept."""
-
-KEY_ID: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9._~:=+@/#-]{1,128}")
-"""`kid`: only ever a key of a dictionary, and text for nobody. Wide enough for what issuers write: base64 (with + / =),
-thumbprint URIs, DID URLs. No quote, blank or control character, and no two dots: nobody needs them, and whoever comes
-after us and makes a path or a query of it would not thank us."""
 
 _SCHEMES: Final = {b"DPoP": "DPoP", b"Bearer": "Bearer"}
 """RFC 9449 section 7.1, RFC 6750 section 2.1, in one spelling. RFC 9110 section 11.1 would take the scheme in any case;
@@ -92,53 +83,20 @@ def _known(
         return None
     key = yield from effects.find_key(token.signed_with)
     if isinstance(key, KeyMissing):
-        return Refused(_missing(key))
+        return Refused(reason_of_missing(key))
     return token if key is token.key else None
 
 
 def _verify_anew(text: bytes, digest: bytes, issuers: Mapping[str, Issuer]) -> Deciding[VerifiedToken | Refused]:
     """Signature, then claims."""
-    parts = jws.split(text, MAX_TOKEN_BYTES)
-    header = jws.read_header(parts.header) if parts is not None else None
-    payload = jws.read_object(parts.payload) if parts is not None else None
-    if parts is None or header is None or payload is None or not _is_access_token(header):
-        return Refused(Reason.TOKEN_MALFORMED)
-    kid = header.get("kid")
-    if not isinstance(kid, str) or KEY_ID.fullmatch(kid) is None:
-        return Refused(Reason.TOKEN_MALFORMED)
-    named = payload.get("iss")
-    issuer = issuers.get(named) if isinstance(named, str) else None
-    if issuer is None:
-        return Refused(Reason.TOKEN_ISSUER_UNKNOWN)
-    # The constant from our list, and the issuer's, not the token's text: RFC 8725 section 3.1.
-    algorithm = algorithms.named(header.get("alg"))
-    if algorithm is None or algorithm not in issuer.algorithms:
-        return Refused(Reason.TOKEN_SIGNATURE)
-    wanted = FindKey(issuer.name, kid, algorithm)
-    key = yield from effects.find_key(wanted)
-    if isinstance(key, KeyMissing):
-        return Refused(_missing(key))
-    if not jws.verifies(parts, key, algorithm):
-        return Refused(Reason.TOKEN_SIGNATURE)
-    read = _read_claims(payload, issuer)
+    signed = yield from read_signed(text, _TYPE, issuers)
+    if isinstance(signed, Reason):
+        return Refused(signed)
+    issuer, found = signed.issuer, signed.signed_with
+    read = _read_claims(signed.payload, issuer)
     if isinstance(read, Refused):
         return read
-    return VerifiedToken(digest, read, issuer, wanted, key, marks_of(read, issuer.name, kid))
-
-
-def _is_access_token(header: Mapping[str, Json]) -> bool:
-    """By its `typ`. A `jwk` beside it (RFC 7515 section 4.1.3) would be the bearer's own idea of the issuer's key."""
-    return jws.media_type(header) == _TYPE and "jwk" not in header
-
-
-def _missing(missing: KeyMissing) -> Reason:
-    match missing:
-        case KeyMissing.UNKNOWN:
-            return Reason.TOKEN_KEY_UNKNOWN
-        case KeyMissing.UNAVAILABLE:
-            return Reason.KEYS_UNAVAILABLE
-        case _:
-            assert_never(missing)
+    return VerifiedToken(digest, read, issuer, found, signed.key, marks_of(read, issuer.name, found.kid))
 
 
 def _read_claims(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:

@@ -1,11 +1,12 @@
 """The management listener: metrics, health, readiness and our public key. Its own port, its own threads.
 
-Never a path of the proxied port, so that no caller can reach it; and off the event loop, so that a slow scrape
-cannot delay a practitioner.
+And where issuers report logouts (OpenID Connect Back-Channel Logout 1.0). Never a path of the proxied port, so that no
+caller can reach it; and off the event loop, so that a slow scrape cannot delay a practitioner.
 """
 
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,18 @@ from paravent.telemetry.metrics import Metrics
 type Readiness = Callable[[], Mapping[str, bool]]
 """What must be well for requests to be answered, by name: "policy", "keys.<issuer>", "audit", "state", "listener"."""
 
+type Logout = Callable[[bytes], int]
+"""The body of a report of a logout → the status to answer it with: 200, 400 or 503."""
+
+LOGOUT_PATH: Final = "/backchannel-logout"
+
+MAX_FORM_BYTES: Final = 3 * 8192
+"""A token of 8 KB, each of its characters escaped."""
+
+_LENGTH: Final = re.compile("[0-9]{1,5}")
+_REFUSED_LOGOUT: Final = b'{"error": "invalid_request"}\n'
+"""Back-Channel Logout 1.0 section 2.8, with the one word that it names."""
+
 TOLERATED: Final = frozenset({"policy"})
 """A broken edit of the policy leaves the last good one in force on every node at once. A load balancer that then took
 them all out would turn a slip of the pen into an outage; the body, a metric and an alert say what is wrong."""
@@ -33,7 +46,9 @@ log = logging.getLogger(OURS)
 class Management:
     """Serves on a socket address until `close`."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics, readiness: Readiness, jwks: object) -> None:
+    def __init__(
+        self, host: str, port: int, metrics: Metrics, readiness: Readiness, jwks: object, logout: Logout
+    ) -> None:
         """Binds at once. Raises OSError when the address is taken."""
         public_key = json.dumps(jwks).encode()
 
@@ -64,6 +79,19 @@ class Management:
                         self._send(200, "application/jwk-set+json", public_key)
                     case _:
                         self._send(404, "text/plain; charset=utf-8", b"not found\n")
+
+            def do_POST(self) -> None:
+                if self.path != LOGOUT_PATH:
+                    self._send(404, "text/plain; charset=utf-8", b"not found\n")
+                    return
+                length = self.headers.get("Content-Length", "")
+                typed = self.headers.get_content_type() == "application/x-www-form-urlencoded"
+                if not typed or _LENGTH.fullmatch(length) is None or int(length) > MAX_FORM_BYTES:
+                    self.close_connection = True
+                    self._send(400, "application/json", _REFUSED_LOGOUT)
+                    return
+                status = _told(logout, self.rfile.read(int(length)))
+                self._send(status, "application/json", _REFUSED_LOGOUT if status == 400 else b"{}\n")
 
             def _send(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response(status)
@@ -161,6 +189,15 @@ class _Server6(_Server):
 def is_ready(checks: Mapping[str, bool]) -> bool:
     """Are requests answered? A check in `TOLERATED` may fail meanwhile, and is shown to have failed."""
     return all(well for name, well in checks.items() if name not in TOLERATED)
+
+
+def _told(logout: Logout, form: bytes) -> int:
+    """A bug answers 503: the issuer tries again, and the log says why."""
+    try:
+        return logout(form)
+    except Exception:
+        log.exception("logout_failed")
+        return 503
 
 
 def _asked(readiness: Readiness) -> Mapping[str, bool]:

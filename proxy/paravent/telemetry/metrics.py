@@ -98,6 +98,12 @@ class Metrics:
             ["hook"],
             registry=self.registry,
         )
+        self._logouts = Counter(
+            "paravent_logouts",
+            "Logouts that issuers reported, by what became of them.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._connections = Gauge("paravent_connections", "Open client connections.", registry=self.registry)
         self._connections_refused = Counter(
             "paravent_connections_refused",
@@ -148,6 +154,8 @@ class Metrics:
             self._connections_refused.labels(cause)
         for reason in NO_ANSWER:
             self._upstream_failures.labels(reason.value)
+        for outcome in LOGOUTS:
+            self._logouts.labels(outcome)
         for decision in ("release", "deny", "withhold"):
             self._request_seconds.labels(decision)
         for reason in UNROUTED:
@@ -211,6 +219,9 @@ class Metrics:
         if found is None:
             found = self._budgets[kind, per_s] = self._budget_used_ratio.labels(kind.value, str(per_s))
         return found
+
+    def logout(self, outcome: str) -> None:
+        self._logouts.labels(outcome).inc()
 
     # ---- connections
 
@@ -291,6 +302,9 @@ STAGES: Final = ("decide", "upstream", "settle", "audit")
 
 HOOKS: Final = ("requestheaders", "request", "responseheaders", "response", "error", "listener")
 """The hooks of the guard, and the listener around them: the values of the label `hook`."""
+
+LOGOUTS: Final = ("accepted", "refused", "unavailable")
+"""What becomes of a reported logout: the values of the label `outcome`."""
 
 CAUSES: Final = ("draining", "plaintext", "full", "network_full")
 """Why a connection was refused: the values of the label `cause`."""

@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import pytest
@@ -13,17 +13,24 @@ from paravent.telemetry import management as module
 from paravent.telemetry.management import Management
 from paravent.telemetry.metrics import Metrics
 
+
+def NO_LOGOUT(form: bytes) -> int:
+    raise AssertionError("nobody reports a logout here")
+
+
 JWKS = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}]}
 
 
 @contextmanager
-def management(checks: Mapping[str, bool] | Exception, host: str = "127.0.0.1") -> Iterator[Management]:
+def management(
+    checks: Mapping[str, bool] | Exception, host: str = "127.0.0.1", logout: Callable[[bytes], int] = NO_LOGOUT
+) -> Iterator[Management]:
     def readiness() -> Mapping[str, bool]:
         if isinstance(checks, Exception):
             raise checks
         return checks
 
-    served = Management(host, 0, Metrics(), readiness, JWKS)
+    served = Management(host, 0, Metrics(), readiness, JWKS, logout)
     served.start()
     try:
         yield served
@@ -170,4 +177,4 @@ def test_a_taken_address_is_told_at_once() -> None:
     with management({}) as served:
         host, port = served.address
         with pytest.raises(OSError, match="in use"):
-            Management(host, port, Metrics(), dict, JWKS)
+            Management(host, port, Metrics(), dict, JWKS, NO_LOGOUT)
