@@ -84,7 +84,7 @@ def page() -> str:
 
 
 def _request() -> str:
-    refused = codes(name.decode().title() for name in REFUSED)
+    refused = codes(name.decode().title() for name in sorted(REFUSED))
     head, body = f"{_LIMITS.head_bytes // 1024} KiB and {_LIMITS.headers} headers", f"{MAX_BODY_BYTES // 1024} KiB"
     return f"""\
 For whoever builds a portal or a practice's software, and for the API behind.
