@@ -10,9 +10,22 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from paravent import effects
-from paravent.effects import BudgetKind, Charge, Charged, Deciding, OverBudget, Settle, StoreDown, Usage
+from paravent.effects import (
+    Budget,
+    BudgetKind,
+    Charge,
+    Charged,
+    Deciding,
+    OverBudget,
+    ProofSeen,
+    Replayed,
+    Settle,
+    StoreDown,
+    Usage,
+)
 from paravent.identity.assertion import Assertor
 from paravent.identity.authenticate import Authenticated, Requirement, authenticate
+from paravent.identity.challenge import challenge_for
 from paravent.identity.issuers import Issuer
 from paravent.identity.verified import VerifiedTokens
 from paravent.masking.view import Reduced, View
@@ -75,6 +88,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question that its practitioner may ask, budgets aside."""
+
+    about: About
+    view: View
+    question: Question
+    budgets: tuple[Budget, ...]
+    persons: tuple[Subject, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Allow:
     """The upstream may be asked, with `plan.upstream` and nothing else."""
 
@@ -102,37 +126,29 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         return Deny(identified.reason, about, challenge=identified.challenge)
     practitioner = identified.practitioner
     about = replace(about, practitioner=practitioner, evidence=identified.evidence)
+    replayed = Deny(
+        Reason.DPOP_REPLAYED, about, challenge=challenge_for(Reason.DPOP_REPLAYED, rules.policy.assurance, requirement)
+    )
 
-    purpose = _purpose(facts, rules.policy, practitioner)
-    if isinstance(purpose, Reason):
-        return Deny(purpose, about)
-    about = replace(about, purpose=purpose)
-    view = rules.views.get((operation.name, practitioner.profession, purpose))
-    if view is None:
-        return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
-
-    question = _read(matched, facts)
-    if isinstance(question, Reason):
-        return Deny(question, about)
-    subject = _subject(operation, question.asked, rules.subject_key)
-    about = replace(about, subject=subject)
-
-    budgets = budgets_of(rules.policy.quotas, practitioner)
-    if budgets is None:
-        return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
-    charge = Charge(facts.request_id, facts.now_ms, budgets, (subject,) if subject else ())
+    asked = _ask(facts, rules, matched, practitioner, about)
+    if isinstance(asked, Deny):
+        return (yield from _spend(identified.proof, asked, replayed))
+    about = asked.about
+    charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
         return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
+    if isinstance(charged, Replayed):
+        return replayed
     if isinstance(charged, OverBudget):
         return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
 
-    upstream = _upstream_request(facts, question, view, practitioner, rules.assertor)
+    upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(
         about,
         operation,
-        view,
-        question.asked,
+        asked.view,
+        asked.question.asked,
         charge,
         charged.usage,
         upstream,
@@ -172,6 +188,42 @@ def abandon(plan: Plan, reason: Reason, now_ms: int) -> Deciding[Withhold]:
 
 _COME_AGAIN_S: Final[Mapping[Reason, int]] = {Reason.UPSTREAM_CIRCUIT_OPEN: 5, Reason.UPSTREAM_BUSY: 1}
 """Retry-After of what was not asked of the upstream. An open circuit is probed every 5 s."""
+
+
+def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practitioner, about: About) -> _Asked | Deny:
+    """All that can be judged of the question alone: purpose, profession, form."""
+    purpose = _purpose(facts, rules.policy, practitioner)
+    if isinstance(purpose, Reason):
+        return Deny(purpose, about)
+    about = replace(about, purpose=purpose)
+    view = rules.views.get((matched.operation.name, practitioner.profession, purpose))
+    if view is None:
+        return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
+
+    question = _read(matched, facts)
+    if isinstance(question, Reason):
+        return Deny(question, about)
+    subject = _subject(matched.operation, question.asked, rules.subject_key)
+    about = replace(about, subject=subject)
+
+    budgets = budgets_of(rules.policy.quotas, practitioner)
+    if budgets is None:
+        return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
+    return _Asked(about, view, question, budgets, (subject,) if subject else ())
+
+
+def _spend(proof: ProofSeen | None, refused: Deny, replayed: Deny) -> Deciding[Deny]:
+    """A refused request has used its proof all the same.
+
+    RFC 9449 binds a proof to method and URI, not to the body: unremembered, the proof of a malformed question would
+    be good for another one, asked by whoever saw it.
+    """
+    if proof is None:
+        return refused
+    seen = yield from effects.proof_seen(proof)
+    if isinstance(seen, StoreDown):
+        return Deny(Reason.STATE_UNAVAILABLE, refused.about, retry_after_s=1)
+    return replayed if seen else refused
 
 
 def _purpose(facts: Facts, policy: Policy, practitioner: Practitioner) -> str | Reason:

@@ -97,9 +97,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Before the upstream is called: reserve the persons asked about, one request, and one possible miss.
+    """Before the upstream is called: remember the proof, reserve the persons asked about, one request, and one possible
+    miss.
 
-    Atomic over all budgets: either every one has room and all are charged, or nothing is written.
+    Atomic over all budgets: either every one has room and all are charged, or none is. A proof that was seen before
+    charges nothing; one that was not is remembered, whatever the budgets say.
     """
 
     id: str
@@ -107,6 +109,8 @@ class Charge:
     now_ms: int
     budgets: tuple[Budget, ...]
     persons: tuple[Subject, ...]
+    proof: ProofSeen | None = None
+    """The DPoP proof of this request, when it has one and nobody was asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +147,19 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class OverBudget:
-    """It does not fit; nothing was written."""
+    """It does not fit; nothing was charged."""
 
     scope: Scope
     kind: BudgetKind
     window: Window
     retry_after_s: int
     """Whole seconds, rounded up, until the refused window has room for the same charge."""
+
+
+class Replayed(StrEnum):
+    """The proof of a `Charge` was seen before; nothing was charged."""
+
+    REPLAYED = "replayed"
 
 
 class StoreDown(StrEnum):
@@ -159,7 +169,7 @@ class StoreDown(StrEnum):
 
 
 type Effect = FindKey | FindRevocations | ProofSeen | Charge | Settle
-type Reply = PublicKey | KeyMissing | tuple[Revocation, ...] | bool | Charged | OverBudget | StoreDown
+type Reply = PublicKey | KeyMissing | tuple[Revocation, ...] | bool | Charged | OverBudget | Replayed | StoreDown
 type Deciding[Result] = Generator[Effect, Reply, Result]
 """A conversation with the world that ends in a `Result`."""
 
@@ -185,9 +195,9 @@ def proof_seen(effect: ProofSeen) -> Deciding[bool | StoreDown]:
     raise TypeError("a driver answered ProofSeen with something else")
 
 
-def charge(effect: Charge) -> Deciding[Charged | OverBudget | StoreDown]:
+def charge(effect: Charge) -> Deciding[Charged | OverBudget | Replayed | StoreDown]:
     reply = yield effect
-    if isinstance(reply, Charged | OverBudget | StoreDown):
+    if isinstance(reply, Charged | OverBudget | Replayed | StoreDown):
         return reply
     raise TypeError("a driver answered Charge with something else")
 

@@ -15,6 +15,7 @@ from paravent.effects import (
     OverBudget,
     ProofSeen,
     PublicKey,
+    Replayed,
     Revocation,
     Settle,
     StoreDown,
@@ -62,9 +63,12 @@ class RevocationBook(Protocol):
 class Ledger(Protocol):
     """The state store: budgets and replay memory. One atomic operation a call."""
 
-    async def charge(self, charge: Charge) -> Charged | OverBudget | StoreDown: ...
+    async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown: ...
 
-    async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown: ...
+    async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
+        """`Charged` means that everybody disclosed counts, whatever happens next. A store may answer it before it has
+        written a settlement that only gives back: lost, it leaves the reservation charged."""
+        ...
 
     async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
         """True when the proof had been seen before; then and only then it is a replay."""

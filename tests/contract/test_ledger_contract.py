@@ -12,7 +12,7 @@ import pytest
 import ledgers
 from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
-from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Scope, Settle, Usage
+from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Replayed, Scope, Settle, Usage
 from paravent.ports import Ledger
 from paravent.rules import Window
 from paravent.stores.memory import MemoryLedger
@@ -604,6 +604,44 @@ async def test_a_clock_that_goes_back_makes_no_room_for_a_replay(ledger: Ledger,
     proof = ProofSeen(b"b" * 32, clock.now_ms() + 60_000)
     assert await ledger.proof_seen(proof, clock.now_ms()) is False
     assert await ledger.proof_seen(proof, clock.step(s=59)) is True
+
+
+def proved(clock: FrozenClock, charge_id: str, *persons: int, proof: bytes = b"p" * 32, limit: int = 9) -> Charge:
+    """A charge that carries a proof, as a request does."""
+    seen = ProofSeen(proof, clock.now_ms() + 60_000)
+    return Charge(charge_id, clock.now_ms(), (own_persons((limit, HOUR)),), tuple(map(person, persons)), seen)
+
+
+async def test_a_proof_goes_with_its_charge_and_is_good_for_one(
+    ledger: Ledger, desk: MakeDesk, clock: FrozenClock
+) -> None:
+    """The same proof again charges nothing: no person, and its id stays free."""
+    assert isinstance(await ledger.charge(proved(clock, "one", 1)), Charged)
+    assert await ledger.charge(proved(clock, "two", 2)) is Replayed.REPLAYED
+    assert await desk(own_persons((9, HOUR))).used(HOUR) == 1
+    assert isinstance(await ledger.charge(proved(clock, "two", 2, proof=b"q" * 32)), Charged)
+
+
+async def test_a_proof_is_used_by_a_charge_that_is_over_budget(ledger: Ledger, clock: FrozenClock) -> None:
+    """Refused for its budget, a request has used its proof; the replay is told, not the budget."""
+    assert isinstance(await ledger.charge(proved(clock, "one", 1, limit=0)), OverBudget)
+    assert await ledger.charge(proved(clock, "two", 1, limit=0)) is Replayed.REPLAYED
+
+
+async def test_a_charge_and_the_memory_alone_know_the_same_proofs(ledger: Ledger, clock: FrozenClock) -> None:
+    """Whichever comes first."""
+    here, there = (ProofSeen(each * 32, clock.now_ms() + 60_000) for each in (b"h", b"t"))
+    assert await ledger.proof_seen(here, clock.now_ms()) is False
+    assert await ledger.charge(proved(clock, "one", 1, proof=here.key)) is Replayed.REPLAYED
+    assert isinstance(await ledger.charge(proved(clock, "two", 1, proof=there.key)), Charged)
+    assert await ledger.proof_seen(there, clock.now_ms()) is True
+
+
+async def test_of_sixty_four_charges_with_one_proof_one_passes(ledger: Ledger, clock: FrozenClock) -> None:
+    """Also when they come at once."""
+    told = await asyncio.gather(*(ledger.charge(proved(clock, f"{n}", n, limit=99)) for n in range(64)))
+    assert sum(isinstance(each, Charged) for each in told) == 1
+    assert told.count(Replayed.REPLAYED) == 63
 
 
 # ---- many at once

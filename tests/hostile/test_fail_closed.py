@@ -61,7 +61,6 @@ PLACES: list[tuple[str, Place, str, bool]] = [
     ("deciding", lambda node: node.node.runtime.engine, "decide", True),
     ("showing the rebuilt request", lambda _: "paravent_mitmproxy.guard", "_rebuild", False),
     ("charging", lambda node: node.node.runtime.engine._ports.ledger, "charge", True),
-    ("remembering a proof", lambda node: node.node.runtime.engine._ports.ledger, "proof_seen", True),
     ("finding a key", lambda node: node.node.runtime.engine._ports.keys, "find", False),
     ("the request that goes upstream", lambda _: "paravent_mitmproxy.listener.exchange", "cleared", False),
     ("asking", lambda node: node.node._upstream, "ask", True),

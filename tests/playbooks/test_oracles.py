@@ -6,6 +6,7 @@ without end, and what looks alike must look alike to the byte.
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -82,7 +83,8 @@ class Attacker:
             case ProofSeen():
                 return False
             case Charge():
-                return immediately(self.ledger.charge(effect))
+                # Every question is sent with the same proof here: replays are another playbook's.
+                return immediately(self.ledger.charge(replace(effect, proof=None)))
             case Settle():
                 return immediately(self.ledger.settle(effect))
 

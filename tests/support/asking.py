@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from conversation import Conversation, Replies, run
-from paravent.effects import FindKey, FindRevocations, KeyMissing, ProofSeen
+from paravent.effects import FindKey, FindRevocations, KeyMissing
 from paravent.identity.authenticate import Authenticated, Refusal, Requirement, authenticate
 from paravent.identity.issuers import Issuer
 from paravent.identity.verified import VerifiedTokens
@@ -54,13 +54,12 @@ def asked_with_dpop(key: SigningKey = ISSUER_KEY, **overrides: Any) -> Facts:
     return facts(dpop_headers(token, prove(CALLER_KEY, token)))
 
 
-def world(*keys: SigningKey, seen: bool = False) -> Mapping[type, Any]:
-    """Replies of a world that knows these keys, under their own ids and algorithms, and has seen no proof."""
+def world(*keys: SigningKey) -> Mapping[type, Any]:
+    """Replies of a world that knows these keys, under their own ids and algorithms."""
     known = {(key.kid, key.alg): key.public for key in keys or (ISSUER_KEY,)}
     return {
         FindKey: lambda wanted: known.get((wanted.kid, wanted.algorithm), KeyMissing.UNKNOWN),
         FindRevocations: (),
-        ProofSeen: seen,
     }
 
 

@@ -8,14 +8,14 @@ The order, and why:
    token is theirs is told nothing about the login of the person it was taken from.
 4. assurance. A weak or old login gets the challenge of RFC 9470, from a caller who is certainly the right one: the
    software then opens the login page, and only then is that the right thing to do.
-5. the replay memory, last: it is the only step that writes, and the only one that waits for the state store.
+5. the replay memory is not asked here: it is the only step that writes and waits, and goes with the charge. Whoever
+   takes an `Authenticated` owes its proof to the memory, also when the request is refused for another reason.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from paravent import effects
-from paravent.effects import Deciding, ProofSeen, StoreDown
+from paravent.effects import Deciding, ProofSeen
 from paravent.identity.assurance import Requirement, Strength, judge
 from paravent.identity.binding import check_binding
 from paravent.identity.challenge import challenge_for
@@ -37,6 +37,8 @@ class Authenticated:
 
     practitioner: Practitioner
     evidence: Evidence
+    proof: ProofSeen | None
+    """What the replay memory must still be asked, before anything is done for this request. None: bound without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,5 @@ def authenticate(
     if not isinstance(strength, Strength):
         return refuse(strength, claims.practitioner, binding)
 
-    if isinstance(bound, ProofSeen):
-        seen = yield from effects.proof_seen(bound)
-        if isinstance(seen, StoreDown):
-            return refuse(Reason.STATE_UNAVAILABLE, claims.practitioner)
-        if seen:
-            return refuse(Reason.DPOP_REPLAYED, claims.practitioner)
     evidence = Evidence(strength.level, strength.auth_age_s, binding.value, claims.token_id)
-    return Authenticated(claims.practitioner, evidence)
+    return Authenticated(claims.practitioner, evidence, bound if isinstance(bound, ProofSeen) else None)

@@ -9,7 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from paravent.effects import Budget, BudgetKind, Charge, Charged, OverBudget, ProofSeen, Scope, Settle, StoreDown
+from paravent.effects import (
+    Budget,
+    BudgetKind,
+    Charge,
+    Charged,
+    OverBudget,
+    ProofSeen,
+    Replayed,
+    Scope,
+    Settle,
+    StoreDown,
+)
 from paravent.model import Subject
 from paravent.quota.lines import Line, is_exact, refusal, usage_after
 from paravent.quota.windows import bucket_leaves_ms, bucket_of, counts, leaves_ms
@@ -51,9 +62,11 @@ class MemoryLedger:
     _proofs: dict[bytes, int] = field(default_factory=dict)
     """Proof → when it may be forgotten."""
 
-    async def charge(self, charge: Charge) -> Charged | OverBudget | StoreDown:
+    async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
         """See `paravent.effects.Charge`. Raises ValueError when the id is that of an open charge: a bug."""
         self._move_to(charge.now_ms, charge.budgets)
+        if charge.proof is not None and await self.proof_seen(charge.proof, charge.now_ms):
+            return Replayed.REPLAYED
         persons = tuple(dict.fromkeys(charge.persons))
         lines = self._lines(charge.budgets, persons)
         over = refusal(lines, lambda line: self._free_ms(line, persons), charge.now_ms)

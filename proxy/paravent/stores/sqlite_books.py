@@ -1,41 +1,44 @@
 """Charge, settle and replay memory, inside one SQLite transaction. What the answers must be: `stores.memory`.
 
-    begin()                                     a moment that never goes back
+    begin(operations)                           what they will need is looked up in one go
     charge() | settle() | proof_seen()          any number
-    finish()                                    sweep a little, keep the clock
+    finish()                                    sweep a little, write the log
 
-Each of the three checks everything before it writes anything; whoever calls them rolls back when one raises.
+Each of the three checks everything before it changes anything; whoever calls them rolls back when one raises.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Settle
+from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle
 from paravent.model import Subject
 from paravent.quota.bill import Bill, bill_of
 from paravent.quota.lines import Line, is_exact, refusal, usage_after
 from paravent.quota.windows import counts
-from paravent.stores.sqlite_counters import Counters
-from paravent.stores.sqlite_persons import Person, PersonKey, Persons
-from paravent.stores.sqlite_sweep import sweep
+from paravent.stores.sqlite_account import Person
+from paravent.stores.sqlite_state import State, Wanted
+from paravent.stores.sqlite_sweep import Sweep
+from paravent.stores.sqlite_tables import PersonKey
 
 SWEEP_EVERY: Final = 32
 """Operations between two sweeps."""
-
-SWEPT_AT_MOST: Final = 16 * SWEEP_EVERY
-"""Expired rows removed from one table by one sweep. An operation adds about five to a table, so rows are swept faster
-than they come, and a file that wakes from a long rest is not swept in one go: at 10 us a row, 5 ms."""
 
 NOBODY: Final = Person(-(2**53), None, 0, None)
 """A person whom no set knows: last seen before any window."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class Prove:
+    """Remember a proof alone."""
+
+    proof: ProofSeen
     now_ms: int
-    longest_s: int
+
+
+type Operation = Charge | Settle | Prove
+type Told = Charged | OverBudget | Replayed | bool
 
 
 class Books:
@@ -43,47 +46,69 @@ class Books:
 
     def __init__(self, connection: sqlite3.Connection, retention_s: int) -> None:
         """`retention_s`: how long a person is remembered; a longer window that is charged raises it."""
-        self._execute = connection.execute
-        self._persons = Persons(connection)
-        self._counters = Counters(connection)
+        self._connection = connection
         self._retention_s = retention_s
-        self._stored = self._moment = _Moment(0, 0)
+        self._state = State(connection)
+        self._sweep = Sweep()
         self._since_sweep = 0
 
-    def begin(self) -> None:
-        """Read the clock. To be called inside BEGIN IMMEDIATE: nobody else moves it until the transaction ends."""
-        highest_ms, longest_s = self._execute("SELECT highest_ms, longest_s FROM clock").fetchone()
-        self._stored = _Moment(highest_ms, longest_s)
-        self._moment = _Moment(highest_ms, max(longest_s, self._retention_s))
+    def begin(self, operations: Iterable[Operation]) -> None:
+        """To be called inside BEGIN IMMEDIATE: nobody else changes anything until the transaction ends."""
+        wanted = Wanted()
+        for operation in operations:
+            _want(wanted, operation)
+        if not self._state.begin(wanted):
+            self._state = State(self._connection)
+            self._state.begin(wanted)
+        self._state.longest_s = max(self._state.longest_s, self._retention_s)
+
+    def perform(self, operation: Operation) -> Told:
+        """One of the operations that `begin` was told of."""
+        self._since_sweep += 1
+        match operation:
+            case Charge():
+                return self.charge(operation)
+            case Settle():
+                return self.settle(operation)
+            case Prove(proof, now_ms):
+                self._move_to(now_ms)
+                return self._seen(proof, now_ms)
 
     def finish(self) -> None:
-        """Write the clock; now and then remove some of what no window can see any more."""
-        now_ms, longest_s = self._moment.now_ms, self._moment.longest_s
-        if self._moment != self._stored:
-            self._execute("UPDATE clock SET highest_ms = ?, longest_s = ?", (now_ms, longest_s))
+        """Now and then remove some of what no window can see any more; write the log."""
         if self._since_sweep >= SWEEP_EVERY:
-            sweep(self._execute, now_ms, now_ms - longest_s * 1000, SWEPT_AT_MOST)
+            self._sweep.step(self._state)
             self._since_sweep = 0
+        self._state.finish()
 
-    def charge(self, charge: Charge) -> Charged | OverBudget:
+    def rest(self) -> bool:
+        """Nothing else is to be done: bring the tables up to date, some rows at a time. Whether they are."""
+        return self._state.write_back_some()
+
+    def charge(self, charge: Charge) -> Charged | OverBudget | Replayed:
         """Reserve all or nothing. Raises ValueError when the id is that of an open charge: a bug of the caller."""
         bill = bill_of(charge.budgets)
         self._move_to(charge.now_ms, bill)
+        if charge.proof is not None and self._seen(charge.proof, charge.now_ms):
+            return Replayed.REPLAYED
         subjects = _distinct(charge.persons)
-        known = self._find(bill, subjects)
-        lines = [*self._person_lines(bill, subjects, known), *self._event_lines(bill)]
+        lines = [*self._person_lines(bill, subjects), *self._event_lines(bill)]
         over = refusal(lines, lambda line: self._free_ms(line, subjects), charge.now_ms)
         if over is not None:
             return over
-        self._open(charge.id)
+        state = self._state
+        opened_ms = state.opened_ms(charge.id)
+        if opened_ms is not None and self._counts(opened_ms):
+            raise ValueError("this charge is open already")
+        state.put_charge(charge.id, state.now_ms)
         self._count(lines)
-        now_ms = self._moment.now_ms
-        self._persons.write({key: known.get(key, NOBODY).reserved(now_ms, charge.id) for key in _keys(bill, subjects)})
+        for key in _keys(bill, subjects):
+            state.put_person(key, self._known(key).reserved(state.now_ms, charge.id))
         return Charged(usage_after(lines))
 
     def settle(self, settle: Settle) -> Charged | OverBudget:
         """Keep what was disclosed, give back the rest. A charge that is not open gives nothing back."""
-        charge, bill = settle.charge, bill_of(settle.charge.budgets)
+        charge, bill, state = settle.charge, bill_of(settle.charge.budgets), self._state
         self._move_to(settle.now_ms, bill)
         disclosed = _distinct(settle.disclosed)
         opened_ms = self._close(charge.id)
@@ -91,122 +116,125 @@ class Books:
         if opened_ms is not None:
             self._give_back(charge.id, bill, opened_ms, [subject for subject in reserved if subject not in disclosed])
             if not settle.missed:
-                self._counters.give_back(bill.misses, opened_ms)
-        known = self._find(bill, disclosed)
-        lines = self._person_lines(bill, disclosed, known, only_new=True)
+                for payer, kind, per_s in bill.misses:
+                    state.touch(payer).uncount(kind, per_s, opened_ms)
+        lines = self._person_lines(bill, disclosed, only_new=True)
         over = refusal(lines, lambda line: self._free_ms(line, disclosed), settle.now_ms)
         if over is not None:
             if opened_ms is not None:
                 self._give_back(charge.id, bill, opened_ms, [subject for subject in reserved if subject in disclosed])
             return over
         self._count(lines)
-        now_ms = self._moment.now_ms
-        reserved_by = {subject: charge.id for subject in reserved}
-        self._persons.write(
-            {key: known.get(key, NOBODY).disclosed(now_ms, reserved_by.get(key[1])) for key in _keys(bill, disclosed)}
-        )
+        for key in _keys(bill, disclosed):
+            reserved_by = charge.id if key[1] in reserved else None
+            state.put_person(key, self._known(key).disclosed(state.now_ms, reserved_by))
         return Charged(())
 
-    def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool:
-        """Insert or report. A proof is kept for as long as it has left to live, counted on the clock that never goes
-        back: setting the machine's clock back does not make room for a replay."""
-        self._move_to(now_ms, None)
-        until_ms = proof.until_ms + self._moment.now_ms - now_ms
-        written = self._execute(
-            "INSERT INTO proofs VALUES (?1, ?2)"
-            " ON CONFLICT (key) DO UPDATE SET until_ms = excluded.until_ms WHERE proofs.until_ms <= ?3",
-            (proof.key, until_ms, self._moment.now_ms),
-        )
-        return written.rowcount == 0
+    def _seen(self, proof: ProofSeen, now_ms: int) -> bool:
+        """Whether it was seen; from now on it is. A proof is kept for as long as it has left to live, counted on the
+        clock that never goes back: setting the machine's clock back does not make room for a replay."""
+        state = self._state
+        if state.proof_until_ms(proof.key) > state.now_ms:
+            return True
+        state.put_proof(proof.key, proof.until_ms + state.now_ms - now_ms)
+        return False
 
-    def _move_to(self, now_ms: int, bill: Bill | None) -> None:
-        moment = self._moment
-        longest_s = moment.longest_s if bill is None else max(moment.longest_s, bill.longest_s)
-        self._moment = _Moment(max(moment.now_ms, now_ms), longest_s)
-        self._since_sweep += 1
+    def _move_to(self, now_ms: int, bill: Bill | None = None) -> None:
+        state = self._state
+        state.now_ms = max(state.now_ms, now_ms)
+        if bill is not None:
+            state.longest_s = max(state.longest_s, bill.longest_s)
 
-    def _open(self, charge_id: str) -> None:
-        now_ms = self._moment.now_ms
-        written = self._execute(
-            "INSERT INTO charges VALUES (?1, ?2)"
-            " ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms WHERE charges.at_ms <= ?3",
-            (charge_id, now_ms, now_ms - self._moment.longest_s * 1000),
-        )
-        if written.rowcount == 0:
-            raise ValueError("this charge is open already")
+    def _counts(self, at_ms: int) -> bool:
+        return counts(at_ms, self._state.now_ms, self._state.longest_s)
+
+    def _known(self, key: PersonKey) -> Person:
+        """One whose time is over is nobody, swept already or not."""
+        person = self._state.person(key)
+        return NOBODY if person is None or not self._counts(person.at_ms) else person
 
     def _close(self, charge_id: str) -> int | None:
         """When the charge was made; None when it is not open."""
-        row = self._execute("SELECT at_ms FROM charges WHERE id = ?", (charge_id,)).fetchone()
-        if row is None or not counts(row[0], self._moment.now_ms, self._moment.longest_s):
+        opened_ms = self._state.opened_ms(charge_id)
+        if opened_ms is None or not self._counts(opened_ms):
             return None
-        self._execute("DELETE FROM charges WHERE id = ?", (charge_id,))
-        opened_ms: int = row[0]
+        self._state.put_charge(charge_id, None)
         return opened_ms
 
-    def _find(self, bill: Bill, subjects: Iterable[bytes]) -> dict[PersonKey, Person]:
-        return self._persons.find(_keys(bill, subjects), self._moment.now_ms, self._moment.longest_s)
-
-    def _person_lines(
-        self, bill: Bill, subjects: Sequence[bytes], known: Mapping[PersonKey, Person], *, only_new: bool = False
-    ) -> list[Line]:
+    def _person_lines(self, bill: Bill, subjects: Sequence[bytes], *, only_new: bool = False) -> list[Line]:
         """These persons against every window that counts persons; or only those windows in which one of them is new."""
-        now_ms = self._moment.now_ms
+        state = self._state
+        since = {payer: [self._known((payer, subject)).at_ms for subject in subjects] for payer in bill.sets}
 
         def new(payer: str | None, per_s: int) -> int:
-            persons = (NOBODY if payer is None else known.get((payer, subject), NOBODY) for subject in subjects)
-            return sum(not counts(person.at_ms, now_ms, per_s) for person in persons)
+            if payer is None:
+                return len(subjects)
+            return sum(not counts(at_ms, state.now_ms, per_s) for at_ms in since[payer])
 
-        sets = [(*each, new(each[1].payer, each[2].per_s)) for each in bill.set_windows]
-        if only_new:
-            sets = [each for each in sets if each[3]]
-        # A wider scope counts who is new to the practitioner; nobody new costs no look.
-        wider = [(*each, adds) for each in bill.person_counters if (adds := new(bill.own, each[2].per_s))]
-        held = self._persons.used([key for key, _, _, _ in sets], now_ms)
-        counted = self._counters.used([key for key, _, _, _ in wider], now_ms)
-        lines = [Line(budget, window, held[key], adds) for key, budget, window, adds in sets]
-        return [*lines, *(Line(budget, window, counted[key], adds) for key, budget, window, adds in wider)]
+        lines = []
+        for window, budget, limit in bill.set_windows:
+            adds = new(budget.payer, limit.per_s)
+            if adds or not only_new:
+                lines.append(Line(budget, limit, state.held(window), adds))
+        for (payer, kind, per_s), budget, limit in bill.person_counters:
+            # A wider scope counts who is new to the practitioner; nobody new costs no look.
+            adds = new(bill.own, per_s)
+            if adds:
+                lines.append(Line(budget, limit, state.account(payer).counted(kind, per_s, state.now_ms), adds))
+        return lines
 
     def _event_lines(self, bill: Bill) -> list[Line]:
         """One request, and one miss that may come, against every window that counts those."""
-        counted = self._counters.used([key for key, _, _ in bill.event_counters], self._moment.now_ms)
-        return [Line(budget, window, counted[key], 1) for key, budget, window in bill.event_counters]
+        state = self._state
+        return [
+            Line(budget, window, state.account(payer).counted(kind, per_s, state.now_ms), 1)
+            for (payer, kind, per_s), budget, window in bill.event_counters
+        ]
 
     def _free_ms(self, line: Line, subjects: Sequence[bytes]) -> int | None:
-        budget, per_s, now_ms = line.budget, line.window.per_s, self._moment.now_ms
+        budget, per_s = line.budget, line.window.per_s
         if is_exact(budget):
-            return self._persons.free_ms((budget.payer, per_s), line.excess, subjects, now_ms)
-        return self._counters.free_ms((budget.payer, budget.kind.value, per_s), line.excess, now_ms)
+            return self._state.free_ms((budget.payer, per_s), line.excess, subjects)
+        return self._state.account(budget.payer).free_ms(budget.kind.value, per_s, line.excess)
 
     def _count(self, lines: Iterable[Line]) -> None:
-        amounts = [
-            ((line.budget.payer, line.budget.kind.value, line.window.per_s), line.adds)
-            for line in lines
-            if line.adds and not is_exact(line.budget)
-        ]
-        self._counters.add(amounts, self._moment.now_ms)
+        state = self._state
+        for line in lines:
+            if line.adds and not is_exact(line.budget):
+                account = state.touch(line.budget.payer)
+                account.count(line.budget.kind.value, line.window.per_s, line.adds, state.now_ms)
 
     def _give_back(self, charge_id: str, bill: Bill, opened_ms: int, subjects: Sequence[bytes]) -> None:
-        for key, person in self._find(bill, subjects).items():
+        for key in _keys(bill, subjects):
+            person = self._known(key)
+            if person is NOBODY:
+                continue
             released = person.released(charge_id)
             if released.pending == 0 and key[0] == bill.own and person.held_by == charge_id:
                 self._give_back_wider(bill, opened_ms, released.confirmed_ms)
-            if released.pending == 0 and released.confirmed_ms is None:
-                self._persons.remove(key)
-            else:
-                self._persons.write({key: released})
+            forgotten = released.pending == 0 and released.confirmed_ms is None
+            self._state.put_person(key, None if forgotten else released)
 
     def _give_back_wider(self, bill: Bill, opened_ms: int, confirmed_ms: int | None) -> None:
         """One person of one practitioner, from the counters of those windows in which they were new at `opened_ms`.
         Who was disclosed later than that was, in hindsight, not new in any."""
-        self._counters.give_back(
-            [
-                key
-                for key, _, window in bill.person_counters
-                if confirmed_ms is None or not counts(confirmed_ms, opened_ms, window.per_s)
-            ],
-            opened_ms,
-        )
+        for payer, kind, per_s in (key for key, _, _ in bill.person_counters):
+            if confirmed_ms is None or not counts(confirmed_ms, opened_ms, per_s):
+                self._state.touch(payer).uncount(kind, per_s, opened_ms)
+
+
+def _want(wanted: Wanted, operation: Operation) -> None:
+    if isinstance(operation, Prove):
+        wanted.proofs.add(operation.proof.key)
+        return
+    charge = operation if isinstance(operation, Charge) else operation.charge
+    wanted.charges.add(charge.id)
+    wanted.payers.update(budget.payer for budget in charge.budgets)
+    persons = charge.persons if isinstance(operation, Charge) else (*charge.persons, *operation.disclosed)
+    if persons:
+        wanted.persons.update(_keys(bill_of(charge.budgets), [person.key for person in persons]))
+    if isinstance(operation, Charge) and operation.proof is not None:
+        wanted.proofs.add(operation.proof.key)
 
 
 def _distinct(persons: Iterable[Subject]) -> tuple[bytes, ...]:

@@ -1,11 +1,10 @@
 """The state file: its tables, and how it is opened.
 
+    log       what each transaction changed, newest last; all rows are born here (`sqlite_log`)
+    accounts  what one payer has used: tallies and counters, one row a payer (`sqlite_account`)
     persons   who counts for a practitioner or an establishment, one row a person: exact sets
-    tallies   how many persons count in one window of one payer: a cache, kept true by triggers, rebuilt where absent
-    counters  everything else, sixty buckets a window
     charges   reservations that are not settled yet
     proofs    DPoP proofs that were accepted
-    clock     the highest moment ever seen, and the longest window ever charged
 
 Persons stand in it as keyed hashes (16 bytes), payers by their canonical number; no NIR, name or token. Limits do not
 stand in it at all: usage is stored, never what remains, so that a policy may change at any moment.
@@ -19,7 +18,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x50415256
 """ "PARV": `file state.db` tells what it is, and a file of somebody else's is refused."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 OLDEST_SQLITE: Final = (3, 31, 0)
 """UPSERT is of 3.24, row values of 3.15; 3.31 is what Debian 11 and Ubuntu 20.04 have."""
@@ -39,12 +38,9 @@ CHECKPOINT_PAGES: Final = 8000
 in 70 would wait for it, at this one in about 600."""
 
 _SCHEMA: Final = """
-CREATE TABLE clock (
-  id         INTEGER PRIMARY KEY CHECK (id = 0),
-  highest_ms INTEGER NOT NULL,
-  longest_s  INTEGER NOT NULL
-);
-INSERT INTO clock VALUES (0, 0, 0);
+CREATE TABLE log (seq INTEGER PRIMARY KEY, entry BLOB NOT NULL);
+
+CREATE TABLE accounts (payer TEXT PRIMARY KEY, account BLOB NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE persons (
   payer        TEXT    NOT NULL,
@@ -55,44 +51,12 @@ CREATE TABLE persons (
   held_by      TEXT,              -- the charge that reserved when nobody else did
   PRIMARY KEY (payer, subject)
 ) WITHOUT ROWID;
-CREATE INDEX persons_by_payer ON persons (payer, at_ms);
-CREATE INDEX persons_by_age ON persons (at_ms);
-
--- Invariant: used = how many rows of this payer in persons have at_ms > left_ms.
-CREATE TABLE tallies (
-  payer    TEXT    NOT NULL,
-  window_s INTEGER NOT NULL,
-  left_ms  INTEGER NOT NULL,
-  used     INTEGER NOT NULL,
-  PRIMARY KEY (payer, window_s)
-) WITHOUT ROWID;
-CREATE TRIGGER person_came AFTER INSERT ON persons BEGIN
-  UPDATE tallies SET used = used + 1 WHERE payer = new.payer AND left_ms < new.at_ms;
-END;
-CREATE TRIGGER person_moved AFTER UPDATE OF at_ms ON persons BEGIN
-  UPDATE tallies SET used = used + (left_ms < new.at_ms) - (left_ms < old.at_ms)
-  WHERE payer = new.payer AND (left_ms < new.at_ms) <> (left_ms < old.at_ms);
-END;
-CREATE TRIGGER person_went AFTER DELETE ON persons BEGIN
-  UPDATE tallies SET used = used - 1 WHERE payer = old.payer AND left_ms < old.at_ms;
-  DELETE FROM tallies WHERE payer = old.payer AND NOT EXISTS (SELECT 1 FROM persons WHERE payer = old.payer);
-END;
-
-CREATE TABLE counters (
-  payer    TEXT    NOT NULL,
-  kind     TEXT    NOT NULL,
-  window_s INTEGER NOT NULL,
-  bucket   INTEGER NOT NULL,
-  used     INTEGER NOT NULL,
-  gone_ms  INTEGER NOT NULL,      -- from this moment on the bucket no longer counts
-  PRIMARY KEY (payer, kind, window_s, bucket)
-) WITHOUT ROWID;
-CREATE INDEX counters_by_age ON counters (gone_ms);
+CREATE INDEX persons_by_age ON persons (payer, at_ms);
 
 CREATE TABLE charges (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX charges_by_age ON charges (at_ms);
 
 CREATE TABLE proofs (key BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX proofs_by_age ON proofs (until_ms);
 """
 
 

@@ -1,9 +1,9 @@
-"""The one thread of a process that touches the state file, and the tickets that bring it work.
+"""The one thread of a process that touches the state file, and the batches that bring it work.
 
-An operation waits in the queue, runs together with whatever else waits (one transaction, one commit), and is answered
-when the commit is done. Whoever asked waits until the deadline and no longer. The queue is first in, first out, and
-that is what makes giving up safe: to undo a charge is one more operation, which runs after the charge or after it was
-dropped, never before.
+Operations that one round of the event loop asked for make a batch; batches that wait make a transaction, with one
+commit, and are answered when the commit is done. Whoever asked waits until the deadline and no longer. The queue is
+first in, first out, and that is what makes giving up safe: to undo a charge is one more operation, which runs after
+the charge or after it was dropped, never before.
 """
 
 import queue
@@ -11,62 +11,69 @@ import sqlite3
 import threading
 import time
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from paravent.effects import StoreDown
-from paravent.stores.sqlite_books import Books
+from paravent.stores.sqlite_books import Books, Operation, Told
 from paravent.stores.sqlite_schema import StateFileError, open_state_file
 
 MOST_IN_ONE_COMMIT: Final = 64
-"""Enough that a busy worker commits rarely; at 0.1 to 0.2 ms each, few enough that other workers get their turn."""
+"""Enough that a busy worker commits rarely; at 0.05 ms each, few enough that other workers get their turn."""
 
 LOCK_RETRY_S: Final = 0.0005
 """Between two tries for the file's lock. SQLite's own waiting backs off to 100 ms a try: too coarse here."""
 
+REST_S: Final = 1.0
+"""With nothing to do for so long, the writer brings the tables up to date, so that the log holds nobody for longer."""
 
-class Ticket[Reply]:
+
+class Ticket:
     """One operation on its way to the writer, and its answer on the way back."""
 
-    __slots__ = ("_answer", "_future", "_operation", "abandoned", "deadline_s", "loop", "started")
+    __slots__ = ("_answer", "_future", "abandoned", "operation", "started")
 
-    def __init__(self, operation: Callable[[Books], Reply], loop: AbstractEventLoop, deadline_s: float) -> None:
-        """`deadline_s` on the monotonic clock. To be made on the loop's thread."""
-        self.loop = loop
-        self.deadline_s = deadline_s
+    def __init__(self, operation: Operation, loop: AbstractEventLoop | None) -> None:
+        """On the loop's thread. Without a loop nobody waits for the answer."""
+        self.operation = operation
         self.abandoned = False
         """Nobody waits any more: not to be started. Set on the loop's thread before it reads `started`."""
         self.started = False
         """It may have run. Set on the writer's thread before it reads `abandoned`; so one of the two sees the other."""
-        self._operation = operation
-        self._answer: Reply | StoreDown | Exception = StoreDown.UNAVAILABLE
-        self._future: Future[Reply | StoreDown] = loop.create_future()
+        self._answer: Told | StoreDown | Exception = StoreDown.UNAVAILABLE
+        self._future: Future[Told | StoreDown] | None = None if loop is None else loop.create_future()
 
-    async def answer(self) -> Reply | StoreDown:
-        """Wait for the answer."""
-        return await self._future
+    @property
+    def future(self) -> Future[Told | StoreDown]:
+        """Wait here for the answer. Raises RuntimeError when nobody was to wait: a bug."""
+        if self._future is None:
+            raise RuntimeError("an operation that nobody waits for was waited for")
+        return self._future
 
-    def give_up(self) -> None:
-        """The deadline passed. On the loop's thread, as `resolve`: the first of the two counts."""
-        if not self._future.done():
-            self.abandoned = True
-            self._future.set_result(StoreDown.UNAVAILABLE)
+    def start(self) -> bool:
+        """Whether somebody still wants it done. On the writer's thread."""
+        self.started = True
+        return not self.abandoned
 
     def run(self, books: Books) -> None:
-        """Perform the operation, unless nobody waits; keep its answer until the commit. On the writer's thread."""
-        self.started = True
-        if not self.abandoned:
-            self._answer = self._operation(books)
+        """Perform the operation, keep its answer until the commit. On the writer's thread."""
+        self._answer = books.perform(self.operation)
 
     def fail(self, why: StoreDown | Exception) -> None:
         """There was no commit. On the writer's thread."""
         self._answer = why
 
+    def give_up(self) -> None:
+        """The deadline passed. On the loop's thread, as `resolve`: the first of the two counts."""
+        if self._future is not None and not self._future.done():
+            self.abandoned = True
+            self._future.set_result(StoreDown.UNAVAILABLE)
+
     def resolve(self) -> None:
         """Hand over the answer to whoever still waits. On the loop's thread."""
-        if self._future.done():
+        if self._future is None or self._future.done():
             return
         if isinstance(self._answer, Exception):
             self._future.set_exception(self._answer)
@@ -74,7 +81,54 @@ class Ticket[Reply]:
             self._future.set_result(self._answer)
 
 
-type AnyTicket = Ticket[Any]
+class Batch:
+    """What one round of the event loop asked for."""
+
+    __slots__ = ("_gate", "_open", "deadline_s", "finished", "loop", "tickets", "watched")
+
+    def __init__(self, tickets: Sequence[Ticket], loop: AbstractEventLoop, deadline_s: float) -> None:
+        """`deadline_s` on the monotonic clock."""
+        self.tickets = tickets
+        self.loop = loop
+        self.deadline_s = deadline_s
+        self.finished = False
+        self.watched = False
+        """The loop's thread stands aside and will look at `finished` next: it needs no call to wake up."""
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self._open = False
+
+    def wait(self, timeout_s: float) -> bool:
+        """Leave the interpreter to the writer's thread until it needs it no more for this batch, at most `timeout_s`.
+        Whether that is so: the batch is finished, or waits for another process to release the file."""
+        let_through = self._gate.acquire(timeout=timeout_s)
+        if let_through:
+            self._gate.release()
+        return let_through
+
+    def let_through(self) -> None:
+        """Nobody needs to stand aside. On the writer's thread."""
+        if not self._open:
+            self._open = True
+            self._gate.release()
+
+    def finish(self) -> None:
+        """The commit is done, or failed. On the writer's thread."""
+        self.finished = True
+        self.let_through()
+        if not self.watched:  # read after `finished` was set; the loop's thread clears it before it looks at that
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                self.loop.call_soon_threadsafe(self.resolve)
+
+    def resolve(self) -> None:
+        """Wake everybody who waits. On the loop's thread; a second time does nothing."""
+        for ticket in self.tickets:
+            ticket.resolve()
+
+    def give_up(self) -> None:
+        """The deadline passed."""
+        for ticket in self.tickets:
+            ticket.give_up()
 
 
 class Writer:
@@ -86,27 +140,18 @@ class Writer:
         self._retention_s = retention_s
         self._connection: sqlite3.Connection | None = open_state_file(path)
         self._books = Books(self._connection, retention_s)
-        self._queue: queue.SimpleQueue[AnyTicket | None] = queue.SimpleQueue()
-        self._at_rest = threading.Event()
+        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._resting = False
+        self.taken = 0
+        """How many operations the writer has begun with, since the start."""
         self.well = True
         """The file took the last commit that was tried. A lock held by another process is not the file's fault."""
         self._thread = threading.Thread(target=self._run, name="paravent-state", daemon=True)
         self._thread.start()
 
-    @property
-    def depth(self) -> int:
-        """How many operations wait."""
-        return self._queue.qsize()
-
-    def submit(self, ticket: AnyTicket) -> None:
-        """Hand over an operation. Never blocks."""
-        self._at_rest.clear()
-        self._queue.put(ticket)
-
-    def stand_aside(self, timeout_s: float) -> bool:
-        """Leave the interpreter to the writer's thread until it needs it no more, at most `timeout_s`. Whether that is
-        so: nothing is queued, or all that is queued waits for another process to release the file."""
-        return self._at_rest.wait(timeout_s)
+    def submit(self, batch: Batch) -> None:
+        """Hand over operations. Never blocks."""
+        self._queue.put(batch)
 
     def stop(self, timeout_s: float) -> None:
         """Run what was submitted before, then close the file. Waits for that, but no longer than `timeout_s`."""
@@ -117,32 +162,44 @@ class Writer:
         stopping = False
         try:
             while not stopping:
-                tickets, stopping = self._take()
-                self._transact(tickets)
-                _deliver(tickets)
-                self._at_rest.set()
-                if not self._queue.empty():  # asked after, not before: `submit` may come between the two
-                    self._at_rest.clear()
+                batches, stopping = self._take()
+                if batches:
+                    self._transact(batches)
+                    for batch in batches:
+                        batch.finish()
+                elif not stopping:
+                    self._rest()
+            while not self._rest():
+                pass
         finally:
             self._disconnect()
-            self._at_rest.set()
 
-    def _take(self) -> tuple[list[AnyTicket], bool]:
-        """Everything that waits, up to a commit's worth; whether to stop after it."""
-        tickets: list[AnyTicket] = []
+    def _take(self) -> tuple[list[Batch], bool]:
+        """Everything that waits, up to a commit's worth; whether to stop after it. Nothing: there is time to rest."""
+        batches: list[Batch] = []
+        count = 0
         with suppress(queue.Empty):
-            while len(tickets) < MOST_IN_ONE_COMMIT:
-                ticket = self._queue.get(block=not tickets)
-                if ticket is None:
-                    return tickets, True
-                tickets.append(ticket)
-        return tickets, False
+            while count < MOST_IN_ONE_COMMIT:
+                if batches:
+                    batch = self._queue.get_nowait()
+                else:
+                    batch = self._queue.get(timeout=None if self._resting else REST_S)
+                if batch is None:
+                    return batches, True
+                batches.append(batch)
+                count += len(batch.tickets)
+        self.taken += count
+        self._resting = False
+        return batches, False
 
-    def _transact(self, tickets: list[AnyTicket]) -> None:
-        if all(ticket.abandoned for ticket in tickets):
-            return
+    def _transact(self, batches: Sequence[Batch]) -> None:
+        tickets = [ticket for batch in batches for ticket in batch.tickets if ticket.start()]
+        if tickets:
+            self._try(tickets, batches)
+
+    def _try(self, tickets: list[Ticket], batches: Sequence[Batch]) -> None:
         try:
-            self._commit(tickets)
+            self._commit(tickets, batches)
         except (sqlite3.Error, StateFileError) as error:
             self._recover(error)
             for ticket in tickets:
@@ -154,30 +211,45 @@ class Writer:
                 tickets[0].fail(error)
             else:
                 for ticket in tickets:
-                    self._transact([ticket])
+                    self._try([ticket], batches)
 
-    def _commit(self, tickets: list[AnyTicket]) -> None:
+    def _commit(self, tickets: list[Ticket], batches: Sequence[Batch]) -> None:
         connection = self._connect()
-        self._lock(connection, max(ticket.deadline_s for ticket in tickets))
-        self._books.begin()
+        self._lock(connection, batches)
+        self._books.begin([ticket.operation for ticket in tickets])
         for ticket in tickets:
             ticket.run(self._books)
         self._books.finish()
         connection.execute("COMMIT")
         self.well = True
 
-    def _lock(self, connection: sqlite3.Connection, deadline_s: float) -> None:
+    def _rest(self) -> bool:
+        """Nothing is asked for: write what waits in the log to the tables, a little at a time. Whether that is done, or
+        cannot be done: another process has the file, and will do it, or the file is ill."""
+        try:
+            connection = self._connect()
+            connection.execute("BEGIN IMMEDIATE")
+            self._books.begin(())
+            self._resting = self._books.rest()
+            connection.execute("COMMIT")
+        except (sqlite3.Error, StateFileError):
+            self._rollback()
+            return True
+        return self._resting
+
+    def _lock(self, connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
         """Take the write lock that all processes on this file share. Raises OperationalError at the deadline."""
+        deadline_s = max(batch.deadline_s for batch in batches)
         while True:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() >= deadline_s:
                     raise
-                self._at_rest.set()
+                for batch in batches:
+                    batch.let_through()
                 time.sleep(LOCK_RETRY_S)
             else:
-                self._at_rest.clear()
                 return
 
     def _connect(self) -> sqlite3.Connection:
@@ -201,26 +273,14 @@ class Writer:
             self._disconnect()
 
     def _rollback(self) -> None:
+        """Undo a transaction, and what the books believe because of it."""
         if self._connection is not None and self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
             except sqlite3.Error:
                 self._disconnect()
-
-
-def _deliver(tickets: list[AnyTicket]) -> None:
-    """Wake each event loop once, with all its answers."""
-    by_loop: dict[AbstractEventLoop, list[AnyTicket]] = {}
-    for ticket in tickets:
-        by_loop.setdefault(ticket.loop, []).append(ticket)
-    for loop, mine in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(_resolve, mine)
-
-
-def _resolve(tickets: list[AnyTicket]) -> None:
-    for ticket in tickets:
-        ticket.resolve()
+            else:
+                self._books = Books(self._connection, self._retention_s)
 
 
 def _is_busy(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from asking import CALLER_KEY, ISSUER_KEY, REQUIREMENT, ask, asked_with_dpop, facts, world
+from asking import CALLER_KEY, ISSUER_KEY, REQUIREMENT, ask, asked_with_dpop, facts
 from paravent.effects import FindKey, FindRevocations, KeyMissing, ProofSeen
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.model import Connection
@@ -14,14 +14,15 @@ from tokens import NOW_S, b64url, bearer_headers, dpop_headers, mint, prove
 FIND_KEY = FindKey("operateur", "k1", "ES256")
 
 
-def test_an_honest_request_is_three_questions() -> None:
-    """One look for the key, one for revocations, one for the proof; nothing else is asked of the world."""
-    told = ask(asked_with_dpop(), [(FIND_KEY, ISSUER_KEY.public), (FindRevocations, ()), (ProofSeen, False)])
+def test_an_honest_request_is_two_questions() -> None:
+    """One look for the key, one for revocations; the proof is for whoever goes on to ask the store."""
+    told = ask(asked_with_dpop(), [(FIND_KEY, ISSUER_KEY.public), (FindRevocations, ())])
     assert isinstance(told.result, Authenticated)
+    assert isinstance(told.result.proof, ProofSeen)
 
 
 def test_a_weak_login_writes_nothing() -> None:
-    """The replay memory comes last: a caller sent to the login page leaves no trace in the store."""
+    """A caller sent to the login page leaves no proof to remember."""
     told = ask(asked_with_dpop(acr="eidas1"), [(FIND_KEY, ISSUER_KEY.public), (FindRevocations, ())])
     assert isinstance(told.result, Refusal)
     assert told.result.reason is Reason.ASSURANCE_TOO_LOW
@@ -73,7 +74,7 @@ def test_nothing_that_a_request_carries_is_printed() -> None:
     token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt)
     asked = facts(dpop_headers(token, prove(CALLER_KEY, token)))
     told = ask(asked)
-    shown = repr((asked, told.result, told.asked, ask(asked, world(seen=True)).result))
+    shown = repr((asked, told.result, told.asked))
     for secret in (token, token.rpartition(".")[2], CALLER_KEY.jkt, "token-1", "proof-1"):
         assert secret not in shown
 

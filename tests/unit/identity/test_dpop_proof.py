@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asking import CALLER_KEY, ISSUER_KEY, ask, facts, world
-from paravent.effects import ProofSeen, StoreDown
+from paravent.effects import ProofSeen
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.identity.htu import names_request
 from paravent.model import Facts
@@ -315,23 +315,11 @@ def test_a_member_twice_in_a_proof() -> None:
 
 
 def remembered(proof: str, token: str = TOKEN) -> ProofSeen:
-    effect = ask(with_proof(proof, token)).asked[-1]
-    assert isinstance(effect, ProofSeen)
-    return effect
-
-
-def test_a_proof_is_taken_once() -> None:
-    """Threat row 41: the memory has the last word."""
-    asked = with_proof(prove(CALLER_KEY, TOKEN))
-    assert reason_of(asked, world(seen=True)) is Reason.DPOP_REPLAYED
-    assert reason_of(asked, world(seen=False)) is None
-
-
-def test_without_its_memory_nobody_gets_in() -> None:
-    """A store that does not answer never means "not seen". It is our outage: 503, and no challenge."""
-    result = ask(with_proof(prove(CALLER_KEY, TOKEN)), {**world(), ProofSeen: StoreDown.UNAVAILABLE}).result
-    assert isinstance(result, Refusal)
-    assert (result.reason, result.challenge) == (Reason.STATE_UNAVAILABLE, None)
+    """What the caller of `authenticate` owes to the memory (threat row 41: it has the last word)."""
+    result = ask(with_proof(proof, token)).result
+    assert isinstance(result, Authenticated)
+    assert result.proof is not None
+    return result.proof
 
 
 def test_the_memory_knows_the_proof_by_key_and_jti() -> None:
