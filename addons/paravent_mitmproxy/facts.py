@@ -12,7 +12,7 @@ from mitmproxy import http
 from paravent.model import Answer, Connection, Facts
 from paravent_mitmproxy.messages import Answered, Request, Sent
 
-SINGLE = (b"host", b"authorization", b"dpop", b"content-type", b"content-length", b"paravent-purpose")
+SINGLE = (b"host", b"authorization", b"dpop", b"content-type", b"content-length", b"paravent-purpose", b"client-cert")
 """Headers that may come once at most. Two would be read differently by two readers."""
 
 REFUSED = frozenset(
@@ -29,10 +29,13 @@ REFUSED = frozenset(
         b"x-method-override",
         b"x-original-url",
         b"x-rewrite-url",
+        b"client-cert",
+        b"client-cert-chain",
     }
 )
 """Headers that ask for a protocol, a framing or a target that we do not speak. Refused rather than dropped: whoever
-sends one expects something of it."""
+sends one expects something of it. RFC 9440 section 4: Client-Cert is forged unless a front proxy sends it; where there
+is one, the listener takes the header out before this is asked."""
 
 
 def new_request_id() -> str:

@@ -15,16 +15,17 @@ from mitmproxy import connection, ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.master import Master
 
-from paravent.settings import Settings
+from paravent.settings import Listen, Settings
 from paravent.telemetry import logs
 from paravent.telemetry.management import Management
 from paravent.wiring import Runtime
 from paravent_mitmproxy.guard import Guard
+from paravent_mitmproxy.listener.callers import CallerCertificates
 from paravent_mitmproxy.listener.exchange import Exchange
-from paravent_mitmproxy.listener.house import House
+from paravent_mitmproxy.listener.house import Front, House
 from paravent_mitmproxy.listener.limits import Limits
 from paravent_mitmproxy.listener.server import Doorway, ParaventInstance
-from paravent_mitmproxy.listener.tls import ClientTls, ServerTls
+from paravent_mitmproxy.listener.tls import ClientTls, Renewed, ServerTls, thumbprints
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
 from paravent_mitmproxy.options import Frost, frozen_options
 
@@ -129,10 +130,11 @@ class Node:
 
     def _doorway(self, settings: Settings) -> Doorway:
         listen = settings.listen
+        self.house.front = _front(listen)
+        tls = None
         if listen.certificate is not None and listen.key is not None:
-            return Doorway(self._listening, self.house, ServerTls(listen.certificate, listen.key, listen.client_ca))
-        self.house.plaintext_from = listen.plaintext_from
-        return Doorway(self._listening, self.house, None)
+            tls = ServerTls(listen.certificate, listen.key, listen.client_ca, listen.front_certificates)
+        return Doorway(self._listening, self.house, tls)
 
     def _assert_chain(self) -> None:
         """The guard is last, and nobody else is there: a later addon could edit, an earlier one could halt."""
@@ -159,6 +161,16 @@ class Herald:
         self._node.runtime.listening = True
         log.info("listening", extra={"revision": self._node.runtime.revision})
         self._announce(self._node)
+
+
+def _front(listen: Listen) -> Front:
+    fronts = listen.front_certificates
+    return Front(
+        networks=listen.plaintext_from if listen.certificate is None else None,
+        certificates=Renewed((fronts,), lambda: thumbprints(fronts)) if fronts is not None else None,
+        introduces=listen.proxy_protocol,
+        callers=CallerCertificates(listen.client_ca) if listen.client_cert_header and listen.client_ca else None,
+    )
 
 
 def _origin(settings: Settings) -> Origin:

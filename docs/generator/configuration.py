@@ -27,7 +27,9 @@ The smallest file is in the [README](../../README.md#the-smallest-configuration)
 NOTES: Final[Mapping[str, str]] = {
     "listen": """\
 TLS ends here, with `certificate` and `key`, or at a front proxy that `plaintext_from` names: one of the two, never
-both. `client_ca` belongs to the first, since the certificates of callers are seen only where TLS ends.
+both. The certificates of callers are seen only where TLS ends; a front proxy passes them on in `Client-Cert`, and is
+believed when `client_cert_header` says so. With `front_certificates` it comes over TLS itself, and nobody else may
+connect. [Behind a front proxy](../how-to/behind-a-front-proxy.md) puts them together.
 `external_origin` is what the `htu` of a DPoP proof is compared with; it begins with `https://`, except on this machine.
 HTTP/1.1 is spoken, nothing else. Renewed certificate files are taken over without a restart.
 """,

@@ -210,12 +210,12 @@ class TestClientCertificates:
         assert upstream.requests == []
 
     async def test_a_certificate_in_a_header_is_none(self, node: RunningNode, upstream: RawUpstream) -> None:
-        """RFC 9440 is for front proxies that the configuration names."""
+        """Whatever name for it is in use somewhere. Client-Cert itself is refused: see the front proxies."""
         pair = node.sandbox.authority.issue("caller", use=CLIENT)
         der = ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
         import base64
 
-        extra = b"Client-Cert: :%s:\r\nX-SSL-Cert: %s\r\n" % ((base64.b64encode(der),) * 2)
+        extra = b"X-Client-Cert: :%s:\r\nX-SSL-Cert: %s\r\n" % ((base64.b64encode(der),) * 2)
         answer = await node.send(node.request(x5t=pair.x5t, extra=extra), tls=node.sandbox.tls())
         assert parse(answer)[0] == 401
         assert upstream.requests == []
@@ -329,7 +329,7 @@ class TestContexts:
         trust.maximum_version = ssl.TLSVersion.TLSv1_2
         for _ in range(9):
             await served(node, trust)
-            contexts.add(doorway.tls._context)
+            contexts.add(doorway.tls._made)
         assert len(contexts) >= 3
         assert all(context.session_stats()["number"] <= 4 for context in contexts)
 

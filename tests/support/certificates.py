@@ -58,11 +58,12 @@ class Authority:
         use: x509.ObjectIdentifier = SERVER,
         names: Sequence[str] = ("localhost", "127.0.0.1"),
         until: float = 24,
+        since: float = -48,
     ) -> Pair:
-        """`until`: hours from now at which it ends; negative: it has ended. Files are called by `name`."""
+        """`since`, `until`: hours from now at which it begins and ends. Files are called by `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key.public_key(), hours=until, authority=False)
+        builder = self._builder(subject, key.public_key(), hours=until, authority=False, since=since)
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
         if use == SERVER:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general(each) for each in names]), False)
@@ -77,7 +78,7 @@ class Authority:
         return Pair(*pair, hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest())
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, hours: float, authority: bool
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, hours: float, authority: bool, since: float = -48
     ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
@@ -86,7 +87,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=48))
+            .not_valid_before(now + datetime.timedelta(hours=since))
             .not_valid_after(now + datetime.timedelta(hours=hours))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=0 if authority else None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

@@ -23,8 +23,9 @@ from paravent.model import Connection, Facts
 from paravent.reasons import Reason
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.facts import new_request_id
+from paravent_mitmproxy.listener.callers import CallerCertificates
 from paravent_mitmproxy.listener.head import END, Head, read_head
-from paravent_mitmproxy.listener.house import House, IpAddress, plain_address
+from paravent_mitmproxy.listener.house import House, IpAddress, Share, plain_address
 from paravent_mitmproxy.seal import wire_of
 
 NOBODY: Final = IPv4Address(0)
@@ -36,6 +37,8 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, house: House) -> None:
         self.address: IpAddress = NOBODY
+        self.share: Share | None = None
+        """Of the connections that one network may have; None: of a front proxy."""
         self._port = 0
         self._house = house
         self._limits = house.limits
@@ -69,6 +72,14 @@ class ClientConnection(asyncio.Protocol):
         self._house.enter(self)
         return True
 
+    def stands_for(self, source: tuple[IpAddress, int]) -> bool:
+        """A front proxy says whom the connection is for. False when they have too many already."""
+        self.address, self._port = source
+        if self._house.stands_for(self, self.address):
+            return True
+        self._house.metrics.connection_refused("network_full")
+        return False
+
     def close_if_idle(self) -> None:
         """While draining: whoever is neither being answered nor in the middle of asking is asked to go."""
         if self._task is None and not self._buffer and self._head is None and not self.gone():
@@ -85,9 +96,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         try:
-            if self._may_stay(self._transport):
-                self._register(self._transport)
-            else:
+            if not self._may_stay(self._transport) or not self._register(self._transport):
                 self._transport.abort()
         except Exception:
             self._house.metrics.hook_raised("listener")
@@ -167,7 +176,10 @@ class ClientConnection(asyncio.Protocol):
         if end + len(END) > self._limits.head_bytes:
             self._start(self._refuse(Reason.HEADERS_TOO_LARGE))
             return False
-        head = read_head(bytes(self._buffer[: end + len(END)]), self._limits)
+        callers = self._house.front.callers
+        head = read_head(bytes(self._buffer[: end + len(END)]), self._limits, vouched=callers is not None)
+        if callers is not None and isinstance(head, Head):
+            head = self._of_caller(head, callers)
         if isinstance(head, Reason):
             self._start(self._refuse(head))
             return False
@@ -175,6 +187,15 @@ class ClientConnection(asyncio.Protocol):
         self._head = head
         self._deadline(self._limits.body_s)
         return True
+
+    def _of_caller(self, head: Head, callers: CallerCertificates) -> Head | Reason:
+        """The next request of a front proxy may be another caller's: it has the certificate that came with it."""
+        digest = callers.judge(head.certificate) if head.certificate is not None else None
+        if isinstance(digest, Reason):
+            return digest
+        if self.client is not None:
+            self._house.known[self.client.id] = Connection(str(self.address), secure=True, certificate_sha256=digest)
+        return head
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self._house.busy.add(self)
@@ -310,7 +331,8 @@ class ClientConnection(asyncio.Protocol):
             return False
         return True
 
-    def _register(self, transport: asyncio.Transport) -> None:
+    def _register(self, transport: asyncio.Transport) -> bool:
+        """False: over TLS where front proxies do, and none of them."""
         now_s = time.time()
         sockname = transport.get_extra_info("sockname") or ("", 0)
         client = connection.Client(
@@ -328,10 +350,18 @@ class ClientConnection(asyncio.Protocol):
             client.timestamp_tls_setup = now_s
             certificate, valid_s = _leaf(tls, now_s)
             life_s = min(life_s, valid_s)
+            fronts = self._house.front.certificates
+            if fronts is not None:
+                if certificate not in fronts.current():
+                    self._house.metrics.connection_refused("stranger")
+                    return False
+                self._house.is_front(self)
+                certificate = None  # its own is nobody's who asks
         self.client = client
         self._until_s = self._loop.time() + life_s
         self._house.known[client.id] = Connection(str(self.address), secure=True, certificate_sha256=certificate)
         self._deadline(self._limits.idle_s)
+        return True
 
 
 def _leaf(tls: ssl.SSLObject, now_s: float) -> tuple[bytes | None, float]:

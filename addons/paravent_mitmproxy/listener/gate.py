@@ -83,7 +83,7 @@ class Gate:
             await self._loop.connect_accepted_socket(
                 lambda: guest,
                 sock,
-                ssl=self._tls.context(),
+                ssl=self._tls.current(),
                 ssl_handshake_timeout=self._house.limits.handshake_s,
                 ssl_shutdown_timeout=GOODBYE_S,
             )

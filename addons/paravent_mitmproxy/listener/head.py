@@ -36,6 +36,9 @@ _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,8}")
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 """RFC 9112 section 3.2: an invalid Host is answered 400. We route by nothing in it; something before us may."""
 
+CLIENT_CERT: Final = b"client-cert"
+_OF_FRONT: Final = REFUSED - {CLIENT_CERT}
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -48,6 +51,8 @@ class Head:
     body_bytes: int
     close: bool
     """The client asked to close after this answer."""
+    certificate: bytes | None = None
+    """The value of Client-Cert, where a front proxy may send it. It is not among `headers`."""
 
 
 class _Parsed:
@@ -68,8 +73,8 @@ class _Parsed:
         self.complete = True
 
 
-def read_head(data: bytes, limits: Limits) -> Head | Reason:
-    """`data` is everything up to and with the empty line."""
+def read_head(data: bytes, limits: Limits, *, vouched: bool = False) -> Head | Reason:
+    """`data` is everything up to and with the empty line. `vouched`: its sender may say Client-Cert."""
     if _HEAD.fullmatch(data) is None:
         return Reason.REQUEST_AMBIGUOUS
     parsed = _Parsed()
@@ -80,10 +85,10 @@ def read_head(data: bytes, limits: Limits) -> Head | Reason:
         return Reason.REQUEST_AMBIGUOUS
     if not parsed.complete or parser.get_http_version() != "1.1" or parser.should_upgrade():
         return Reason.REQUEST_AMBIGUOUS
-    return _judge(parser.get_method(), parsed, data, limits)
+    return _judge(parser.get_method(), parsed, data, limits, vouched)
 
 
-def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits) -> Head | Reason:
+def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits, vouched: bool) -> Head | Reason:
     if len(parsed.headers) > limits.headers:
         return Reason.HEADERS_TOO_LARGE
     line = data[: data.index(b"\r\n")]
@@ -93,7 +98,7 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits) -> Head 
     names = [name.lower() for name, _ in headers]
     by_name = {name: value for name, (_, value) in zip(names, headers, strict=True)}
     # RFC 9112 section 3.2: a request without exactly one Host is answered 400.
-    if b"host" not in by_name or not by_name.keys().isdisjoint(REFUSED):
+    if b"host" not in by_name or not by_name.keys().isdisjoint(_OF_FRONT if vouched else REFUSED):
         return Reason.REQUEST_AMBIGUOUS
     if len(by_name) < len(names) and any(names.count(name) > 1 for name in SINGLE):
         return Reason.REQUEST_AMBIGUOUS
@@ -102,8 +107,11 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits) -> Head 
         return Reason.REQUEST_AMBIGUOUS
     if int(length) > limits.body_bytes:
         return Reason.REQUEST_TOO_LARGE
+    certificate = by_name.get(CLIENT_CERT)
+    if certificate is not None:
+        headers = tuple(field for field in headers if field[0].lower() != CLIENT_CERT)
     close = b"connection" in by_name and _asks_to_close(headers)
-    return Head(method, parsed.target, headers, int(length), close)
+    return Head(method, parsed.target, headers, int(length), close, certificate)
 
 
 def _asks_to_close(headers: tuple[tuple[bytes, bytes], ...]) -> bool:

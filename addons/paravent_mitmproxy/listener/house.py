@@ -6,6 +6,7 @@ shakes hands takes its own share and nobody else's.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ from mitmproxy import http
 from paravent.drive import Engine
 from paravent.model import Connection
 from paravent.telemetry.metrics import Metrics
+from paravent_mitmproxy.listener.callers import CallerCertificates
 from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.listener.tls import Renewed
 
 if TYPE_CHECKING:
     from paravent_mitmproxy.listener.client import ClientConnection
@@ -38,6 +41,20 @@ def share_of(address: IpAddress) -> Share:
     return (4, int(address)) if address.version == 4 else (6, int(address) >> 64)
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The front proxies that the configuration names, and what they are believed. None of it by default."""
+
+    networks: Networks | None = None
+    """From where they may speak plaintext. None: TLS ends here."""
+    certificates: Renewed[frozenset[bytes]] | None = None
+    """SHA-256 of theirs, where they come over TLS. Then nobody else does."""
+    introduces: bool = False
+    """Each of their connections begins with a PROXY header."""
+    callers: CallerCertificates | None = None
+    """They tell of the caller's certificate in Client-Cert."""
+
+
 class House:
     """Counts, limits, and what is known of each client connection."""
 
@@ -46,8 +63,7 @@ class House:
         self.engine = engine
         self.metrics = metrics
         self.limits = limits
-        self.plaintext_from: Networks | None = None
-        """None: TLS ends here. Otherwise the front proxies that may speak plaintext."""
+        self.front = Front()
         self.draining = False
         self.connections: set[ClientConnection] = set()
         """Everybody inside, also those still at the TLS handshake."""
@@ -61,30 +77,56 @@ class House:
         """Why a connection from there may not come in; a value of the metric label `cause`."""
         if self.draining:
             return "draining"
-        if self.plaintext_from is not None and not any(address in network for network in self.plaintext_from):
+        networks = self.front.networks
+        if networks is not None and not any(address in network for network in networks):
             return "plaintext"
         if len(self.connections) >= self.limits.connections:
             return "full"
         # A front proxy that the configuration names brings everybody's connections: it has no share, only the whole.
-        if self.plaintext_from is None and self.shares[share_of(address)] >= self.limits.connections_per_address:
-            return "network_full"
-        return None
+        return "network_full" if networks is None and self._is_full(share_of(address)) else None
 
     def enter(self, guest: "ClientConnection") -> None:
         """Counted from here on. Whoever calls this sees to it that `leave` is called."""
         self.connections.add(guest)
-        self.shares[share_of(guest.address)] += 1
+        if self.front.networks is None:
+            self._take(guest, share_of(guest.address))
         self.metrics.connection_opened()
+
+    def is_front(self, guest: "ClientConnection") -> None:
+        """It has shown that it is a front proxy, and speaks for itself so far: no share."""
+        self._give_back(guest)
+
+    def stands_for(self, guest: "ClientConnection", address: IpAddress) -> bool:
+        """A front proxy says whom the connection is for: that is whose share it takes, if there is room."""
+        self._give_back(guest)
+        share = share_of(address)
+        if self._is_full(share):
+            return False
+        self._take(guest, share)
+        return True
+
+    def _is_full(self, share: Share) -> bool:
+        return self.shares[share] >= self.limits.connections_per_address
+
+    def _take(self, guest: "ClientConnection", share: Share) -> None:
+        guest.share = share
+        self.shares[share] += 1
+
+    def _give_back(self, guest: "ClientConnection") -> None:
+        share = guest.share
+        if share is None:
+            return
+        guest.share = None
+        self.shares[share] -= 1
+        if self.shares[share] <= 0:
+            del self.shares[share]
 
     def leave(self, guest: "ClientConnection") -> None:
         """Forget a connection. A second call does nothing."""
         if guest not in self.connections:
             return
         self.connections.discard(guest)
-        share = share_of(guest.address)
-        self.shares[share] -= 1
-        if self.shares[share] <= 0:
-            del self.shares[share]
+        self._give_back(guest)
         if guest.client is not None:
             self.known.pop(guest.client.id, None)
         self.metrics.connection_closed()

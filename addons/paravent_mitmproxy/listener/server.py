@@ -13,6 +13,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from paravent_mitmproxy.listener.client import ClientConnection
 from paravent_mitmproxy.listener.gate import Gate
 from paravent_mitmproxy.listener.house import House
+from paravent_mitmproxy.listener.introduction import Introduction
 from paravent_mitmproxy.listener.tls import ServerTls
 
 BACKLOG: Final = 1024
@@ -67,4 +68,5 @@ class ParaventInstance(AsyncioServerInstance[ParaventMode]):
             sock.listen(BACKLOG)
             return [Gate(sock, house, doorway.tls)]
         loop = asyncio.get_running_loop()
-        return [await loop.create_server(lambda: ClientConnection(house), sock=sock, backlog=BACKLOG)]
+        protocol = Introduction if house.front.introduces else ClientConnection
+        return [await loop.create_server(lambda: protocol(house), sock=sock, backlog=BACKLOG)]

@@ -5,11 +5,15 @@ on (their token may be bound by DPoP), a caller with a bad one does not get a co
 """
 
 import asyncio
+import hashlib
 import logging
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, override
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
 
 from paravent.telemetry import logs
 
@@ -29,32 +33,32 @@ log = logging.getLogger(logs.OURS)
 type Stamp = tuple[tuple[int, int, int], ...]
 
 
-class Renewed:
-    """A context that is made anew when its files change."""
+class Renewed[Made]:
+    """What is made of files, and made anew when they change."""
 
-    def __init__(self, files: Sequence[Path | None], make: Callable[[], ssl.SSLContext]) -> None:
-        """Raises ssl.SSLError or OSError for files that cannot be used."""
+    def __init__(self, files: Sequence[Path | None], make: Callable[[], Made]) -> None:
+        """Raises what `make` raises: OSError (ssl.SSLError is one) or ValueError for files that cannot be used."""
         self._files = files
         self._make = make
         self._stamp = self._look()
-        self._context = make()
+        self._made = make()
         self._looked_s = 0.0
 
-    def context(self) -> ssl.SSLContext:
+    def current(self) -> Made:
         """The one in force. It is another object when it was made anew."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._looked_s > LOOK_S:
             self._looked_s = now_s
             if self._look() != self._stamp:
                 self._renew()
-        return self._context
+        return self._made
 
     def _renew(self) -> None:
-        """Files that cannot be used, a certificate without its new key for a second, leave the last good context."""
+        """Files that cannot be used, a certificate without its new key for a second, leave the last good one."""
         stamp = self._look()
         try:
-            self._context = self._make()
-        except OSError:
+            self._made = self._make()
+        except (OSError, ValueError):
             log.exception("certificate_unusable")
         else:
             self._stamp = stamp
@@ -70,21 +74,27 @@ class Renewed:
         return tuple(stats)
 
 
-class ServerTls(Renewed):
+class ServerTls(Renewed[ssl.SSLContext]):
     """The context for callers: made anew after some number of handshakes too."""
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
-        """Raises ssl.SSLError or OSError for files that cannot be used."""
-        super().__init__((certificate, key, client_ca), lambda: server_context(certificate, key, client_ca))
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None, fronts: Path | None = None) -> None:
+        """`fronts`: the certificates of front proxies, instead of `client_ca`. Raises ssl.SSLError or OSError."""
+
+        def make() -> ssl.SSLContext:
+            if fronts is None:
+                return server_context(certificate, key, client_ca)
+            return front_context(certificate, key, fronts)
+
+        super().__init__((certificate, key, client_ca, fronts), make)
         self._served = 0
 
     @override
-    def context(self) -> ssl.SSLContext:
+    def current(self) -> ssl.SSLContext:
         """For one connection."""
         self._served += 1
         if self._served > HANDSHAKES:
             self._renew()
-        return super().context()
+        return super().current()
 
     @override
     def _renew(self) -> None:
@@ -92,7 +102,7 @@ class ServerTls(Renewed):
         super()._renew()
 
 
-class ClientTls(Renewed):
+class ClientTls(Renewed[ssl.SSLContext]):
     """The context for the upstream."""
 
     def __init__(self, ca: Path, certificate: Path | None, key: Path | None) -> None:
@@ -116,6 +126,21 @@ def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VERIFY_X509_STRICT
     return context
+
+
+def front_context(certificate: Path, key: Path, fronts: Path) -> ssl.SSLContext:
+    """For front proxies: nobody comes in without one of these very certificates."""
+    context = server_context(certificate, key, fronts)
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Each certificate of the file is trusted for itself; who signed it does not matter.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def thumbprints(fronts: Path) -> frozenset[bytes]:
+    """SHA-256 of the DER of each certificate of a PEM file. Raises OSError or ValueError."""
+    certificates = load_pem_x509_certificates(fronts.read_bytes())
+    return frozenset(hashlib.sha256(each.public_bytes(Encoding.DER)).digest() for each in certificates)
 
 
 def client_context(ca: Path, certificate: Path | None, key: Path | None) -> ssl.SSLContext:

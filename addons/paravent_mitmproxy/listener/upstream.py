@@ -66,7 +66,7 @@ class Upstream:
         self._origin = origin
         self._deadline = Alarm(origin.timeout_s)
         self._idle: deque[tuple[float, Conversation]] = deque()
-        self._context = origin.tls.context() if origin.tls else None
+        self._context = origin.tls.current() if origin.tls else None
         self._turns = asyncio.Semaphore(origin.connections)
         self.breaker = Breaker()
         default = 443 if origin.tls else 80
@@ -162,8 +162,8 @@ class Upstream:
     def _renew(self) -> None:
         """With new authorities or a new certificate of ours, what was connected with the old ones is given up."""
         tls = self._origin.tls
-        if tls is not None and tls.context() is not self._context:
-            self._context = tls.context()
+        if tls is not None and tls.current() is not self._context:
+            self._context = tls.current()
             self.close()
 
     async def _connect(self) -> Conversation | Reason:

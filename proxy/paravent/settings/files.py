@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound, load_pem_x509_certificates
 
 from paravent.identity.jwks import KeySet, parse_key_set
 from paravent.model import Secret
@@ -62,6 +62,14 @@ def certificates(path: Path) -> list[Certificate]:
         return load_pem_x509_certificates(data)
     except ValueError:
         raise ValueError("holds no PEM certificate that can be read") from None
+
+
+def is_authority(certificate: Certificate) -> bool:
+    """Whether it may sign others (RFC 5280 section 4.2.1.9)."""
+    try:
+        return certificate.extensions.get_extension_for_class(BasicConstraints).value.ca
+    except (ExtensionNotFound, ValueError):
+        return False
 
 
 def public_of_key(path: Path) -> bytes:

@@ -50,6 +50,9 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("key", "PEM file: its private key"),
         _key("client_ca", "PEM file: ask for client certificates from these authorities, for mtls-bound tokens"),
         _key("plaintext_from", "instead of certificate and key: networks of the front proxy that ends TLS", Kind.TEXTS),
+        _key("front_certificates", "PEM file: the front proxies' own certificates; nobody else may connect"),
+        _key("client_cert_header", "believe the front proxy's Client-Cert; it is judged by client_ca", Kind.FLAG),
+        _key("proxy_protocol", "connections of plaintext_from begin with PROXY protocol v2", Kind.FLAG),
     ),
     "upstream": (
         _key("url", "http:// or https:// and the authority of the lookup API", required=True),

@@ -77,13 +77,51 @@ def _listen(given: Given) -> Listen | None:
     if not ours and not front:
         message = "neither certificate and key nor plaintext_from: say where TLS ends"
         given.complain(("listen",), message, "certificate and key; or plaintext_from, the networks of the front proxy")
-    if front and given.has("listen", "client_ca"):
-        message = "client_ca has no effect with plaintext_from: certificates of callers are seen where TLS ends"
-        given.complain(("listen", "client_ca"), message)
+    _fronts(given, front)
     if address is None or external_origin is None:
         return None
     certificate, key = given.path("listen", "certificate"), given.path("listen", "key")
-    return Listen(address, external_origin, certificate, key, given.path("listen", "client_ca"), networks)
+    return Listen(
+        address,
+        external_origin,
+        certificate,
+        key,
+        given.path("listen", "client_ca"),
+        networks,
+        given.path("listen", "front_certificates"),
+        given.value("listen", "client_cert_header") is True,
+        given.value("listen", "proxy_protocol") is True,
+    )
+
+
+def _fronts(given: Given, plaintext: bool) -> None:
+    """What is believed of a front proxy, and which one."""
+    pinned = given.has("listen", "front_certificates")
+    header = given.value("listen", "client_cert_header") is True
+    for certificate in given.file(files.certificates, "listen", "front_certificates") or ():
+        if files.is_authority(certificate):
+            message = "front_certificates holds the certificate of an authority; name the front proxies' own"
+            given.complain(("listen", "front_certificates"), message)
+    if pinned and plaintext:
+        message = "front_certificates and plaintext_from exclude each other: a front proxy speaks TLS to us or not"
+        given.complain(("listen", "front_certificates"), message)
+    if header and not (plaintext or pinned):
+        message = "client_cert_header needs a front proxy: anybody could write the header"
+        hint = "front_certificates, or plaintext_from"
+        given.complain(("listen", "client_cert_header"), message, hint)
+    if header and not given.has("listen", "client_ca"):
+        message = "client_cert_header needs client_ca: the certificates that it brings are judged here"
+        given.complain(("listen", "client_cert_header"), message)
+    if given.has("listen", "client_ca") and (plaintext or pinned) and not header:
+        message = "client_ca has no effect behind a front proxy: certificates of callers are seen where TLS ends"
+        given.complain(
+            ("listen", "client_ca"), message, "client_cert_header = true, if the front proxy sends Client-Cert"
+        )
+    if given.value("listen", "proxy_protocol") is True and not plaintext:
+        message = (
+            "proxy_protocol needs plaintext_from: over TLS it would come before the front proxy has shown who it is"
+        )
+        given.complain(("listen", "proxy_protocol"), message)
 
 
 def _networks(given: Given) -> tuple[Network, ...]:

@@ -34,9 +34,15 @@ class Listen:
     certificate: Path | None
     key: Path | None
     client_ca: Path | None
-    """When set, client certificates are asked for, and must come from here."""
+    """When set, client certificates are asked for, or read from Client-Cert, and must come from here."""
     plaintext_from: tuple[Network, ...]
     """The front proxies that end TLS for us. Not empty exactly when `certificate` is None."""
+    front_certificates: Path | None
+    """The certificates of front proxies that come over TLS. When set, nobody else does."""
+    client_cert_header: bool
+    """Of either kind of front proxy. `client_ca` is set then."""
+    proxy_protocol: bool
+    """Of those in `plaintext_from`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,7 @@ class Metrics:
         self._connections.dec()
 
     def connection_refused(self, cause: str) -> None:
-        """`cause`: "full", "network_full", "plaintext", "draining"."""
+        """`cause`: one of `CAUSES`."""
         self._connections_refused.labels(cause).inc()
 
     # ---- what is in force
@@ -306,7 +306,7 @@ HOOKS: Final = ("requestheaders", "request", "responseheaders", "response", "err
 LOGOUTS: Final = ("accepted", "refused", "unavailable")
 """What becomes of a reported logout: the values of the label `outcome`."""
 
-CAUSES: Final = ("draining", "plaintext", "full", "network_full")
+CAUSES: Final = ("draining", "plaintext", "stranger", "introduction", "full", "network_full")
 """Why a connection was refused: the values of the label `cause`."""
 
 NO_ANSWER: Final = (

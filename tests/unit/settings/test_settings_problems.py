@@ -150,7 +150,31 @@ ROWS = [
     row(
         "certificates of callers are seen where TLS ends",
         ('certificate = "server.pem"\nkey = "server.key"', 'plaintext_from = ["127.0.0.1"]\nclient_ca = "server.pem"'),
-        f"{P}:5:1: client_ca has no effect with plaintext_from: certificates of callers are seen where TLS ends",
+        f"{P}:5:1: client_ca has no effect behind a front proxy: certificates of callers are seen where TLS ends"
+        " (client_cert_header = true, if the front proxy sends Client-Cert)",
+    ),
+    row(
+        "a header needs somebody to send it",
+        ('key = "server.key"', 'key = "server.key"\nclient_ca = "server.pem"\nclient_cert_header = true'),
+        f"{P}:7:1: client_cert_header needs a front proxy: anybody could write the header (front_certificates, or plaintext_from)",
+    ),
+    row(
+        "a header needs somebody to vouch for what it brings",
+        ('certificate = "server.pem"\nkey = "server.key"', 'plaintext_from = ["127.0.0.1"]\nclient_cert_header = true'),
+        f"{P}:5:1: client_cert_header needs client_ca: the certificates that it brings are judged here",
+    ),
+    row(
+        "a PROXY header is not believed of whoever comes",
+        ('key = "server.key"', 'key = "server.key"\nproxy_protocol = true'),
+        f"{P}:6:1: proxy_protocol needs plaintext_from: over TLS it would come before the front proxy has shown who it is",
+    ),
+    row(
+        "a front proxy comes one way",
+        (
+            'certificate = "server.pem"\nkey = "server.key"',
+            'plaintext_from = ["127.0.0.1"]\nfront_certificates = "server.pem"',
+        ),
+        f"{P}:5:1: front_certificates and plaintext_from exclude each other: a front proxy speaks TLS to us or not",
     ),
     row(
         "a front proxy is not everybody",
