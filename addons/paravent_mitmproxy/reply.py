@@ -27,9 +27,9 @@ COMMON: Headers = (
 PROBLEM_TYPE = b"application/problem+json"
 
 
-def release(outcome: Release, usage: tuple[Usage, ...]) -> SealedResponse:
+def release(outcome: Release, usage: tuple[Usage, ...], next_nonce: str | None = None) -> SealedResponse:
     """The reduced answer."""
-    headers = (*COMMON, (b"Content-Type", outcome.content_type), *rate_limit_headers(usage))
+    headers = (*COMMON, (b"Content-Type", outcome.content_type), *rate_limit_headers(usage), *_nonce(next_nonce))
     return seal(200, b"OK", headers, outcome.body)
 
 
@@ -56,11 +56,17 @@ def problem(
     headers.append((b"Vary", b"Accept-Language"))
     if challenge is not None:
         headers.append((b"WWW-Authenticate", www_authenticate(challenge)))
+        headers += _nonce(challenge.nonce)
     if retry_after_s is not None:
         headers.append((b"Retry-After", str(max(1, math.ceil(retry_after_s))).encode("ascii")))
     before, after = _document(kind, language)
     status = HTTPStatus(kind.status)
     return seal(kind.status, status.phrase.encode("ascii"), tuple(headers), before + reference.encode("ascii") + after)
+
+
+def _nonce(nonce: str | None) -> Headers:
+    """RFC 9449 section 8.1."""
+    return () if nonce is None else ((b"DPoP-Nonce", nonce.encode("ascii")),)
 
 
 @lru_cache

@@ -33,6 +33,7 @@ CLAIMS: Final = (
     ),
     ("`jti`", "text of at most 256 characters"),
     ("`acr`, `amr`, `auth_time`", "how and when the practitioner logged in; the policy says what is enough"),
+    ("`sid`", "optional: the login, so that a logout ends it"),
     ("`cnf`", "`jkt` (DPoP) or `x5t#S256` (client certificate), one of the two"),
 )
 
@@ -42,7 +43,7 @@ HEADERS: Final = (
     (
         "`DPoP`",
         f"a proof for this one request (RFC 9449): at most {MAX_AGE_S} s old, {MAX_AHEAD_S} s ahead, used once; `htu` "
-        "is the external origin and the path",
+        "is the external origin and the path; with the `nonce` of the last `DPoP-Nonce`, when one came",
     ),
     ("`Content-Type`", "`application/json`"),
     (f"`{PURPOSE_HEADER.decode().title()}`", "optional: a purpose of the policy, when the profession has several"),
@@ -61,6 +62,11 @@ ANSWERED: Final = (
         "`WWW-Authenticate`",
         "401",
         "what is asked for: RFC 6750, RFC 9449, and RFC 9470 when the login is too weak or too old",
+    ),
+    (
+        "`DPoP-Nonce`",
+        "where the policy asks for nonces: 401 with `use_dpop_nonce`, and 200",
+        "the `nonce` of the next proof (RFC 9449 section 8); after the 401, the same request again with it",
     ),
     ("`Content-Language`", "refusals", "`fr` or `en`"),
 )

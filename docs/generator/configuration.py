@@ -56,8 +56,9 @@ Where budgets and the memory of DPoP proofs are kept. `sqlite:state.db` is relat
 absolute. One machine, one file. The folder must exist and be writable; the file is made when absent.
 """,
     "audit": """\
-The [ledger](ledger.md). `key_file` holds 32 random bytes as 64 hexadecimal characters. Three keys are derived from it:
-for the chain, for the hashes that stand for persons, and for the statements to the upstream. A new key file needs a new
+The [ledger](ledger.md). `key_file` holds 32 random bytes as 64 hexadecimal characters. Four keys are derived from it:
+for the chain, for the hashes that stand for persons, for the statements to the upstream, and for DPoP nonces; so all
+nodes of a deployment share one. A new key file needs a new
 folder; it also makes every person new to the budgets.
 """,
     "metrics": """\

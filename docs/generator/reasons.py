@@ -115,6 +115,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.DPOP_SIGNATURE: "The proof's signature does not hold",
     Reason.DPOP_KEY: "The proof was made with another key than the token's",
     Reason.DPOP_REQUEST: "`htm` or `htu` is not this request's",
+    Reason.DPOP_NONCE: "The policy asks for a nonce of ours, and the proof has none or an old one. The answer has "
+    "one in `DPoP-Nonce`",
     Reason.DPOP_TIME: f"The proof's `iat` is more than {MAX_AGE_S} s old, or more than {MAX_AHEAD_S} s ahead",
     Reason.DPOP_TOKEN: "`ath` is not the hash of this token",
     Reason.DPOP_REPLAYED: "This proof has been used before",

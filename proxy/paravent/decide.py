@@ -27,6 +27,7 @@ from paravent.identity.assertion import Assertor
 from paravent.identity.authenticate import Authenticated, Requirement, authenticate
 from paravent.identity.challenge import challenge_for
 from paravent.identity.issuers import Issuer
+from paravent.identity.nonces import Nonces
 from paravent.identity.verified import VerifiedTokens
 from paravent.masking.view import Reduced, View
 from paravent.model import (
@@ -68,6 +69,7 @@ class Rulebook:
     subject_key: Secret[bytes]
     """Keys the hashes that stand for persons."""
     assertor: Assertor
+    nonces: Nonces
     verified: VerifiedTokens = field(default_factory=VerifiedTokens)
     """A cache of pure functions, like the assertor's. Its own: no revision inherits what another one verified."""
 
@@ -85,6 +87,8 @@ class Plan:
     upstream: UpstreamRequest
     revision: str
     subject_key: Secret[bytes]
+    next_nonce: str | None = None
+    """What the caller's next DPoP proof is to carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,13 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
 
     requirement = Requirement(operation.level, operation.max_auth_age_s)
     identified = yield from authenticate(
-        facts, rules.issuers, rules.policy.assurance, requirement, rules.external_origin, rules.verified
+        facts,
+        rules.issuers,
+        rules.policy.assurance,
+        requirement,
+        rules.external_origin,
+        rules.verified,
+        rules.nonces,
     )
     if not isinstance(identified, Authenticated):
         about = replace(about, practitioner=identified.practitioner)
@@ -154,6 +164,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         upstream,
         rules.policy.revision,
         rules.subject_key,
+        identified.next_nonce,
     )
     return Allow(plan)
 

@@ -176,6 +176,8 @@ class Challenge:
     credentials came."""
     acr_values: tuple[str, ...] = ()
     max_age_s: int | None = None
+    nonce: str | None = None
+    """What the next proof must carry (RFC 9449 section 8); a header of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,7 @@ class Reason(StrEnum):
     DPOP_SIGNATURE = "dpop_signature", Problem.PROOF_REFUSED
     DPOP_KEY = "dpop_key", Problem.PROOF_REFUSED
     DPOP_REQUEST = "dpop_request", Problem.PROOF_REFUSED
+    DPOP_NONCE = "dpop_nonce", Problem.PROOF_REFUSED
     DPOP_TIME = "dpop_time", Problem.PROOF_REFUSED
     DPOP_TOKEN = "dpop_token", Problem.PROOF_REFUSED
     DPOP_REPLAYED = "dpop_replayed", Problem.PROOF_REFUSED

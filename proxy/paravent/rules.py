@@ -63,6 +63,8 @@ class Assurance:
     """Strongest first. A requirement is met by its level or by one listed before it."""
     bindings: frozenset[Binding]
     thumbprint_encoding: ThumbprintEncoding
+    dpop_nonces: bool = False
+    """Whether a DPoP proof must carry a nonce of ours (RFC 9449 section 8)."""
 
 
 # ---- how much

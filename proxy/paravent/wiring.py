@@ -15,6 +15,7 @@ from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
 from paravent.identity.assertion import Assertor
 from paravent.identity.issuers import Issuer, Profile
+from paravent.identity.nonces import Nonces
 from paravent.keys.places import KeyFile, KeyUrl, Place
 from paravent.keys.source import JwksSource
 from paravent.masking import View, check_rule, check_view, compile_view
@@ -77,6 +78,7 @@ class _Fixed:
     def __init__(self, settings: Settings) -> None:
         self.keys: LedgerKeys = derive_keys(settings.audit.key)
         self.assertor = Assertor(self.keys.assertion)
+        self.nonces = Nonces(self.keys.nonce)
         self.issuers: Mapping[str, Issuer] = {each.issuer: _issuer(each) for each in settings.issuers.values()}
 
 
@@ -298,6 +300,7 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
         external_origin=settings.listen.external_origin,
         subject_key=fixed.keys.subject,
         assertor=fixed.assertor,
+        nonces=fixed.nonces,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from asking import CALLER_KEY, ISSUER_KEY, ISSUERS
+from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, NONCES
 from conversation import run
 from paravent.decide import Allow, Plan, Rulebook, abandon, decide, settle
 from paravent.effects import (
@@ -71,6 +71,7 @@ def rules() -> Rulebook:
         ORIGIN,
         Secret(b"s" * 32),
         Assertor(Secret(b"a" * 32)),
+        NONCES,
     )
 
 

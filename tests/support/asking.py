@@ -11,8 +11,9 @@ from conversation import Conversation, Replies, run
 from paravent.effects import FindKey, FindRevocations, KeyMissing
 from paravent.identity.authenticate import Authenticated, Refusal, Requirement, authenticate
 from paravent.identity.issuers import Issuer
+from paravent.identity.nonces import Nonces
 from paravent.identity.verified import VerifiedTokens
-from paravent.model import Connection, Facts
+from paravent.model import Connection, Facts, Secret
 from paravent.rules import Assurance, Binding, Level, ThumbprintEncoding
 from tokens import AUDIENCE, CLIENT, ISSUER, NOW_MS, ORIGIN, PATH, SigningKey, dpop_headers, mint, prove, signing_key
 
@@ -28,6 +29,8 @@ ASSURANCE: Final = Assurance(
     bindings=frozenset({Binding.DPOP, Binding.MTLS}),
     thumbprint_encoding=ThumbprintEncoding.RFC8705,
 )
+
+NONCES: Final = Nonces(Secret(b"n" * 32))
 
 REQUIREMENT: Final = Requirement("substantiel", 4 * 3600)
 
@@ -74,5 +77,5 @@ def ask(
 ) -> Conversation[Authenticated | Refusal]:
     """Play `authenticate` against the world; without `verified`, as the first request of a process."""
     memory = VerifiedTokens() if verified is None else verified
-    generator = authenticate(asked, issuers, assurance, requirement, ORIGIN, memory)
+    generator = authenticate(asked, issuers, assurance, requirement, ORIGIN, memory, NONCES)
     return run(generator, world() if replies is None else replies)

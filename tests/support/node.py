@@ -160,6 +160,7 @@ class RunningNode:
         extra: bytes = b"",
         rpps: str = tokens.RPPS,
         x5t: str | None = None,
+        nonce: str | None = None,
         **claims: object,
     ) -> bytes:
         """The bytes of a good request with a fresh token: bound by DPoP with a proof, or to a certificate."""
@@ -171,7 +172,10 @@ class RunningNode:
         if x5t:
             credentials = b"Authorization: Bearer %s\r\n" % token.encode()
         else:
-            proof = tokens.prove(key, token, method, tokens.ORIGIN + path, now_s, jti=f"{uuid.uuid4()}-{next(_serial)}")
+            more = {} if nonce is None else {"nonce": nonce}
+            proof = tokens.prove(
+                key, token, method, tokens.ORIGIN + path, now_s, jti=f"{uuid.uuid4()}-{next(_serial)}", **more
+            )
             self.credentials.append(proof)
             credentials = b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())
         body = json.dumps(question or QUESTION).encode() if method == "POST" else b""

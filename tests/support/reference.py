@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from asking import CALLER_KEY, ISSUER_KEY, ISSUERS
+from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, NONCES
 from conversation import run
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, decide, settle
 from paravent.effects import Charge, Charged, FindKey, FindRevocations, ProofSeen, Settle
@@ -48,6 +48,7 @@ def rulebook() -> Rulebook:
         ORIGIN,
         Secret(b"s" * 32),
         Assertor(Secret(b"a" * 32)),
+        NONCES,
     )
 
 

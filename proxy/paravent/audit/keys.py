@@ -28,6 +28,8 @@ class LedgerKeys:
     """Keys the hashes that stand for persons, in the budgets and in the ledger."""
     assertion: Secret[bytes]
     """Seed of the Ed25519 key that signs who asks, for the upstream (RFC 8032 section 5.1.5)."""
+    nonce: Secret[bytes]
+    """Keys the nonces of DPoP proofs: every node with this key file takes those of the others."""
 
 
 def derive_keys(master: Secret[bytes]) -> LedgerKeys:
@@ -38,6 +40,7 @@ def derive_keys(master: Secret[bytes]) -> LedgerKeys:
         chain=_labelled(master, b"paravent 1 chain"),
         subject=_labelled(master, b"paravent 1 subject"),
         assertion=_labelled(master, b"paravent 1 assertion"),
+        nonce=_labelled(master, b"paravent 1 nonce"),
     )
 
 

@@ -13,7 +13,7 @@ The order, and why:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paravent.effects import Deciding, ProofSeen
 from paravent.identity.assurance import Requirement, Strength, judge
@@ -21,6 +21,7 @@ from paravent.identity.binding import check_binding
 from paravent.identity.challenge import challenge_for
 from paravent.identity.claims import Refused
 from paravent.identity.issuers import Issuer
+from paravent.identity.nonces import Nonces
 from paravent.identity.revocation import check_revocations
 from paravent.identity.token import credentials, verify
 from paravent.identity.verified import VerifiedTokens
@@ -39,6 +40,8 @@ class Authenticated:
     evidence: Evidence
     proof: ProofSeen | None
     """What the replay memory must still be asked, before anything is done for this request. None: bound without."""
+    next_nonce: str | None
+    """What the next proof is to carry (RFC 9449 section 8.2), so that a client need not fail to learn it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,16 @@ def authenticate(
     requirement: Requirement,
     external_origin: str,
     verified: VerifiedTokens,
+    nonces: Nonces,
 ) -> Deciding[Authenticated | Refusal]:
     """Judge who asks. `issuers` by issuer URL; `external_origin` is scheme and authority without a final slash;
-    `verified` remembers the tokens of earlier requests."""
+    `verified` remembers the tokens of earlier requests; `nonces`: for proofs, where the policy asks for them."""
 
     def refuse(reason: Reason, practitioner: Practitioner | None = None, accepted: Binding | None = None) -> Refusal:
-        return Refusal(reason, challenge_for(reason, assurance, requirement, accepted), practitioner)
+        challenge = challenge_for(reason, assurance, requirement, accepted)
+        if challenge is not None and reason is Reason.DPOP_NONCE:
+            challenge = replace(challenge, nonce=nonces.current(facts.now_s))
+        return Refusal(reason, challenge, practitioner)
 
     sent = credentials(facts)
     if isinstance(sent, Reason):
@@ -79,7 +86,7 @@ def authenticate(
     if revoked is not None:
         return refuse(revoked, claims.practitioner)
 
-    bound = check_binding(facts, sent.scheme, token, assurance, external_origin)
+    bound = check_binding(facts, sent.scheme, token, assurance, external_origin, nonces)
     if isinstance(bound, Reason):
         return refuse(bound, claims.practitioner)
     binding = Binding.DPOP if isinstance(bound, ProofSeen) else bound
@@ -89,4 +96,6 @@ def authenticate(
         return refuse(strength, claims.practitioner, binding)
 
     evidence = Evidence(strength.level, strength.auth_age_s, binding.value, claims.token_id)
-    return Authenticated(claims.practitioner, evidence, bound if isinstance(bound, ProofSeen) else None)
+    proof = bound if isinstance(bound, ProofSeen) else None
+    next_nonce = nonces.current(facts.now_s) if assurance.dpop_nonces and proof is not None else None
+    return Authenticated(claims.practitioner, evidence, proof, next_nonce)

@@ -47,6 +47,8 @@ def _error(reason: Reason) -> str | None:
     """RFC 6750 section 3.1: no error code when no credentials came."""
     if reason is Reason.TOKEN_MISSING:
         return None
+    if reason is Reason.DPOP_NONCE:
+        return _USE_NONCE
     if reason.problem is Problem.AUTHENTICATION_TOO_WEAK:
         return _STEP_UP
     # RFC 9449 section 7.1, figure 14: a proof by another key than the token's is an invalid token, not a bad proof.

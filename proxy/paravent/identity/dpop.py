@@ -1,7 +1,7 @@
 """The proof that a caller holds the key its token is bound to (RFC 9449 section 4.3), check by check.
 
-Everything but the replay memory is decided here without asking anybody. Server-chosen nonces (section 8) are not asked
-for: a proof is good for a minute, for one request, once.
+Everything but the replay memory is decided here without asking anybody: a proof is good for a minute, for one request,
+once; and where the policy says so, only with a nonce of ours (section 8).
 """
 
 import hashlib
@@ -16,8 +16,9 @@ from paravent.identity import algorithms, base64url, jwk, jws
 from paravent.identity.htu import names_request
 from paravent.identity.jwk import KeyFault
 from paravent.identity.jws import Parts
+from paravent.identity.nonces import Nonces
 from paravent.identity.thumbprint import thumbprint
-from paravent.model import Facts
+from paravent.model import Facts, Json
 from paravent.reasons import Reason
 
 MAX_PROOF_BYTES: Final = 4096
@@ -55,18 +56,30 @@ class Proof:
     htu: str = field(repr=False)
     iat_s: int
     ath: str = field(repr=False)
+    nonce: Json = field(repr=False)
+    """Whatever stands there: not looked at where none is asked for."""
 
 
-def check_proof(facts: Facts, token_sha256: bytes, jkt: str, external_origin: str) -> ProofSeen | Reason:
-    """All checks of section 4.3 but the last; when they hold, the effect that makes the last one."""
+def check_proof(
+    facts: Facts, token_sha256: bytes, jkt: str, external_origin: str, nonces: Nonces | None
+) -> ProofSeen | Reason:
+    """All checks of section 4.3 but the last; when they hold, the effect that makes the last one.
+
+    `nonces`: None where the policy asks for none.
+    """
     proof = _read(facts.values(b"dpop"))
     if isinstance(proof, Reason):
         return proof
     if not jws.verifies(proof.parts, proof.key.key, proof.key.algorithm):
         return Reason.DPOP_SIGNATURE
-    reason = _request(proof, facts, external_origin) or _time(proof, facts.now_s)
-    if reason is not None:
-        return reason
+    if not _names_request(proof, facts, external_origin):
+        return Reason.DPOP_REQUEST
+    # 10. the nonce; before 11., since a client learns from it that our clock is another.
+    if nonces is not None and not nonces.accepts(proof.nonce, facts.now_s):
+        return Reason.DPOP_NONCE
+    # 11. made just now.
+    if not -MAX_AHEAD_S <= facts.now_s - proof.iat_s <= MAX_AGE_S:
+        return Reason.DPOP_TIME
     # "12. … ensure that the value of the ath claim equals the hash of that access token" (section 4.2: base64url of
     # the SHA-256 of its ASCII)
     if not _same(proof.ath, base64url.encode(token_sha256)):
@@ -94,7 +107,7 @@ def _read(values: tuple[bytes, ...]) -> Proof | Reason:
         return Reason.DPOP_MALFORMED
     if type(iat) is not int or _JTI.fullmatch(jti) is None:
         return Reason.DPOP_MALFORMED
-    return Proof(parts, key, jti, htm, htu, iat, ath)
+    return Proof(parts, key, jti, htm, htu, iat, ath, payload.get("nonce"))
 
 
 # A practitioner's software writes the same header all day. The memo is a cache of a pure function, as in `jwk`: 2048
@@ -112,16 +125,10 @@ def _read_header(part: bytes) -> ProofKey | None:
     return None if isinstance(key, KeyFault) else ProofKey(key, algorithm, base64url.encode(thumbprint(members)))
 
 
-def _request(proof: Proof, facts: Facts, external_origin: str) -> Reason | None:
+def _names_request(proof: Proof, facts: Facts, external_origin: str) -> bool:
     """8. `htm`, as case-sensitive as methods are (RFC 9110 section 9.1), and 9. `htu` are this request's."""
     path, _, _ = facts.target.partition(b"?")
-    same = proof.htm.encode() == facts.method and names_request(proof.htu, external_origin, path)
-    return None if same else Reason.DPOP_REQUEST
-
-
-def _time(proof: Proof, now_s: int) -> Reason | None:
-    """11. made just now. (10., the nonce: none is asked for.)"""
-    return None if -MAX_AHEAD_S <= now_s - proof.iat_s <= MAX_AGE_S else Reason.DPOP_TIME
+    return proof.htm.encode() == facts.method and names_request(proof.htu, external_origin, path)
 
 
 def _same(claimed: str, expected: str) -> bool:

@@ -200,6 +200,7 @@ def _assurance(file: AssuranceFile) -> Assurance:
         ),
         bindings=frozenset(map(Binding, file.bindings)),
         thumbprint_encoding=ThumbprintEncoding(file.thumbprint_encoding),
+        dpop_nonces=file.dpop_nonces == "required",
     )
 
 

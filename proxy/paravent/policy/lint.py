@@ -83,6 +83,9 @@ def _assurance(read: Read[AssuranceFile]) -> Iterator[Problem]:
             yield read.document.at_key(("levels", name), message, "ask for amr: {all: [mfa]}")
         for word in sorted(set(level.amr.none) & {*level.amr.all, *level.amr.any}):
             yield read.document.at_key(("levels", name, "amr"), f"amr cannot both hold and not hold {word!r}")
+    if read.file.dpop_nonces == "required" and "dpop" not in read.file.bindings:
+        message = "dpop_nonces has no effect: bindings does not accept dpop"
+        yield read.document.at_key(("dpop_nonces",), message, "bindings: [dpop]")
 
 
 _SUBSTANTIAL: Final = frozenset({"eidas2", "eidas3"})

@@ -122,6 +122,10 @@ class AssuranceFile(Strict):
     thumbprint_encoding: Annotated[
         Literal["rfc8705", "ans-hex"], Field(description="how x5t#S256 is written; declared, never guessed")
     ]
+    dpop_nonces: Annotated[
+        Literal["required", "off"],
+        Field(description="whether a DPoP proof must carry a nonce that this proxy gave out a minute ago"),
+    ] = "off"
 
 
 # ---- quotas.yaml

@@ -76,6 +76,7 @@ def test_errors_by_reason() -> None:
         reason: challenge.error for reason in Reason if (challenge := challenge_for(reason, ASSURANCE, REQUIREMENT))
     }
     assert errors.pop(Reason.TOKEN_MISSING) is None
+    assert errors.pop(Reason.DPOP_NONCE) == "use_dpop_nonce"
     for reason, error in errors.items():
         if reason.problem is Problem.AUTHENTICATION_TOO_WEAK:
             assert error == "insufficient_user_authentication"

@@ -86,7 +86,7 @@ def rfc9449_request(now_s: int = 1562262618) -> Facts:
 
 def test_the_proof_of_rfc_9449_holds() -> None:
     """Section 7.1: signature, method, address, time, token hash and key of the printed request all agree."""
-    told = check_proof(rfc9449_request(), RFC9449_TOKEN_SHA256, RFC9449_JKT, "https://resource.example.org")
+    told = check_proof(rfc9449_request(), RFC9449_TOKEN_SHA256, RFC9449_JKT, "https://resource.example.org", None)
     assert not isinstance(told, Reason)
     assert told.until_ms > 1562262618000
     assert told.key == hashlib.sha256(f"{RFC9449_JKT}|e1j3V_bKic8-LAEB".encode()).digest()
@@ -96,14 +96,16 @@ def test_the_proof_of_rfc_9449_does_not_hold_elsewhere() -> None:
     """The same request with another token, at another origin, or today."""
     origin = "https://resource.example.org"
     assert (
-        check_proof(rfc9449_request(), hashlib.sha256(RFC9449_TOKEN + b"x").digest(), RFC9449_JKT, origin)
+        check_proof(rfc9449_request(), hashlib.sha256(RFC9449_TOKEN + b"x").digest(), RFC9449_JKT, origin, None)
         is Reason.DPOP_TOKEN
     )
     assert (
-        check_proof(rfc9449_request(), RFC9449_TOKEN_SHA256, RFC9449_JKT, "https://other.example")
+        check_proof(rfc9449_request(), RFC9449_TOKEN_SHA256, RFC9449_JKT, "https://other.example", None)
         is Reason.DPOP_REQUEST
     )
-    assert check_proof(rfc9449_request(1_767_225_600), RFC9449_TOKEN_SHA256, RFC9449_JKT, origin) is Reason.DPOP_TIME
+    assert (
+        check_proof(rfc9449_request(1_767_225_600), RFC9449_TOKEN_SHA256, RFC9449_JKT, origin, None) is Reason.DPOP_TIME
+    )
 
 
 def test_the_certificate_of_rfc_8705_has_its_thumbprint() -> None:
