@@ -7,7 +7,7 @@ from typing import Final
 from generator.markdown import code, made_by, table
 from paravent.masking.json import Scalar
 from paravent.masking.operators import DROP, REGISTRY, Identifies, Operator, Parameter
-from paravent.model import Asked
+from paravent.model import Asked, Disguise, Secret
 
 _INTRODUCTION: Final = """\
 What a line of a view may do with a field. Not listed is not sent, so there is no operator for dropping.
@@ -20,14 +20,19 @@ What a line of a view may do with a field. Not listed is not sent, so there is n
 leaves as `null` through all of them. A number, text or flag that an operator cannot handle is dropped, and its name
 with it.
 
-`handle` and `pseudonym` are planned, and unknown words today.
+Handles, pseudonyms and periods depend on who asks and when: `handle` needs an operation whose NIR says `handle: true`,
+and `filter-period` compares with the request's field of type `date`, or with the day of the request in France.
 
 """
 
 type Example = tuple[Parameter, Scalar, Asked, Identifies | None]
 
 _SENT: Final = Asked(
-    nir="1990799990999", birth_date="19990701", birth_rank=1, fields={"/nom": "DUBOIS-TEST", "{numeroAMC}": "99990001"}
+    nir="1990799990999",
+    birth_date="19990701",
+    birth_rank=1,
+    fields={"/nom": "DUBOIS-TEST", "{numeroAMC}": "99990001"},
+    disguise=Disguise(Secret(bytes(32)), "99910000021", 1_795_000_000),
 )
 
 EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
@@ -42,6 +47,13 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "mask": ((4, "0012345678", _SENT, None), (4, "12345678", _SENT, None)),
     "year": ((None, "19990701", _SENT, None), (None, "inconnue", _SENT, None)),
     "initial": ((None, "Émilie", _SENT, None), (None, "42", _SENT, None)),
+    "pseudonym": ((None, "CTR-2026-0012345678-01", _SENT, None), (None, True, _SENT, None)),
+    "handle": ((None, "2840328990023", _SENT, Identifies.NIR),),
+    "code-map": (
+        ((("0100", "1"), ("0000", "0")), "0100", _SENT, None),
+        ((("0100", "1"), ("0000", "0")), "0400", _SENT, None),
+    ),
+    "filter-period": (("dateFin", "2026-01-01", _SENT, None), ("dateFin", "inconnue", _SENT, None)),
     "exists": ((None, "AUBERT-ESSAI", _SENT, None), (None, "", _SENT, None)),
 }
 """By operator: parameter, value of the API, what the caller sent, and what stands at the leaf."""
@@ -72,8 +84,14 @@ def _row(operator: Operator, example: Example) -> tuple[str, str, str]:
     if problem is not None:
         raise ValueError(f"the example of {operator.name} is wrong: {problem}")
     left = operator.bind(parameter, identifies)(value, asked)
-    written = operator.name if parameter is None else f"{{{operator.name}: {parameter}}}"
+    written = operator.name if parameter is None else f"{{{operator.name}: {_parameter(parameter)}}}"
     return code(written), _json(value), "nothing, not even the name" if left is DROP else _json(left)
+
+
+def _parameter(parameter: Parameter) -> str:
+    if isinstance(parameter, tuple):
+        return "{" + ", ".join(f'"{code}": "{mapped}"' for code, mapped in parameter) + "}"
+    return str(parameter)
 
 
 def _json(value: object) -> str:

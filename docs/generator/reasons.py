@@ -128,11 +128,14 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.REQUESTS_OVER_BUDGET: "Too many questions in a short time",
     Reason.MISSES_OVER_BUDGET: "Too many questions that found nobody",
     Reason.TOO_MANY_PERSONS: "The list has more persons than the operation's `max_persons`",
-    Reason.BENEFICIARY_UNKNOWN: "The API answered 404 or 422, or a search found nobody",
+    Reason.BENEFICIARY_UNKNOWN: "The API answered 404 or 422, or with a SOAP fault that blames the question, or a "
+    "search found nobody",
+    Reason.HANDLE_REFUSED: "A handle in place of the NIR was made for another practitioner, is older than a day, or "
+    "is none of ours",
     Reason.ANSWER_STATUS: "The API answered with another status than 200, 404 and 422",
-    Reason.ANSWER_TYPE: "The answer's `Content-Type` is not one `application/json` in UTF-8",
+    Reason.ANSWER_TYPE: "The answer's `Content-Type` is not of the operation's format, in UTF-8",
     Reason.ANSWER_ENCODING: "The answer has a `Content-Encoding`",
-    Reason.ANSWER_MALFORMED: "The body is not JSON in one reading, or holds a number that no double or 64-bit "
+    Reason.ANSWER_MALFORMED: "The body cannot be read in one way, or holds a number that no double or 64-bit "
     "integer is",
     Reason.ANSWER_TOO_LARGE: f"The body is longer than {ANSWER_BYTES // 1024} KiB",
     Reason.ANSWER_SHAPE: "Something other than the declared object stands where the answer, or its one person, belongs",

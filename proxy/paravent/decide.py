@@ -35,6 +35,7 @@ from paravent.model import (
     Answer,
     Asked,
     Deny,
+    Disguise,
     Facts,
     Practitioner,
     Release,
@@ -44,6 +45,7 @@ from paravent.model import (
     Withhold,
 )
 from paravent.nir import subject_of_card, subject_of_person
+from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.quota.charges import budgets_of, reason_of
@@ -70,6 +72,8 @@ class Rulebook:
     """Keys the hashes that stand for persons."""
     assertor: Assertor
     nonces: Nonces
+    disguise_key: Secret[bytes] | None = None
+    """Keys pseudonyms and handles. Without it none is made, and none accepted."""
     verified: VerifiedTokens = field(default_factory=VerifiedTokens)
     """A cache of pure functions, like the assertor's. Its own: no revision inherits what another one verified."""
 
@@ -211,7 +215,8 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     if view is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
 
-    question = _read(matched, facts)
+    disguise = Disguise(rules.disguise_key, practitioner.rpps, facts.now_s) if rules.disguise_key else None
+    question = _read(matched, facts, view, disguise)
     if isinstance(question, Reason):
         return Deny(question, about)
     subject = _subject(matched.operation, question.asked, rules.subject_key)
@@ -247,8 +252,10 @@ def _purpose(facts: Facts, policy: Policy, practitioner: Practitioner) -> str | 
     return policy.default_purpose.get(practitioner.profession, Reason.PROFESSION_NOT_ALLOWED)
 
 
-def _read(matched: Matched, facts: Facts) -> Question | Reason:
-    return read_question(matched.operation, matched.parameters, facts.body, facts.values(b"content-type"))
+def _read(matched: Matched, facts: Facts, view: View, disguise: Disguise | None) -> Question | Reason:
+    today = day_in_paris(facts.now_s) if view.periods else None
+    content_types = facts.values(b"content-type")
+    return read_question(matched.operation, matched.parameters, facts.body, content_types, disguise, today)
 
 
 def _subject(operation: Operation, asked: Asked, key: Secret[bytes]) -> Subject | None:

@@ -104,6 +104,16 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Disguise:
+    """What pseudonyms and handles are made with: for one practitioner, at one moment."""
+
+    key: Secret[bytes]
+    """32 bytes."""
+    rpps: str
+    now_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What the caller already knows, because it is in the request. Only these values may be echoed.
 
@@ -117,6 +127,16 @@ class Asked:
     birth_rank: int | None = field(default=None, repr=False)
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Every scalar of the request: "/nom" or "{numeroAMC}" → text."""
+    by_handle: bool = False
+    """The caller sent a handle of ours in place of the NIR, and does not know it."""
+    care_date: str | None = None
+    """YYYYMMDD: the day of the care, or of the request when it names none."""
+    disguise: Disguise | None = None
+
+    @property
+    def sent_nir(self) -> str | None:
+        """The NIR, where the caller sent it: what may be echoed."""
+        return None if self.by_handle else self.nir
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,7 @@ class Reason(StrEnum):
     TOO_MANY_PERSONS = "too_many_persons", Problem.TOO_MANY_PERSONS
     # the answer
     BENEFICIARY_UNKNOWN = "beneficiary_unknown", Problem.BENEFICIARY_UNKNOWN
+    HANDLE_REFUSED = "handle_refused", Problem.BENEFICIARY_UNKNOWN
     ANSWER_STATUS = "answer_status", Problem.ANSWER_WITHHELD
     ANSWER_TYPE = "answer_type", Problem.ANSWER_WITHHELD
     ANSWER_ENCODING = "answer_encoding", Problem.ANSWER_WITHHELD

@@ -127,6 +127,8 @@ class RequestField:
     required: bool = True
     one_of: frozenset[str] = frozenset()
     """When not empty, the only texts accepted."""
+    handle: bool = False
+    """Whether a handle of ours is accepted in place of a NIR."""
 
 
 class BodyFormat(StrEnum):
@@ -221,7 +223,7 @@ class FieldRule:
     path: Path
     operator: str
     """Name in the registry of `masking.operators`."""
-    parameter: str | int | bool | None = None
+    parameter: str | int | bool | tuple[tuple[str, str], ...] | None = None
     """What stands after the operator's name in `{operator: parameter}`."""
     place: Place = Place("", 0)
 

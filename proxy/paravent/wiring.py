@@ -301,6 +301,7 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
         subject_key=fixed.keys.subject,
         assertor=fixed.assertor,
         nonces=fixed.nonces,
+        disguise_key=fixed.keys.disguise,
     )
 
 

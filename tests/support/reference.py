@@ -49,6 +49,7 @@ def rulebook() -> Rulebook:
         Secret(b"s" * 32),
         Assertor(Secret(b"a" * 32)),
         NONCES,
+        Secret(b"d" * 32),
     )
 
 

@@ -30,6 +30,8 @@ class LedgerKeys:
     """Seed of the Ed25519 key that signs who asks, for the upstream (RFC 8032 section 5.1.5)."""
     nonce: Secret[bytes]
     """Keys the nonces of DPoP proofs: every node with this key file takes those of the others."""
+    disguise: Secret[bytes]
+    """Keys pseudonyms and handles."""
 
 
 def derive_keys(master: Secret[bytes]) -> LedgerKeys:
@@ -41,6 +43,7 @@ def derive_keys(master: Secret[bytes]) -> LedgerKeys:
         subject=_labelled(master, b"paravent 1 subject"),
         assertion=_labelled(master, b"paravent 1 assertion"),
         nonce=_labelled(master, b"paravent 1 nonce"),
+        disguise=_labelled(master, b"paravent 1 disguise"),
     )
 
 

@@ -7,6 +7,7 @@ import difflib
 from typing import Final
 
 from paravent.masking.operators import REGISTRY, Identifies
+from paravent.masking.operators.filter_period import NAME as PERIOD
 from paravent.rules import FieldRule, Path, ResponseShape, Step, path_text
 
 MAX_STEPS: Final = 32
@@ -66,6 +67,8 @@ def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
         return f"unknown operator {rule.operator!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     if misplaced := _misplaced(rule.path, shape) or _selects_persons(rule.path, shape):
         return misplaced
+    if rule.operator == PERIOD and not any(step.array for step in rule.path[:-1]):
+        return "filter-period selects elements of a list: there is none on the way"
     part = identifies(rule.path, shape)
     if problem := operator.problem(rule.parameter, part):
         return problem

@@ -99,7 +99,7 @@ def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scope
     kept_ids = frozenset([id(person.members) for person in kept])
     own = min((nir for nir in chosen if nir is not None), default="")
     identity = PersonIdentity(asked.nir or own, asked.birth_date or "", asked.birth_rank or 0)
-    nirs = frozenset([each.nir for each in judged if each.nir is not None and each.nir != asked.nir])
+    nirs = frozenset([each.nir for each in judged if each.nir is not None and each.nir != asked.sent_nir])
     return Scoped((identity,), kept_ids, _foreign(judged, chosen, asked) - kept_ids, nirs)
 
 

@@ -6,10 +6,11 @@ Every way out but the last is a `Reason`. There is no branch that returns the up
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from paravent.masking.formats import Dress, dress_of
+from paravent.masking.periods import PeriodAt, periods_of, uncovered
 from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import skeleton
 from paravent.masking.scope import Scope, compile_scope
@@ -56,6 +57,8 @@ class View:
     """The view's lines, by index."""
     dress: Dress
     """The format of the answers."""
+    periods: tuple[PeriodAt, ...] = ()
+    """Lists of which only what covers the care date leaves."""
 
     def apply(self, body: bytes, asked: Asked, *, limit_bytes: int = MAX_BODY_BYTES) -> Reduced | Reason:
         """Reduce one answer, or say why nothing of it leaves. Never raises for what the bytes hold."""
@@ -65,6 +68,8 @@ class View:
         scoped = self.scope.judge(root, asked)
         if isinstance(scoped, Reason):
             return scoped
+        if self.periods:
+            scoped = replace(scoped, foreign=scoped.foreign | uncovered(root, self.periods, asked.care_date))
         run = Run(asked, scoped, [0] * len(self.paths))
         reduced = reduce_object(self.tree, root, run)
         if run.unwritable:
@@ -83,4 +88,4 @@ def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
     paths = tuple(path_text(rule.path) for rule in spec.fields)
     starts = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(len(rule.path))}
     listed = [path for path in shape.persons if skeleton(path) in starts]
-    return View(build(spec, shape), compile_scope(shape, listed), paths, dress_of(spec, shape))
+    return View(build(spec, shape), compile_scope(shape, listed), paths, dress_of(spec, shape), periods_of(spec.fields))

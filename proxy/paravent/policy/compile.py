@@ -139,7 +139,7 @@ def _body(text: BodyText) -> BodyShape:
 
 
 def _field(name: str, text: RequestFieldText) -> RequestField:
-    return RequestField(name, FieldType(text.type), text.required, frozenset(text.one_of))
+    return RequestField(name, FieldType(text.type), text.required, frozenset(text.one_of), text.handle)
 
 
 def _response(text: ResponseText) -> ResponseShape:

@@ -97,9 +97,12 @@ def _fields(placed: Placed) -> Iterator[Problem]:
         yield from _choices(placed, parameter, where)
     for member in operation.request:
         yield from _choices(placed, member, placed.at("request", member.name))
-    for type_ in _IDENTITY:
+        if member.handle and member.type is not FieldType.NIR:
+            yield document.at_key(placed.at("request", member.name, "handle"), "only a NIR has handles")
+    for type_ in (*_IDENTITY, FieldType.DATE):
         for member in [member for member in operation.request if member.type is type_][1:]:
-            message = f"a second field of type {type_}: it would not be clear who is asked about"
+            what = "what day" if type_ is FieldType.DATE else "who"
+            message = f"a second field of type {type_}: it would not be clear {what} is asked about"
             yield document.at_value(placed.at("request", member.name), message)
 
 

@@ -54,6 +54,8 @@ def check_views(
         shape = shapes.get(spec.operation)
         if shape is not None:
             yield from _operators(view, shape, check_rule)
+            if all_operations:
+                yield from _handles(view, known.values())
             yield from _echoes(view, known[spec.operation])
             yield from _persons(view, shape, person_names)
             yield from _identities(view, shape, identity_names)
@@ -75,6 +77,17 @@ def _echoes(view: PlacedView, operation: Operation) -> Iterator[Problem]:
         if rule.operator == "echo" and isinstance(rule.parameter, str) and rule.parameter not in values:
             message = f"{rule.parameter!r} is not a value of the request, so nothing could be echoed"
             yield view.document.at_value(view.at(rule), message, did_you_mean(rule.parameter, values))
+
+
+def _handles(view: PlacedView, operations: Collection[Operation]) -> Iterator[Problem]:
+    """A handle that no question accepts is a number that nobody can use."""
+    if any(member.handle for operation in operations for member in operation.request):
+        return
+    for rule in view.spec.fields:
+        if rule.operator == "handle":
+            message = "no operation accepts a handle, so nothing could be asked with it"
+            hint = "write {type: nir, handle: true} where it may be sent"
+            yield view.document.at_value(view.at(rule), message, hint)
 
 
 def _persons(view: PlacedView, shape: ResponseShape, person_names: Collection[str]) -> Iterator[Problem]:

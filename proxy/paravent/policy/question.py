@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from paravent.model import Asked, Json
+from paravent.handles import looks_like_handle, open_handle
+from paravent.model import Asked, Disguise, Json
 from paravent.nir import parse_request_nir
 from paravent.policy.bodies import BODIES, Members, headers
 from paravent.policy.fields import accepts
 from paravent.policy.paths import parameter_name
 from paravent.reasons import Reason
-from paravent.rules import FieldType, Operation
+from paravent.rules import FieldType, Operation, RequestField
 
 MAX_BODY_BYTES: Final = 8 * 1024
 """The longest question of the reference policy has under 300 bytes."""
@@ -36,12 +37,19 @@ class Question:
 
 
 def read_question(
-    operation: Operation, parameters: Mapping[str, str], body: bytes, content_types: Sequence[bytes]
+    operation: Operation,
+    parameters: Mapping[str, str],
+    body: bytes,
+    content_types: Sequence[bytes],
+    disguise: Disguise | None = None,
+    today: str | None = None,
 ) -> Question | Reason:
     """The question in a matched request, or why it is none.
 
     `parameters` come from `match`; `content_types` are all values of the header. REQUEST_AMBIGUOUS: two readers could
     see two types. REQUEST_NOT_IN_SCHEMA: something is missing, unknown or not of its type. REQUEST_TOO_LARGE.
+    HANDLE_REFUSED: a handle that is not the caller's, or too old. `disguise` opens handles.
+    `today`: YYYYMMDD, the care date of a question that names none.
     """
     members = _members(operation, body, content_types)
     if isinstance(members, Reason):
@@ -49,10 +57,36 @@ def read_question(
     fields = {f"{{{name}}}": text for name, text in parameters.items()}
     fields |= {f"/{name}": str(value) for name, value in members.items()}
     target = _target(operation, parameters)
+    opened = _open(operation, members, disguise)
+    if opened is None:
+        return Reason.HANDLE_REFUSED
+    # One value a type: `lint` refuses an operation with two fields of one identity type, or two dates.
+    by_type = {known.type: opened[known.name] for known in operation.request if known.name in opened}
+    nir, birth_date = by_type.get(FieldType.NIR), by_type.get(FieldType.BIRTH_DATE)
+    rank, day = by_type.get(FieldType.BIRTH_RANK), by_type.get(FieldType.DATE)
+    asked = Asked(
+        nir=parse_request_nir(nir) if isinstance(nir, str) else None,
+        birth_date=birth_date if isinstance(birth_date, str) else None,
+        birth_rank=rank if isinstance(rank, int) else None,
+        fields=fields,
+        by_handle=opened is not members,
+        care_date=day.replace("-", "") if isinstance(day, str) else today,
+        disguise=disguise,
+    )
     if not operation.request:
-        return Question(_asked(operation, members, fields), target, b"", ())
-    written = BODIES[operation.body.format].write(operation, members)
-    return Question(_asked(operation, members, fields), target, written, headers(operation.body))
+        return Question(asked, target, b"", ())
+    written = BODIES[operation.body.format].write(operation, opened)
+    return Question(asked, target, written, headers(operation.body))
+
+
+def _open(operation: Operation, members: Members, disguise: Disguise | None) -> Members | None:
+    """The members with the NIR in place of a handle; None when the handle is not the caller's, or too old."""
+    for known in operation.request:
+        sent = members.get(known.name) if known.handle else None
+        if isinstance(sent, str) and looks_like_handle(sent):
+            nir = open_handle(disguise, sent) if disguise is not None else None
+            return members | {known.name: nir} if nir is not None else None
+    return members
 
 
 def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) -> Members | Reason:
@@ -73,7 +107,7 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
     members: Members = {}
     for member in operation.request:
         if member.name in sent:
-            if not accepts(member, sent[member.name]):
+            if not accepts(member, sent[member.name]) and not _is_handle(member, sent[member.name]):
                 return Reason.REQUEST_NOT_IN_SCHEMA
             members[member.name] = sent[member.name]
         elif member.required:
@@ -82,17 +116,8 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
     return members if len(members) == len(sent) else Reason.REQUEST_NOT_IN_SCHEMA
 
 
-def _asked(operation: Operation, members: Mapping[str, Json], fields: Mapping[str, str]) -> Asked:
-    # One value a type: `lint` refuses an operation with two fields of one identity type.
-    by_type = {known.type: members[known.name] for known in operation.request if known.name in members}
-    nir, birth_date = by_type.get(FieldType.NIR), by_type.get(FieldType.BIRTH_DATE)
-    rank = by_type.get(FieldType.BIRTH_RANK)
-    return Asked(
-        nir=parse_request_nir(nir) if isinstance(nir, str) else None,
-        birth_date=birth_date if isinstance(birth_date, str) else None,
-        birth_rank=rank if isinstance(rank, int) else None,
-        fields=fields,
-    )
+def _is_handle(known: RequestField, value: Json) -> bool:
+    return known.handle and isinstance(value, str) and looks_like_handle(value)
 
 
 def _target(operation: Operation, parameters: Mapping[str, str]) -> bytes:

@@ -170,6 +170,7 @@ class RequestFieldText(Strict):
     type: FieldTypeWord
     required: bool = True
     one_of: Annotated[list[str], Field(description="the only values accepted")] = []
+    handle: Annotated[bool, Field(description="nir: a handle of ours is accepted in its place")] = False
 
 
 def _long_form(value: object) -> object:
@@ -284,7 +285,7 @@ type OperationsFile = Annotated[dict[OperationName, OperationText], Field(min_le
 
 # ---- views/<profession>.yaml
 
-type Parameter = str | int | bool | None
+type Parameter = str | int | bool | tuple[tuple[str, str], ...] | None
 
 
 class RuleText(Strict):
@@ -302,15 +303,21 @@ def _operator(value: object) -> object:
             operator, parameter = next(iter(value.items()))
             if isinstance(parameter, str | int | bool):
                 return {"operator": operator, "parameter": parameter}
+            if isinstance(parameter, dict) and all(isinstance(text, str) for text in parameter.values()):
+                return {"operator": operator, "parameter": tuple(parameter.items())}
     raise ValueError("write an operator, as in keep, or {operator: parameter}, as in {mask: 4}")
 
 
-type OperatorWord = Literal["keep", "echo", "redact", "mask", "year", "initial", "exists"]
+type OperatorWord = Literal[
+    "keep", "echo", "redact", "mask", "year", "initial", "exists", "pseudonym", "handle", "code-map", "filter-period"
+]
 """For completion only. Which operators exist, and where they may stand, is the injected checker's word; a test holds
 this list and theirs together."""
 OPERATORS: Final[tuple[str, ...]] = get_args(OperatorWord.__value__)
 
-type _RuleInput = OperatorWord | Annotated[dict[OperatorWord, str | int | bool], Field(min_length=1, max_length=1)]
+type _RuleInput = (
+    OperatorWord | Annotated[dict[OperatorWord, str | int | bool | dict[str, str]], Field(min_length=1, max_length=1)]
+)
 type Rule = Annotated[RuleText, BeforeValidator(_operator, json_schema_input_type=_RuleInput)]
 type ViewText = Annotated[
     dict[PathText, Rule], Field(min_length=1, max_length=MAX_LINES, description="what is not listed is not sent")

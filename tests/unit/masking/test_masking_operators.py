@@ -7,13 +7,15 @@ from jiter import LosslessFloat
 
 from paravent.masking.json import Scalar
 from paravent.masking.operators import DROP, REGISTRY, Drop, Identifies, Parameter
-from paravent.model import Asked
+from paravent.model import Asked, Disguise, Secret
 
+CODES: Final = (("0100", "1"), ("0000", "0"), ("7", "7 mapped"))
 ASKED: Final = Asked(
     nir="2840575990003",
     birth_date="19840517",
     birth_rank=1,
     fields={"/nom": "FONTAINE-TEST", "{numeroAMC}": "99990001", "/montant": "4200", "/urgent": "true", "/taux": "1.10"},
+    disguise=Disguise(Secret(b"d" * 32), "99900000002", 1_795_000_000),
 )
 
 
@@ -70,6 +72,14 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
             "mask", 4, "2840575990003", "**********", id="mask: nothing of a NIR that stands where none should"
         ),
         pytest.param("mask", 4, 12345678901, DROP, id="mask: a number has no last characters"),
+        pytest.param("code-map", CODES, "0100", "1", id="code-map: a coarser code"),
+        pytest.param("code-map", CODES, "0400", DROP, id="code-map: a code that is not listed"),
+        pytest.param("code-map", CODES, 7, "7 mapped", id="code-map: a number is the code it spells"),
+        pytest.param("code-map", CODES, True, DROP, id="code-map: true is no code"),
+        pytest.param("filter-period", "dateFin", "2026-01-01", "2026-01-01", id="filter-period: a beginning"),
+        pytest.param("filter-period", "dateFin", "janvier", DROP, id="filter-period: what is no date"),
+        pytest.param("pseudonym", None, "", DROP, id="pseudonym: nothing has no name"),
+        pytest.param("pseudonym", None, True, DROP, id="pseudonym: true is nobody's number"),
         pytest.param("echo", "/nom", "FONTAINE-TEST", "FONTAINE-TEST", id="echo: the text that was sent"),
         pytest.param("echo", "/nom", "fontaine-test", DROP, id="echo: not another case of it"),
         pytest.param("echo", "/nom", "FONTAINE-TEST ", DROP, id="echo: not with a blank"),
@@ -138,6 +148,13 @@ def test_an_echo_of_a_fraction_compares_its_digits() -> None:
         pytest.param("year", 2, id="year takes nothing"),
         pytest.param("initial", 1, id="initial takes nothing"),
         pytest.param("exists", False, id="exists takes nothing"),
+        pytest.param("pseudonym", 12, id="pseudonym takes nothing"),
+        pytest.param("code-map", None, id="code-map takes codes"),
+        pytest.param("code-map", (), id="code-map takes some"),
+        pytest.param("code-map", "A=B", id="code-map takes no text"),
+        pytest.param("filter-period", None, id="filter-period names the end"),
+        pytest.param("filter-period", "date/fin", id="filter-period names a member, no path"),
+        pytest.param("handle", None, id="handle stands at a NIR"),
         pytest.param("echo", None, id="a bare echo outside an identity has nothing to compare with"),
         pytest.param("echo", "nom", id="a request value is named /nom"),
         pytest.param("echo", "{}", id="a path parameter has a name"),
@@ -160,4 +177,10 @@ def test_every_operator_is_documented_and_registered_under_its_name() -> None:
 
 def test_only_operators_that_show_nothing_of_it_stand_at_a_nir() -> None:
     """The list is closed by hand: a new operator is refused there until somebody thought about it."""
-    assert {name for name, operator in REGISTRY.items() if operator.for_nir} == {"echo", "redact", "exists"}
+    assert {name for name, operator in REGISTRY.items() if operator.for_nir} == {
+        "echo",
+        "redact",
+        "exists",
+        "pseudonym",
+        "handle",
+    }

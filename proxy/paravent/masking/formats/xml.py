@@ -19,6 +19,7 @@ from typing import Final
 from paravent import strict_xml
 from paravent.masking.formats.base import Dress, media_type
 from paravent.masking.json import Outgoing
+from paravent.masking.periods import ends_of
 from paravent.masking.person import Members
 from paravent.reasons import Reason
 from paravent.rules import Envelope, Path, ResponseShape, Step, ViewSpec, XmlShape, path_text
@@ -55,7 +56,9 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     details = shape.details
     if not isinstance(details, XmlShape):
         raise TypeError("an XML answer needs its namespace")
-    ((root_name, content),) = _named([rule.path for rule in spec.fields], shape).below.items()
+    ((root_name, content),) = _named(
+        [rule.path for rule in spec.fields], [*_identities(shape), *ends_of(spec.fields)]
+    ).below.items()
     envelope, namespace = details.envelope, details.namespace
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
@@ -108,9 +111,9 @@ def xml_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
 # ---- the schema that a view draws
 
 
-def _named(lines: Sequence[Path], shape: ResponseShape) -> Named:
+def _named(lines: Sequence[Path], looked_at: Sequence[Path]) -> Named:
     root = Named()
-    for path in (*lines, *_identities(shape)):
+    for path in (*lines, *looked_at):
         at = root
         for step in path[:-1]:
             at = _child(at, step.name, array=step.array)

@@ -5,16 +5,20 @@ from types import MappingProxyType
 from typing import Final
 
 from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
+from paravent.masking.operators.code_map import CODE_MAP
 from paravent.masking.operators.echo import ECHO
 from paravent.masking.operators.exists import EXISTS
+from paravent.masking.operators.filter_period import FILTER_PERIOD
+from paravent.masking.operators.handle import HANDLE
 from paravent.masking.operators.initial import INITIAL
 from paravent.masking.operators.keep import KEEP
 from paravent.masking.operators.mask import MASK
+from paravent.masking.operators.pseudonym import PSEUDONYM
 from paravent.masking.operators.redact import REDACT
 from paravent.masking.operators.year import YEAR
 
-REGISTRY: Final[Mapping[str, Operator]] = MappingProxyType(
-    {operator.name: operator for operator in (KEEP, ECHO, REDACT, MASK, YEAR, INITIAL, EXISTS)}
-)
+_OPERATORS: Final = (KEEP, ECHO, REDACT, MASK, YEAR, INITIAL, EXISTS, PSEUDONYM, HANDLE, CODE_MAP, FILTER_PERIOD)
+
+REGISTRY: Final[Mapping[str, Operator]] = MappingProxyType({operator.name: operator for operator in _OPERATORS})
 
 __all__ = ["DROP", "REGISTRY", "Drop", "Identifies", "Operator", "Parameter", "Release"]

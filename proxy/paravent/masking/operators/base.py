@@ -30,7 +30,7 @@ class Identifies(StrEnum):
     BIRTH_RANK = "birth_rank"
 
 
-type Parameter = str | int | bool | None
+type Parameter = str | int | bool | tuple[tuple[str, str], ...] | None
 type Release = Callable[[Scalar, Asked], Scalar | Drop]
 
 

@@ -21,7 +21,8 @@ _REQUEST_VALUE: Final = re.compile(r"/.+|\{[^{}]+\}")
 
 def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
     """Thirteen characters, or fifteen with the right key: a wrong one would tell two digits that nobody sent."""
-    if asked.nir is None or isinstance(value, bool) or not says_nir(scalar_text(value), asked.nir):
+    sent = asked.sent_nir
+    if sent is None or isinstance(value, bool) or not says_nir(scalar_text(value), sent):
         return DROP
     # In normal dress: how the upstream spaced it is nothing that the caller sent.
     return undress(value) if isinstance(value, str) else value

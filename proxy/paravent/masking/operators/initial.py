@@ -3,7 +3,7 @@
 import unicodedata
 
 from paravent.masking.json import Scalar
-from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release, no_parameter
+from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
 from paravent.model import Asked
 
 
@@ -17,9 +17,15 @@ def _bind(_: Parameter, __: Identifies | None) -> Release:
     return _initial
 
 
+def _problem(parameter: Parameter, identifies: Identifies | None) -> str | None:
+    if identifies is not None:
+        return "no part of an identity begins with a letter, so nothing would leave: drop the line"
+    return None if parameter is None else "initial takes no parameter"
+
+
 INITIAL = Operator(
     name="initial",
     summary="Of a name, only the first letter leaves, with a full stop; what does not begin with a letter is dropped.",
-    problem=no_parameter("initial"),
+    problem=_problem,
     bind=_bind,
 )

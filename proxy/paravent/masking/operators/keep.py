@@ -28,7 +28,7 @@ def _number(form: re.Pattern[str]) -> Release:
         text = scalar_text(value)
         if form.fullmatch(text) is None:
             return DROP
-        if asked.nir is not None and says_nir(text, asked.nir):
+        if asked.sent_nir is not None and says_nir(text, asked.sent_nir):
             return value  # Some insurers number their members by NIR, and this one the caller sent.
         return DROP if contains_identifier(text, number=True) else value
 

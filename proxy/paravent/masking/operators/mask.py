@@ -30,7 +30,7 @@ def _problem(parameter: Parameter, _: Identifies | None) -> str | None:
 
 
 def _bind(parameter: Parameter, _: Identifies | None) -> Release:
-    shown = int(parameter or 1)
+    shown = parameter if isinstance(parameter, int) else 1
 
     def release(value: Scalar, _: Asked) -> Scalar | Drop:
         return masked(value, shown) if isinstance(value, str) else DROP

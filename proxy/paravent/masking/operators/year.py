@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from paravent.masking.json import Scalar
-from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release, no_parameter
+from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
 from paravent.model import Asked
 
 _DATE: Final = re.compile(r"([0-9]{4})(?:[0-9]{4}|-[0-9]{2}(?:-[0-9]{2}(?:T[0-9:.+\-Z]{5,32})?)?)?")
@@ -20,9 +20,15 @@ def _bind(_: Parameter, __: Identifies | None) -> Release:
     return _year
 
 
+def _problem(parameter: Parameter, identifies: Identifies | None) -> str | None:
+    if identifies is Identifies.BIRTH_RANK:
+        return "a birth rank is no date, so nothing would leave: drop the line"
+    return None if parameter is None else "year takes no parameter"
+
+
 YEAR = Operator(
     name="year",
     summary="Of a date, only the year leaves; what is no date is dropped.",
-    problem=no_parameter("year"),
+    problem=_problem,
     bind=_bind,
 )
