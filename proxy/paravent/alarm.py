@@ -5,7 +5,7 @@ queue, first in, first due; one timer is set for the first of them, and most of 
 """
 
 import asyncio
-from asyncio import AbstractEventLoop, Task
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 
 
@@ -31,7 +31,29 @@ class Alarm:
 
     def set(self, ring: Callable[[], object]) -> Bell:
         """Call `ring` in `seconds`, unless it is cleared before."""
-        loop = asyncio.get_running_loop()
+        return self._set(asyncio.get_running_loop(), ring)
+
+    def clear(self, bell: Bell) -> None:
+        """It waits no longer. A second call does nothing."""
+        self._queue.pop(bell, None)
+
+    async def within[Result](self, work: Coroutine[None, None, Result]) -> Result:
+        """Await `work`; TimeoutError when it takes longer, told from a cancellation as `asyncio.timeout` tells them."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a task can be kept from waiting too long")
+        before = task.cancelling()
+        bell = self._set(task.get_loop(), task.cancel)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if bell.rung and task.uncancel() <= before:
+                raise TimeoutError from None
+            raise
+        finally:
+            self._queue.pop(bell, None)
+
+    def _set(self, loop: AbstractEventLoop, ring: Callable[[], object]) -> Bell:
         if loop is not self._loop:
             self._loop, self._queue, self._armed = loop, {}, False
         bell = Bell(loop.time() + self._seconds, ring)
@@ -40,24 +62,6 @@ class Alarm:
             self._armed = True
             loop.call_at(bell.due_s, self._look, loop, self._queue)
         return bell
-
-    def clear(self, bell: Bell) -> None:
-        """It waits no longer. A second call does nothing."""
-        self._queue.pop(bell, None)
-
-    async def within[Result](self, work: Coroutine[None, None, Result]) -> Result:
-        """Await `work`; TimeoutError when it takes longer, told from a cancellation as `asyncio.timeout` tells them."""
-        task = _this_task()
-        before = task.cancelling()
-        bell = self.set(task.cancel)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if bell.rung and task.uncancel() <= before:
-                raise TimeoutError from None
-            raise
-        finally:
-            self.clear(bell)
 
     def _look(self, loop: AbstractEventLoop, queue: dict[Bell, None]) -> None:
         """Ring for all who are due; come back when the next one is."""
@@ -70,10 +74,3 @@ class Alarm:
             loop.call_at(bell.due_s, self._look, loop, queue)
         elif queue is self._queue:
             self._armed = False
-
-
-def _this_task() -> "Task[object]":
-    task: Task[object] | None = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("only a task can be kept from waiting too long")
-    return task

@@ -140,7 +140,12 @@ class Engine:
         the sink. Even when it is cancelled again, the sink has the record by then.
         """
         try:
-            return await self._run(deciding)
+            effect = next(deciding)
+            while True:
+                effect = deciding.send(await self._perform(effect))
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result
         except GeneratorExit:
             # The event loop is gone, and nothing may be awaited any more.
             raise
@@ -156,15 +161,6 @@ class Engine:
         if now_s >= self._silent_until_s:
             self._silent_until_s = now_s + FAILURE_LOGGED_EVERY_S
             log.error("decision_failed", exc_info=True)
-
-    async def _run[Result](self, deciding: Deciding[Result]) -> Result:
-        try:
-            effect = next(deciding)
-            while True:
-                effect = deciding.send(await self._perform(effect))
-        except StopIteration as finished:
-            result: Result = finished.value
-            return result
 
     async def _perform(self, effect: Effect) -> Reply:
         match effect:

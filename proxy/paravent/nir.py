@@ -24,6 +24,7 @@ from paravent.model import Secret, Subject
 
 _NIR13: Final = r"[1-8][0-9]{4}(?:[0-9]{2}|2A|2B)[0-9]{6}"
 _WRITTEN: Final = re.compile(rf"({_NIR13})([0-9]{{2}})?")
+_NORMAL: Final = re.compile(_NIR13)
 _BIRTH_DATE: Final = re.compile(r"[0-9]{8}")
 
 _DRESS: Final = str.maketrans("", "", " .-\t\u00a0\u00ad\u2007\u2009\u200b\u200c\u200d\u2010\u2011\u202f\u2060\ufeff")
@@ -100,7 +101,7 @@ def subject_of_person(secret: Secret[bytes], nir13: str, birth_date: str, birth_
     Children are asked for under a parent's NIR, so the NIR alone names nobody: birth date (YYYYMMDD, not always a
     calendar date) and birth rank (1 to 9) belong to the name. Raises ValueError on values not in normal form.
     """
-    if re.fullmatch(_NIR13, nir13) is None or _BIRTH_DATE.fullmatch(birth_date) is None or not 1 <= birth_rank <= 9:
+    if _NORMAL.fullmatch(nir13) is None or _BIRTH_DATE.fullmatch(birth_date) is None or not 1 <= birth_rank <= 9:
         raise ValueError("a person needs a NIR, a birth date and a birth rank in normal form")
     return _subject(secret, _PERSON, nir13, birth_date, str(birth_rank))
 
@@ -112,7 +113,7 @@ def subject_of_card(secret: Secret[bytes], amc: str, member: str) -> Subject:
 
 def _subject(secret: Secret[bytes], label: bytes, *parts: str) -> Subject:
     # Each part after its own length: ("1", "23") and ("12", "3") are different messages, and so are the two labels.
-    framed = b"".join(len(part).to_bytes(4) + part for part in (label, *(text.encode() for text in parts)))
+    framed = b"".join([len(part).to_bytes(4) + part for part in (label, *[text.encode() for text in parts])])
     return Subject(hmac.digest(secret.reveal(), framed, "sha256")[:_SUBJECT_BYTES])
 
 

@@ -24,17 +24,24 @@ async def fire(chain: Sequence[object], hook: Hook, flow: http.HTTPFlow) -> None
     """Returns when everybody was called. Raises only what is no Exception."""
     for addon in chain:
         try:
-            for each in _with_inner(addon) if hasattr(addon, "addons") else (addon,):
-                called = getattr(each, hook, None)
-                if called is None or not callable(called):
-                    continue
-                waits = called(flow)
-                if type(waits) is CoroutineType or inspect.isawaitable(waits):
-                    await waits
+            if hasattr(addon, "addons"):
+                for inner in _with_inner(addon):
+                    await _call(getattr(inner, hook, None), flow)
+                continue
+            called = getattr(addon, hook, None)
+            if called is not None:
+                await _call(called, flow)
         except exceptions.AddonHalt:
             return
         except Exception:
             log.error("addon_failed", exc_info=True)
+
+
+async def _call(hook: object, flow: http.HTTPFlow) -> None:
+    if callable(hook):
+        waits = hook(flow)
+        if type(waits) is CoroutineType or inspect.isawaitable(waits):
+            await waits
 
 
 def _with_inner(addon: object) -> Iterable[object]:

@@ -67,6 +67,7 @@ def finess(text: str) -> str:
     return _fit(_FINESS, text)
 
 
+@lru_cache(maxsize=16)
 def binding(text: str) -> str:
     """How the token was bound: "dpop" or "mtls"."""
     return _fit(_BINDING, text)

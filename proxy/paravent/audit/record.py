@@ -5,12 +5,13 @@ many did not. The practitioner is named (CNIL, délibération 2021-122: the log 
 hashes, which whoever holds the key file can compare with a list of patients and nobody else can turn back.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import assert_never
+from typing import Final, assert_never
 
 from paravent.audit import grammar
-from paravent.model import About, Deny, Facts, Release, Subject, Withhold
+from paravent.model import About, Deny, Facts, Practitioner, Release, Subject, Withhold
 
 VERSION = 1
 """Of the record's members. Goes up when one of them changes its meaning."""
@@ -39,20 +40,30 @@ def record(
 
 def _who(about: About) -> dict[str, object]:
     """Who asked, how they proved it, and about whom. Null: the decision did not get that far."""
-    who, evidence = about.practitioner, about.evidence
+    evidence = about.evidence
     return {
         "operation": None if about.operation is None else grammar.name(about.operation),
         "purpose": None if about.purpose is None else grammar.name(about.purpose),
-        "practitioner": None if who is None else grammar.rpps(who.rpps),
-        "profession": None if who is None else grammar.profession(who.profession),
-        "finess": None if who is None or who.finess is None else grammar.finess(who.finess),
-        "client": None if who is None else grammar.name(who.client),
-        "issuer": None if who is None else grammar.name(who.issuer),
+        **(_NOBODY if about.practitioner is None else _named(about.practitioner)),
         "level": None if evidence is None else grammar.name(evidence.level),
         "auth_age_s": None if evidence is None else grammar.number(evidence.auth_age_s),
         "binding": None if evidence is None else grammar.binding(evidence.binding),
         "token": None if evidence is None else grammar.digest(evidence.token_id),
         "asked": None if about.subject is None else _subject(about.subject),
+    }
+
+
+_NOBODY: Final = dict.fromkeys(("practitioner", "profession", "finess", "client", "issuer"))
+
+
+@lru_cache(maxsize=1024)
+def _named(who: Practitioner) -> Mapping[str, str | None]:
+    return {
+        "practitioner": grammar.rpps(who.rpps),
+        "profession": grammar.profession(who.profession),
+        "finess": None if who.finess is None else grammar.finess(who.finess),
+        "client": grammar.name(who.client),
+        "issuer": grammar.name(who.issuer),
     }
 
 

@@ -59,12 +59,26 @@ class RouteTable:
         for operation in operations:
             templates.setdefault((operation.method, len(operation.path)), []).append(_template(operation))
         self._templates = {key: tuple(some) for key, some in templates.items()}
+        self._plain: dict[tuple[bytes, bytes], Matched] = {}
+        """Most operations have one spelling: the whole target is compared at once."""
+        for some in self._templates.values():
+            for one in some:
+                self._keep_plain(one)
+
+    def _keep_plain(self, one: _Template) -> None:
+        method, target = one.operation.method, "".join(f"/{text}" for _, text in one.literals).encode("ascii")
+        matched = None if one.parameters else self._match(method, target)
+        if matched is not None:
+            self._plain[method, target] = matched
 
     def match(self, method: bytes, target: bytes) -> Matched | None:
         """The operation that this request asks for, or None: whatever is not known is refused.
 
         Methods are case-sensitive (RFC 9110 section 9.1) and compared as bytes.
         """
+        return self._plain.get((method, target)) or self._match(method, target)
+
+    def _match(self, method: bytes, target: bytes) -> Matched | None:
         if len(target) > MAX_TARGET_BYTES or _TARGET.fullmatch(target) is None:
             return None
         segments = target.decode("ascii")[1:].split("/")

@@ -13,6 +13,7 @@ Counters keep sixty buckets a window, and a bucket that the window's tail cuts t
     at 10:10:09.999: up to one sixtieth of a window late, never early
 """
 
+from functools import lru_cache
 from typing import Final
 
 BUCKETS_PER_WINDOW: Final = 60
@@ -59,6 +60,7 @@ def retry_after_s(free_ms: int, now_ms: int) -> int:
     return max(1, -(-(free_ms - now_ms) // 1000))
 
 
+@lru_cache(maxsize=64)
 def name_of(per_s: int) -> str:
     """A window's length as a policy writes it: 600 → "10m", 86400 → "1d", 604800 → "7d", 90 → "90s"."""
     unit, seconds = next((unit, seconds) for unit, seconds in _UNITS if per_s % seconds == 0)
