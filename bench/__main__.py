@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import holds
 from bench.client import Run, run
 from bench.requests import Requests
 from bench.targets import AUDIENCE, ISSUER, ROOT, Certificates, Target, mitmdump, paravent, upstream
@@ -196,10 +197,11 @@ def main() -> None:
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
         "figures": [asdict(each) for each in figures],
         "ratios": ratios(figures),
+        "holds_ms": holds.measure(),
     }
     (ROOT / "bench" / "results").mkdir(exist_ok=True)
     (ROOT / "bench" / "results" / "proxy.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2) if arguments.json else report(figures))
+    print(json.dumps(result, indent=2) if arguments.json else f"{report(figures)}\n\n{holds.table(result['holds_ms'])}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ _WRITTEN: Final = re.compile(rf"({_NIR13})([0-9]{{2}})?")
 _NORMAL: Final = re.compile(_NIR13)
 _BIRTH_DATE: Final = re.compile(r"[0-9]{8}")
 
+_LONGEST_WRITTEN: Final = 256
+"""Fifteen characters and more between any two than anybody writes."""
+
 _DRESS: Final = str.maketrans("", "", " .-\t\u00a0\u00ad\u2007\u2009\u200b\u200c\u200d\u2010\u2011\u202f\u2060\ufeff")
 """What people and forms put between the parts of a number: spaces of any width, dots, hyphens, zero-width marks."""
 
@@ -61,6 +64,8 @@ def normalise_answer(text: str) -> str | None:
     Lenient: any separators, lower case, thirteen or fifteen characters, and the key is not judged. The upstream is
     the authority on its own data, and real and test numbers with a wrong key exist.
     """
+    if len(text) > _LONGEST_WRITTEN:
+        return None
     match = _WRITTEN.fullmatch(text) or _WRITTEN.fullmatch(undress(text))
     return match.group(1) if match is not None else None
 
@@ -147,6 +152,8 @@ _IN_PLACE: Final = re.compile(
 )
 _CORSICAN: Final = re.compile(rf"[1-8](?:{_S}[0-9]){{4}}{_S}2[ABab](?:{_S}[0-9]){{6}}")
 _DIGIT_RUN: Final = re.compile(rf"[0-9](?:{_S}[0-9])+")
+_FEW: Final = 16
+"""Numbers that are looked for one after the other: a family."""
 _NOT_ALPHANUMERIC: Final = re.compile("[^0-9A-Za-z]+")
 _WINDOW: Final = re.compile(rf"(?=({_NIR13}))")
 _TWO_DIGITS: Final = re.compile(r"[0-9]{2}")
@@ -167,7 +174,7 @@ def contains_identifier(text: str, *, number: bool = False) -> bool:
     """
     if len(text) < SHORTEST:
         return False
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
+    plain = _plain(text)
     if _PERHAPS.search(plain) is None:
         return False
     without_key = _LIKELY if number else _PLAUSIBLE
@@ -178,6 +185,11 @@ def contains_identifier(text: str, *, number: bool = False) -> bool:
     )
 
 
+def seems_numeric(text: str) -> bool:
+    """Whether a text has digits enough in one place for `contains_identifier` to look closely, at 2 µs a character."""
+    return _PERHAPS.search(_plain(text)) is not None
+
+
 def mentions(text: str, nirs: frozenset[str]) -> bool:
     """Whether one of these NIRs (normal form) stands in a text, whatever separates its characters or adjoins them.
 
@@ -185,8 +197,9 @@ def mentions(text: str, nirs: frozenset[str]) -> bool:
     """
     if not nirs or len(text) < SHORTEST:
         return False
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
-    bare = _NOT_ALPHANUMERIC.sub("", plain).upper()
+    bare = _NOT_ALPHANUMERIC.sub("", _plain(text)).upper()
+    if len(nirs) <= _FEW:
+        return any(nir in bare for nir in nirs)
     return not nirs.isdisjoint(_WINDOW.findall(bare))
 
 
@@ -219,6 +232,10 @@ def _is_medicine(digits: str) -> bool:
     if not digits.startswith("34009") or not digits.isdecimal():
         return False
     return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
 
 
 class _Plain(dict[int, str]):

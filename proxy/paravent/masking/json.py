@@ -25,6 +25,10 @@ MAX_DEPTH: Final = 200
 """jiter's own bound, held by a test. Real answers nest less than ten deep; walks never go deeper than their view."""
 MAX_NUMBER_CHARACTERS: Final = 30
 """Longest fraction that may leave. An amount in centimes has 12 digits, a double at most 24 characters."""
+MAX_VALUES: Final = 16 * 1024
+"""In one document, counted by the commas and brackets that it takes to write them, those inside texts included. Each
+costs 0.3 µs to read, 3 µs where a view looks at it, and a megabyte holds half a million. An answer about a family of
+nine has some 2 000, a page of fifty persons as many."""
 _SIGNED_64_MIN: Final = -(2**63)
 _UNSIGNED_64_MAX: Final = 2**64 - 1
 
@@ -38,7 +42,7 @@ class Undecodable(Enum):
 
 def decode(body: bytes, *, limit_bytes: int) -> Tree | Undecodable:
     """Parse one document, or say why not. Never raises for what the bytes hold."""
-    if len(body) > limit_bytes:
+    if len(body) > limit_bytes or body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
         return Undecodable.TOO_LARGE
     try:
         # "keys": names repeat from answer to answer; values are people's and must not stay in a cache.

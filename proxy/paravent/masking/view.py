@@ -14,10 +14,10 @@ from paravent.masking.periods import PeriodAt, periods_of, uncovered
 from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import skeleton
 from paravent.masking.scope import Scope, compile_scope
+from paravent.masking.sweep import sweep
 from paravent.masking.trie import Branch, ViewProblem, build, check_view
 from paravent.masking.walk import Run, reduce_object
 from paravent.model import Asked
-from paravent.nir import contains_identifier, mentions
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, ViewSpec, path_text
 
@@ -72,10 +72,13 @@ class View:
             scoped = replace(scoped, foreign=scoped.foreign | uncovered(root, self.periods, asked.care_date))
         run = Run(asked, scoped, [0] * len(self.paths))
         reduced = reduce_object(self.tree, root, run)
+        if run.too_large:
+            return Reason.ANSWER_TOO_LARGE
         if run.unwritable:
             return Reason.ANSWER_MALFORMED
-        if any(contains_identifier(text) or mentions(text, scoped.nirs) for text in run.texts):
-            return Reason.ANSWER_IDENTIFIER_LEFT
+        swept = sweep(run.texts, scoped.nirs)
+        if swept is not None:
+            return swept
         released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count}
         return Reduced(self.dress.write(reduced), scoped.persons, released, run.dropped)
 

@@ -19,6 +19,11 @@ from paravent.masking.trie import Branch, Elements, Leaf
 from paravent.model import Asked
 from paravent.nir import SHORTEST, mentions
 
+MAX_ELEMENTS: Final = 2000
+"""Of all lists that the view looks into. Nine relatives with three contracts make a hundred. Each costs 3 µs."""
+MAX_TEXT_CHARACTERS: Final = 8 * 1024
+"""Of one value that an operator works on. The longest comment of the reference API has 500."""
+
 _ABSENT: Final = object()
 _NUMBERS: Final = (int, LosslessFloat)
 _SCALARS: Final = (str, int, LosslessFloat)
@@ -39,6 +44,10 @@ class Run:
     """Values that leave as they came and are long enough to hold a NIR."""
     unwritable: bool = False
     """A number that would have left is longer than any real one."""
+    elements: int = 0
+    """Of all lists that were looked into."""
+    too_large: bool = False
+    """More elements, or a longer text, than any real answer has: it would hold everybody up."""
 
 
 def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgoing]:
@@ -89,6 +98,8 @@ def _reduce_containers(branch: Branch, members: Members, reduced: dict[str, Outg
 def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Outgoing]:
     kept, foreign = run.scoped.kept, run.scoped.foreign
     reduced: list[Outgoing] = []
+    if _too_many(items, run):
+        return reduced
     for item in items:
         if not isinstance(item, dict) or (elements.person and id(item) not in kept) or id(item) in foreign:
             continue
@@ -102,7 +113,15 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
     return reduced
 
 
+def _too_many(items: list[Tree], run: Run) -> bool:
+    run.elements += len(items)
+    run.too_large |= run.elements > MAX_ELEMENTS
+    return run.too_large
+
+
 def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
+    if _too_many(items, run):
+        return []
     left = [None if item is None and leaf.null else _leave(item, leaf.release, leaf.sweep, run) for item in items]
     reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]
     run.counts[leaf.index] += len(reduced)
@@ -113,6 +132,9 @@ def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
 def _leave(value: object, release: Release, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
     """One value at a listed leaf, through its operator. A container is never a value, and null was looked at before."""
     if not isinstance(value, _SCALARS):
+        return DROP
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
+        run.too_large = True
         return DROP
     left = release(value, run.asked)
     if isinstance(left, str):

@@ -1,0 +1,176 @@
+"""How long one request or one answer can hold the event loop: the worst that the size caps let through.
+
+    python -m bench.holds
+
+Whatever is read in one piece holds everybody up while it is read. Each row is a shape made to cost as much as it can
+inside the caps, or just beyond them, where it must cost next to nothing. CPU time of this thread, best of five.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, override
+
+import orjson
+
+from bench.targets import ROOT
+from bench.upstream import PERSON, answer
+from paravent.masking.json import MAX_VALUES
+from paravent.masking.view import MAX_BODY_BYTES
+from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
+from paravent.model import Asked
+from paravent.policy.question import read_question
+from paravent.settings import read_policy_folder
+from paravent.wiring import compile_views
+from paravent_mitmproxy.listener.conversation import Conversation
+from paravent_mitmproxy.listener.head import read_head
+from paravent_mitmproxy.listener.limits import Limits
+
+CAP_MS: Final = 20.0
+"""No request may hold the loop for longer."""
+
+OPERATION: Final = "droits.consultation"
+ASKED: Final = Asked(
+    nir=str(PERSON["immatriculation"])[:13], birth_date=str(PERSON["dateNaissance"]), birth_rank=1, fields={}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is read in one piece."""
+
+    name: str
+    size_bytes: int
+    read: Callable[[], object]
+
+
+def shapes() -> Iterator[Shape]:
+    """Every shape."""
+    for name, size, read in (*_answers(), *_pieces(), *_requests()):
+        yield Shape(name, size, read)
+
+
+def hold_ms(shape: Shape) -> float:
+    """CPU time of reading it."""
+    return min(_cpu_ms(shape.read) for _ in range(5))
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    before_ns = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - before_ns) / 1e6
+
+
+def _answers() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    _, views = compile_views(read_policy_folder(ROOT / "policies"))
+    view = views[OPERATION, "21", "dispensation"]
+    for shape, body in _bodies():
+        assert len(body) <= MAX_BODY_BYTES, shape
+        yield f"answer: {shape}", len(body), lambda body=body: view.apply(body, ASKED)  # type: ignore[misc]
+
+
+def _bodies() -> Iterator[tuple[str, bytes]]:
+    document = orjson.loads(answer())
+    contract, relative = document["contratsAMC"][0], document["famille"][0]
+    room = MAX_VALUES - answer().count(b",") - answer().count(b"[") - answer().count(b"{") - 2
+
+    def padded(**members: object) -> bytes:
+        return orjson.dumps(document | members)
+
+    yield "the reference one", answer()
+    yield "as many members as it may have", padded(x={f"k{i:06}": 1 for i in range(room - 2)})
+    yield "as many lists", padded(x=[[]] * (room // 2))
+    yield "more lists than it may have", padded(x=[[]] * 340_000)
+    yield (
+        "nested as deep as it may be, many times",
+        answer()[:-1] + b',"x":[%b]}' % b",".join([b"[" * 150 + b"]" * 150] * (room // 160)),
+    )
+    yield "nested deeper", answer()[:-1] + b',"x":%b%b}' % (b"[" * 9000, b"]" * 9000)
+    yield "as many contracts as a view looks at", padded(contratsAMC=[{}] * (MAX_ELEMENTS - 10))
+    yield "more contracts than that", padded(contratsAMC=[{}] * 340_000)
+    yield "whole contracts", padded(contratsAMC=[contract] * (room // 34))
+    yield "as many relatives as are compared", padded(famille=[relative | {"x": 1}] * min(990, room // 40))
+    yield "a text of a megabyte", padded(dateReponse="à la carte " * 80_000)
+    yield "a text of digits, as long as is looked through", padded(dateReponse="1" * 3500)
+    yield "words, as many as are looked through", padded(dateReponse="été " * 8000)
+    yield (
+        "numbers of members, as long as may be",
+        padded(contratsAMC=[contract | {"numeroAdherent": "1" * (MAX_TEXT_CHARACTERS - 1)}] * 110),
+    )
+    yield "a megabyte of escapes", b'{"x":"' + b"\\u00e9" * 170_000 + b'"}'
+
+
+def _pieces() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    # libuv reads 64 KB at a time, asyncio 256 KB.
+    for shape, size in (("64 KB", 64 * 1024), ("256 KB, which are too many pieces", 256 * 1024)):
+        wire = (head + b"1\r\n{\r\n" * (size // 6))[:size]
+        yield f"answer: chunks of one byte, one read of {shape}", size, lambda wire=wire: _feed(wire)  # type: ignore[misc]
+
+
+def _feed(wire: bytes) -> None:
+    async def exchange() -> None:
+        conversation = Conversation()
+        with socket.socket() as sock:
+            conversation.connection_made(_Pipe(sock))
+            asking = asyncio.create_task(conversation.exchange(b""))
+            await asyncio.sleep(0)
+            conversation.data_received(wire)
+            asking.cancel()
+            await asyncio.wait([asking])
+
+    asyncio.run(exchange())
+
+
+class _Pipe(asyncio.Transport):
+    """A transport that sends nothing."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__({"socket": sock})
+
+    @override
+    def write(self, data: object) -> None:
+        pass
+
+
+def _requests() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    limits = Limits()
+    line = b"POST /v1/droits/consultation HTTP/1.1\r\nHost: a\r\n"
+    many = line + b"".join(b"x-%d: 1\r\n" % number for number in range(limits.headers - 1)) + b"\r\n"
+    yield "request: as many headers as it may have", len(many), lambda: read_head(many, limits)
+    more = line + b"x:\r\n" * ((limits.head_bytes - len(line)) // 4) + b"\r\n"
+    yield "request: more headers", len(more), lambda: read_head(more, limits)
+    long = line + b"x: " + b"a" * (12288 - 3) + b"\r\n\r\n"
+    yield "request: one long header", len(long), lambda: read_head(long, limits)
+    policy, _ = compile_views(read_policy_folder(ROOT / "policies"))
+    operation = policy.operations[OPERATION]
+    for shape, body in (("a body of lists", b"[" * limits.body_bytes), ("a body of members", _members(8000))):
+        yield (
+            f"request: {shape}",
+            len(body),
+            lambda body=body: read_question(  # type: ignore[misc]
+                operation, {}, body, (b"application/json",)
+            ),
+        )
+
+
+def _members(size: int) -> bytes:
+    return orjson.dumps({f"{number:x}": 1 for number in range(size // 9)})
+
+
+def table(found: dict[str, float]) -> str:
+    """For people. `found`: milliseconds by the name of the shape."""
+    rows = [f"{name:70} {ms:8.2f}" for name, ms in found.items()]
+    return "\n".join([f"{'one request or answer holds the loop for':70} {'ms':>8}", *rows])
+
+
+def measure() -> dict[str, float]:
+    """Milliseconds by the name of the shape, the longest first."""
+    found = {shape.name: hold_ms(shape) for shape in shapes()}
+    return dict(sorted(found.items(), key=lambda each: -each[1]))
+
+
+if __name__ == "__main__":
+    print(table(measure()))

@@ -1,0 +1,30 @@
+"""The last look at the texts of an answer that leave as they came.
+
+A tripwire: one identifier that no rule allowed withholds everything. To look costs time, and all of it at once, so an
+answer that would take more than any real one does is withheld too.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from paravent.nir import contains_identifier, mentions, seems_numeric
+from paravent.reasons import Reason
+
+MAX_EFFORT: Final = 32 * 1024
+"""Characters that may be looked through, at 0.1 µs each."""
+NUMERIC: Final = 8
+"""How many times as much a text costs that holds a long number."""
+
+
+def sweep(texts: Iterable[str], nirs: frozenset[str]) -> Reason | None:
+    """None when none of them holds an identifier. `nirs`: those by which the answer names others, in normal form."""
+    effort = 0
+    for text in texts:
+        effort += len(text)
+        if effort <= MAX_EFFORT and seems_numeric(text):
+            effort += NUMERIC * len(text)
+        if effort > MAX_EFFORT:
+            return Reason.ANSWER_TOO_LARGE
+        if contains_identifier(text) or mentions(text, nirs):
+            return Reason.ANSWER_IDENTIFIER_LEFT
+    return None

@@ -1,0 +1,53 @@
+"""An answer that would hold everybody up is withheld, and no real one is near the bounds."""
+
+import orjson
+import pytest
+from bench.holds import ASKED, OPERATION, ROOT
+from bench.upstream import answer
+
+from paravent.masking import json
+from paravent.masking.sweep import MAX_EFFORT, sweep
+from paravent.masking.view import Reduced
+from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
+from paravent.reasons import Reason
+from paravent.settings import read_policy_folder
+from paravent.wiring import compile_views
+
+VIEW = compile_views(read_policy_folder(ROOT / "policies"))[1][OPERATION, "21", "dispensation"]
+DOCUMENT = orjson.loads(answer())
+
+
+def reduced(**members: object) -> Reduced | Reason:
+    return VIEW.apply(orjson.dumps(DOCUMENT | members), ASKED)
+
+
+@pytest.mark.parametrize("opening", [b"[", b"{", b","])
+def test_a_document_has_so_many_values_and_no_more(opening: bytes) -> None:
+    """Counted before it is parsed, by what it takes to write them."""
+    inside = b'["' + opening * (json.MAX_VALUES - 1) + b'"]'
+    assert json.decode(inside, limit_bytes=10**6) == ["" + opening.decode() * (json.MAX_VALUES - 1)]
+    beyond = b'["' + opening * json.MAX_VALUES + b'"]'
+    assert json.decode(beyond, limit_bytes=10**6) is json.Undecodable.TOO_LARGE
+
+
+def test_so_many_elements_are_looked_at() -> None:
+    """Of all lists together; an element that is not there for long counts too."""
+    assert isinstance(reduced(contratsAMC=[{}] * (MAX_ELEMENTS - 50)), Reduced)
+    assert reduced(contratsAMC=[{}] * (MAX_ELEMENTS + 1)) is Reason.ANSWER_TOO_LARGE
+    assert reduced(contratsAMC=[0] * (MAX_ELEMENTS + 1)) is Reason.ANSWER_TOO_LARGE
+
+
+def test_an_operator_works_on_so_long_a_text() -> None:
+    def member_number(length: int) -> Reduced | Reason:
+        return reduced(contratsAMC=[DOCUMENT["contratsAMC"][0] | {"numeroAdherent": "1" * length}])
+
+    assert isinstance(member_number(MAX_TEXT_CHARACTERS), Reduced)
+    assert member_number(MAX_TEXT_CHARACTERS + 1) is Reason.ANSWER_TOO_LARGE
+
+
+def test_so_much_text_is_looked_through() -> None:
+    """Words cost little, long numbers more; whatever was not looked through does not leave."""
+    assert sweep(["a" * MAX_EFFORT], frozenset()) is None
+    assert sweep(["a" * MAX_EFFORT, "a" * 13], frozenset()) is Reason.ANSWER_TOO_LARGE
+    assert sweep(["1" * (MAX_EFFORT // 2)], frozenset()) is Reason.ANSWER_TOO_LARGE
+    assert sweep(["a" * 20_000, "né sous le 2840575990003"], frozenset()) is Reason.ANSWER_IDENTIFIER_LEFT
