@@ -56,16 +56,20 @@ class Authority:
         name: str,
         *,
         use: x509.ObjectIdentifier = SERVER,
-        names: Sequence[str] = ("localhost", "127.0.0.1"),
+        names: Sequence[str] = (),
         until: float = 24,
         since: float = -48,
     ) -> Pair:
-        """`since`, `until`: hours from now at which it begins and ends. Files are called by `name`."""
+        """`since`, `until`: hours from now at which it begins and ends. Files are called by `name`.
+
+        `names`: of a server, when not given, those of this machine; of a client, none.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), hours=until, authority=False, since=since)
         builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
-        if use == SERVER:
+        names = names or (("localhost", "127.0.0.1") if use == SERVER else ())
+        if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general(each) for each in names]), False)
         certificate = _signed(builder, self._key)
         pair = self._folder / f"{name}.pem", self._folder / f"{name}.key"
