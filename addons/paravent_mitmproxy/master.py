@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine
-from typing import Final
 
 import click
 
@@ -17,9 +16,7 @@ from paravent.telemetry import logs
 from paravent.telemetry.management import Management
 from paravent.wiring import Runtime, build
 from paravent_mitmproxy.node import Node
-
-KEY_LOGGING: Final = ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE")
-"""Variables that make a TLS library write session keys to a file."""
+from paravent_mitmproxy.options import KEY_LOGGING
 
 
 class AddressTaken(Exception):

@@ -9,6 +9,9 @@ from typing import Final
 
 from mitmproxy import exceptions, options
 
+KEY_LOGGING: Final = ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE")
+"""Variables that make a TLS library write session keys to a file."""
+
 FROZEN: Final[dict[str, object]] = {
     "server": True,
     "ignore_hosts": [],
@@ -44,15 +47,23 @@ class Frost:
     First in the chain, so that no other addon acts on a change that is not to be.
     """
 
-    def __init__(self, mode: str, opts: options.Options) -> None:
-        self._wanted: Mapping[str, object] = {**FROZEN, "mode": [mode]}
+    def __init__(
+        self,
+        mode: str,
+        opts: options.Options,
+        free: frozenset[str] = frozenset(),
+        frozen: Mapping[str, object] = FROZEN,
+    ) -> None:
+        """`free`: options that may be anything. In production there are none."""
+        self._wanted: Mapping[str, object] = {**frozen, "mode": [mode]}
         self._options = opts
+        self._free = free
 
     def configure(self, updated: set[str]) -> None:
         """Called by mitmproxy with the names that have just been set."""
         opts = self._options
         # An option that an addon has just declared has its default until mitmproxy sets what was deferred.
-        for name in (updated & opts.keys()) - opts.deferred.keys():
+        for name in (updated & opts.keys()) - opts.deferred.keys() - self._free:
             if getattr(opts, name) != self._of(name):
                 raise exceptions.OptionsError(f"option {name} is frozen")
 

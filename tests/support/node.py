@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import generate_latest
 
@@ -71,6 +72,9 @@ TLS = 'certificate = "server.pem"\nkey = "server.key"'
 MTLS = TLS + '\nclient_ca = "authority.pem"'
 
 
+_serial = itertools.count(1)
+
+
 @dataclass(slots=True)
 class Sandbox:
     """What a configuration folder was made with."""
@@ -80,6 +84,8 @@ class Sandbox:
     caller_key: tokens.SigningKey
     authority: Authority
     """Of server.pem, and of the client certificates that MTLS asks for."""
+    credentials: list[str] = field(default_factory=list)
+    """Every token and proof that was made here."""
 
     @property
     def config(self) -> Path:
@@ -91,6 +97,38 @@ class Sandbox:
         if certificate is not None:
             context.load_cert_chain(*certificate)
         return context
+
+    def request(
+        self,
+        question: Mapping[str, object] | None = None,
+        *,
+        method: str = "POST",
+        path: str = CONSULTATION,
+        extra: bytes = b"",
+        rpps: str = tokens.RPPS,
+        x5t: str | None = None,
+        nonce: str | None = None,
+        **claims: object,
+    ) -> bytes:
+        """The bytes of a good request with a fresh token: bound by DPoP with a proof, or to a certificate."""
+        now_s = int(time.time())
+        key = self.caller_key
+        given = {"jti": str(uuid.uuid4()), "sub": "8" + rpps, **claims}
+        token = tokens.mint(self.issuer_key, now_s, **({"x5t": x5t} if x5t else {"jkt": key.jkt}), **given)
+        self.credentials.append(token)
+        if x5t:
+            credentials = b"Authorization: Bearer %s\r\n" % token.encode()
+        else:
+            more = {} if nonce is None else {"nonce": nonce}
+            proof = tokens.prove(
+                key, token, method, tokens.ORIGIN + path, now_s, jti=f"{uuid.uuid4()}-{next(_serial)}", **more
+            )
+            self.credentials.append(proof)
+            credentials = b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())
+        body = json.dumps(question or QUESTION).encode() if method == "POST" else b""
+        kind = b"Content-Type: application/json\r\n" if body else b""
+        line = b"%s %s HTTP/1.1\r\nHost: droits.example\r\n" % (method.encode(), path.encode())
+        return line + credentials + kind + extra + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def make_folder(
@@ -132,9 +170,6 @@ def make_folder(
     return sandbox
 
 
-_serial = itertools.count(1)
-
-
 @dataclass(slots=True)
 class RunningNode:
     """A node and a caller."""
@@ -144,44 +179,17 @@ class RunningNode:
     logs: io.StringIO
     received: bytearray = field(default_factory=bytearray)
     """Every byte that came to a client."""
-    credentials: list[str] = field(default_factory=list)
-    """Every token and proof that was made here."""
 
     @property
     def port(self) -> int:
         return self.node.port
 
-    def request(
-        self,
-        question: Mapping[str, object] | None = None,
-        *,
-        method: str = "POST",
-        path: str = CONSULTATION,
-        extra: bytes = b"",
-        rpps: str = tokens.RPPS,
-        x5t: str | None = None,
-        nonce: str | None = None,
-        **claims: object,
-    ) -> bytes:
-        """The bytes of a good request with a fresh token: bound by DPoP with a proof, or to a certificate."""
-        now_s = int(time.time())
-        key = self.sandbox.caller_key
-        given = {"jti": str(uuid.uuid4()), "sub": "8" + rpps, **claims}
-        token = tokens.mint(self.sandbox.issuer_key, now_s, **({"x5t": x5t} if x5t else {"jkt": key.jkt}), **given)
-        self.credentials.append(token)
-        if x5t:
-            credentials = b"Authorization: Bearer %s\r\n" % token.encode()
-        else:
-            more = {} if nonce is None else {"nonce": nonce}
-            proof = tokens.prove(
-                key, token, method, tokens.ORIGIN + path, now_s, jti=f"{uuid.uuid4()}-{next(_serial)}", **more
-            )
-            self.credentials.append(proof)
-            credentials = b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())
-        body = json.dumps(question or QUESTION).encode() if method == "POST" else b""
-        kind = b"Content-Type: application/json\r\n" if body else b""
-        line = b"%s %s HTTP/1.1\r\nHost: droits.example\r\n" % (method.encode(), path.encode())
-        return line + credentials + kind + extra + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    @property
+    def credentials(self) -> list[str]:
+        return self.sandbox.credentials
+
+    def request(self, question: Mapping[str, object] | None = None, **how: Any) -> bytes:
+        return self.sandbox.request(question, **how)
 
     async def open(
         self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"

@@ -69,9 +69,7 @@ class Upstream:
         self._context = origin.tls.current() if origin.tls else None
         self._turns = asyncio.Semaphore(origin.connections)
         self.breaker = Breaker()
-        default = 443 if origin.tls else 80
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        self._host = (host if origin.port == default else f"{host}:{origin.port}").encode("idna")
+        self._host = host_header(origin.host, origin.port, tls=origin.tls is not None)
 
     async def ask(self, request: UpstreamRequest) -> Answer | Reason:
         """One request, one answer, inside the deadlines."""
@@ -184,19 +182,29 @@ class Upstream:
         return connection
 
     def _wire(self, request: UpstreamRequest) -> bytes | None:
-        """The request's bytes; None when something in it could split it."""
-        lines = [b"%b: %b\r\n" % field for field in request.headers if field[0].lower() not in _FRAMING]
-        head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (
-            request.method,
-            request.target,
-            self._host,
-            b"".join(lines),
-            len(request.body),
-        )
-        # As many lines as we wrote, and each of them a line: whatever a value held, it holds no line of its own.
-        if _HEAD.fullmatch(head) is None or head.count(b"\r\n") != len(lines) + 4:
-            return None
-        return head + request.body
+        return written(request, self._host)
+
+
+def host_header(host: str, port: int, *, tls: bool) -> bytes:
+    """RFC 9110 section 7.2: without the port when it is the scheme's own."""
+    name = f"[{host}]" if ":" in host else host
+    return (name if port == (443 if tls else 80) else f"{name}:{port}").encode("idna")
+
+
+def written(request: UpstreamRequest, host: bytes) -> bytes | None:
+    """The request's bytes; None when something in it could split it."""
+    lines = [b"%b: %b\r\n" % field for field in request.headers if field[0].lower() not in _FRAMING]
+    head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (
+        request.method,
+        request.target,
+        host,
+        b"".join(lines),
+        len(request.body),
+    )
+    # As many lines as we wrote, and each of them a line: whatever a value held, it holds no line of its own.
+    if _HEAD.fullmatch(head) is None or head.count(b"\r\n") != len(lines) + 4:
+        return None
+    return head + request.body
 
 
 _FRAMING: Final = frozenset(

@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 from datetime import UTC, datetime
-from typing import Final, TextIO, override
+from typing import Any, Final, TextIO, override
 
 from paravent.nir import contains_identifier
 
@@ -64,6 +64,28 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
+class _Place(logging.LogRecord):
+    """A record of somebody else's, without what it says."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.name == OURS:
+            return
+        # Place and class are all that is kept; a traceback without its exception shows lines of code and no value.
+        self.msg, self.args = f"foreign_record {self.filename}:{self.lineno}", ()
+        if self.exc_info and self.exc_info[0] is not None:
+            self.msg += f" {self.exc_info[0].__name__}"
+            self.exc_info = (self.exc_info[0], None, self.exc_info[2])  # type: ignore[assignment]
+
+
+def keep_places_only() -> None:
+    """From here on no handler, whoever installs it, is given what another than we wrote into a record.
+
+    mitmproxy alone brings three: its terminal log, its check for errors at start, and an event for addons.
+    """
+    logging.setLogRecordFactory(_Place)
+
+
 def install(stream: TextIO | None = None, level: int = logging.INFO) -> logging.Logger:
     """Make ours the only handler of the process, and its only way to standard error. Returns our logger.
 
@@ -71,6 +93,7 @@ def install(stream: TextIO | None = None, level: int = logging.INFO) -> logging.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
+    keep_places_only()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -24,12 +24,14 @@ def stream() -> Iterator[io.StringIO]:
     """Installs the log on a string; puts everything it replaced back afterwards."""
     root, ours = logging.getLogger(), logging.getLogger(logs.OURS)
     before = (root.handlers[:], root.level, ours.level, logging.raiseExceptions)
+    factory = logging.getLogRecordFactory()
     hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
     with warnings.catch_warnings():
         text = io.StringIO()
         logs.install(text)
         yield text
         logging.captureWarnings(False)
+    logging.setLogRecordFactory(factory)
     root.handlers[:], root.level, ours.level, logging.raiseExceptions = before
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
