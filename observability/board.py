@@ -304,6 +304,12 @@ HEALTH: Final = Row(
             (Query(f"max by (source) (paravent_revocations_entries{{{HERE}}})", "{{source}}"),),
         ),
         Panel(
+            "Issuers that are only watched",
+            "Their unbound tokens are judged, put on record and refused. It should be 0 but for the weeks of a change.",
+            "short",
+            (Query(f"max(paravent_policy_unbound_issuers{{{HERE}}})", "issuers"),),
+        ),
+        Panel(
             "Logouts reported by issuers",
             "accepted: in force everywhere. refused: not signed by an issuer of ours, too old, or told before. "
             "unavailable: the issuer has to try again.",

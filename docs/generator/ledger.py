@@ -42,7 +42,7 @@ MEANING: Final[Mapping[str, str]] = {
     "issuer": "name of the issuer in the configuration",
     "level": "the level of the policy that the login met",
     "auth_age_s": "seconds since the login",
-    "binding": '`"dpop"` or `"mtls"`',
+    "binding": '`"dpop"`, `"mtls"`, or `"none"` for a token that was only watched (`observe_unbound`)',
     "token": "names the token without being one",
     "asked": "the person, or the card, asked about: a keyed hash",
     "decision": '`"release"`: an answer left; `"deny"`: the API was not asked; `"withhold"`: it was asked, and its '

@@ -105,6 +105,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.ASSURANCE_TOO_LOW: "`acr` and `amr` meet no level of the policy, or a weaker one than the operation asks",
     Reason.AUTHENTICATION_TOO_OLD: "`auth_time` is missing, or longer ago than the operation's `max_auth_age`",
     Reason.BINDING_MISSING: "The token has no `cnf`: whoever holds it could use it",
+    Reason.BINDING_OBSERVED: "The token has no `cnf`, and all else is in order: bound, it would have been answered, "
+    "budgets aside. Only for issuers of the policy's `observe_unbound`",
     Reason.BINDING_NOT_ACCEPTED: "`cnf` is neither `jkt` nor `x5t#S256` alone, or the policy does not accept that "
     "binding",
     Reason.BINDING_CERTIFICATE: "The client certificate of the connection is not the one in `cnf`, or there is none",

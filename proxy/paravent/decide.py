@@ -145,6 +145,11 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     )
 
     asked = _ask(facts, rules, matched, practitioner, about)
+    if identified.observed is not None:
+        # To be decided and recorded, never answered: what is wrong with the rest is nothing to tell whoever holds a
+        # token that is bound to nobody, and no budget is theirs to spend.
+        reason = Reason.BINDING_MISSING if isinstance(asked, Deny) else Reason.BINDING_OBSERVED
+        return Deny(reason, asked.about, challenge=identified.observed.challenge)
     if isinstance(asked, Deny):
         return (yield from _spend(identified.proof, asked, replayed))
     about = asked.about

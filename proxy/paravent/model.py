@@ -98,7 +98,7 @@ class Evidence:
     auth_age_s: int
     """Seconds between the last active login (`auth_time`) and this request."""
     binding: str
-    """"dpop" or "mtls"."""
+    """"dpop", "mtls", or "none" for a token that is only watched and never answered."""
     token_id: str = field(repr=False)
     """First 16 hexadecimal characters of SHA-256 over iss and jti: names a token without being one."""
 

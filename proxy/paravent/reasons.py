@@ -173,6 +173,7 @@ class Reason(StrEnum):
     AUTHENTICATION_TOO_OLD = "authentication_too_old", Problem.AUTHENTICATION_TOO_WEAK
     # with which key
     BINDING_MISSING = "binding_missing", Problem.PROOF_REFUSED
+    BINDING_OBSERVED = "binding_observed", Problem.PROOF_REFUSED
     BINDING_NOT_ACCEPTED = "binding_not_accepted", Problem.PROOF_REFUSED
     BINDING_CERTIFICATE = "binding_certificate", Problem.PROOF_REFUSED
     BINDING_DOWNGRADE = "binding_downgrade", Problem.PROOF_REFUSED

@@ -23,18 +23,32 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Methods:
+    """Conditions on a set of methods of login. All of them must hold; an empty one asks nothing."""
+
+    all: frozenset[str] = frozenset()
+    """It holds every one of these."""
+    any: frozenset[str] = frozenset()
+    """It holds at least one of these."""
+    none: frozenset[str] = frozenset()
+    """It holds none of these. CNIL, délibération 2025-019: a code received by e-mail is not a factor."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked."""
+        return bool(self.all or self.any or self.none)
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """One named strength of authentication: evidence that a token must show. All given sets must agree."""
 
     name: str
     acr: frozenset[str]
     """`acr` is one of these (OpenID Connect Core section 2)."""
-    amr_all: frozenset[str] = frozenset()
-    """`amr` holds every one of these (RFC 8176)."""
-    amr_any: frozenset[str] = frozenset()
-    """`amr` holds at least one of these, when not empty."""
-    amr_none: frozenset[str] = frozenset()
-    """`amr` holds none of these. CNIL, délibération 2025-019: a code received by e-mail is not a factor."""
+    amr: Methods = Methods()
+    """On `amr` (RFC 8176)."""
+    auth_mode: Methods = Methods()
+    """On `authMode`, by which Pro Santé Connect says what `amr` says elsewhere."""
 
 
 class Binding(StrEnum):
@@ -65,6 +79,8 @@ class Assurance:
     thumbprint_encoding: ThumbprintEncoding
     dpop_nonces: bool = False
     """Whether a DPoP proof must carry a nonce of ours (RFC 9449 section 8)."""
+    observe_unbound: frozenset[str] = frozenset()
+    """Names of issuers whose tokens without `cnf` are judged to the end and put on record, and refused all the same."""
 
 
 # ---- how much

@@ -208,6 +208,7 @@ class Runtime:
         self._policy_good = True
         self.metrics.policy_loaded(rules.policy.revision, self._clock.now_ms() / 1000)
         self.metrics.could_expose(blast_radius(rules.policy))
+        self._tell_notes()
         log.info("policy_loaded", extra={"revision": rules.policy.revision})
         return True
 
@@ -234,6 +235,13 @@ class Runtime:
         else:
             log.error("ledger_trouble", extra={"cause": trouble.replace(" ", "_")})
 
+    def _tell_notes(self) -> None:
+        """At each start and each change: nobody forgets that it is there."""
+        watched = self.policy.assurance.observe_unbound
+        self.metrics.observes_unbound(len(watched))
+        for issuer in sorted(watched):
+            log.warning("unbound_tokens_observed", extra={"issuer": issuer})
+
     def _keep_last_good(self, problems: int) -> None:
         if self._policy_good:
             log.error("policy_refused", extra={"problems": problems, "revision": self.revision})
@@ -245,6 +253,7 @@ class Runtime:
         metrics.expect(self.policy.operations, self.policy.professions)
         metrics.policy_loaded(self.revision, self._clock.now_ms() / 1000)
         metrics.could_expose(blast_radius(self.policy))
+        self._tell_notes()
         metrics.ready(lambda: is_ready(self.readiness()))
         metrics.watch_each(
             "paravent_keys_age_seconds",
@@ -292,6 +301,10 @@ def compile_views(files: Mapping[str, bytes]) -> tuple[Policy, Mapping[tuple[str
 
 def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> Rulebook:
     policy, views = compile_views(files)
+    unknown = sorted(policy.assurance.observe_unbound - set(settings.issuers))
+    if unknown:
+        message = f"observe_unbound: the configuration has no [issuers.{unknown[0]}]"
+        raise InvalidFiles([Problem("assurance.yaml", 0, 0, message)])
     return Rulebook(
         policy=policy,
         routes=RouteTable(policy.operations.values()),

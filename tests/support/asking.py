@@ -14,16 +14,18 @@ from paravent.identity.issuers import Issuer
 from paravent.identity.nonces import Nonces
 from paravent.identity.verified import VerifiedTokens
 from paravent.model import Connection, Facts, Secret
-from paravent.rules import Assurance, Binding, Level, ThumbprintEncoding
+from paravent.rules import Assurance, Binding, Level, Methods, ThumbprintEncoding
 from tokens import AUDIENCE, CLIENT, ISSUER, NOW_MS, ORIGIN, PATH, SigningKey, dpop_headers, mint, prove, signing_key
 
 ISSUERS: Final = {ISSUER: Issuer("operateur", ISSUER, (AUDIENCE,), frozenset({CLIENT}))}
 
 ASSURANCE: Final = Assurance(
     levels=(
-        Level("eleve", frozenset({"eidas3"}), amr_all=frozenset({"sc", "mfa"})),
+        Level("eleve", frozenset({"eidas3"}), Methods(all=frozenset({"sc", "mfa"}))),
         Level(
-            "substantiel", frozenset({"eidas2", "eidas3"}), amr_all=frozenset({"mfa"}), amr_none=frozenset({"email"})
+            "substantiel",
+            frozenset({"eidas2", "eidas3"}),
+            Methods(all=frozenset({"mfa"}), none=frozenset({"email"})),
         ),
     ),
     bindings=frozenset({Binding.DPOP, Binding.MTLS}),

@@ -30,7 +30,7 @@ _DIGEST = re.compile(r"[0-9a-f]{16}")
 _RPPS = re.compile(r"[0-9]{11}")
 _PROFESSION = re.compile(r"[0-9A-Z]{1,3}")
 _FINESS = re.compile(r"[0-9A-Z]{9}")
-_BINDING = re.compile(r"dpop|mtls")
+_BINDING = re.compile(r"dpop|mtls|none")
 _NAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STEP = r"/[A-Za-z_@][A-Za-z0-9_.-]{0,63}(?:\[(?:[A-Za-z0-9_.-]+=[A-Za-z0-9_.-]+)?\])?"
@@ -69,7 +69,7 @@ def finess(text: str) -> str:
 
 @lru_cache(maxsize=16)
 def binding(text: str) -> str:
-    """How the token was bound: "dpop" or "mtls"."""
+    """How the token was bound: "dpop", "mtls", "none"."""
     return _fit(_BINDING, text)
 
 

@@ -15,6 +15,7 @@ from paravent.cli.problems import give_up, remark
 @click.option("--json", "as_json", is_flag=True, help="Problems as JSON on standard output.")
 def check(config: Path, as_json: bool) -> None:
     """Check the configuration, the files it names and the policy."""
+    from paravent.policy.notes import notes
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
     from paravent.wiring import load_rulebook
@@ -23,6 +24,7 @@ def check(config: Path, as_json: bool) -> None:
         settings = load_settings(config, os.environ)
         remark(settings.notes)
         rules = load_rulebook(settings)
+        remark(notes(rules.policy))
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_json)
     policy = rules.policy

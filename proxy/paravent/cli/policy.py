@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paravent.cli.problems import give_up
+from paravent.cli.problems import give_up, remark
 
 if TYPE_CHECKING:
     from paravent.rules import Policy
@@ -24,7 +24,10 @@ def policy() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Problems, or the revision, as JSON on standard output.")
 def check(folder: Path, as_json: bool) -> None:
     """Check every file of FOLDER. Exit code 0: it can be used; 2: all its problems are listed, with their places."""
+    from paravent.policy.notes import notes
+
     compiled = _compiled(folder, as_json)
+    remark(notes(compiled))
     if as_json:
         click.echo(json.dumps({"problems": [], "revision": compiled.revision}))
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from paravent.identity.claims import Claims
 from paravent.reasons import Reason
-from paravent.rules import Assurance, Level
+from paravent.rules import Assurance, Level, Methods
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,16 @@ def _rank(assurance: Assurance, name: str) -> int:
 def _meets(claims: Claims, level: Level) -> bool:
     """All conditions of the level, by set logic on whole values.
 
-    `amr` must be there even for a level that asks nothing of it: without it, a method that the level excludes (CNIL,
-    délibération 2025-019, on codes sent by e-mail) could go unsaid.
+    A token must say by which methods its holder logged in, even for a level that asks nothing of them: without it, one
+    that the policy excludes elsewhere could go unsaid. `amr` says it, or `authMode` where the level asks for that.
     """
-    if claims.acr is None or claims.amr is None or claims.acr not in level.acr:
+    if claims.acr is None or claims.acr not in level.acr:
         return False
-    any_of_them = not level.amr_any or not level.amr_any.isdisjoint(claims.amr)
-    return level.amr_all <= claims.amr and any_of_them and level.amr_none.isdisjoint(claims.amr)
+    if (level.amr or not level.auth_mode) and (claims.amr is None or not _hold(claims.amr, level.amr)):
+        return False
+    return not level.auth_mode or (claims.auth_mode is not None and _hold(claims.auth_mode, level.auth_mode))
+
+
+def _hold(methods: frozenset[str], conditions: Methods) -> bool:
+    any_of_them = not conditions.any or not conditions.any.isdisjoint(methods)
+    return conditions.all <= methods and any_of_them and conditions.none.isdisjoint(methods)

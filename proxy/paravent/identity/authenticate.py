@@ -40,6 +40,9 @@ class Authenticated:
     evidence: Evidence
     proof: ProofSeen | None
     """What the replay memory must still be asked, before anything is done for this request. None: bound without."""
+    observed: "Refusal | None"
+    """Not None for a token that is bound to nothing, of an issuer that is only watched: whatever the rest says, the
+    answer is this refusal."""
     next_nonce: str | None
     """What the next proof is to carry (RFC 9449 section 8.2), so that a client need not fail to learn it."""
 
@@ -87,15 +90,19 @@ def authenticate(
         return refuse(revoked, claims.practitioner)
 
     bound = check_binding(facts, sent.scheme, token, assurance, external_origin, nonces)
-    if isinstance(bound, Reason):
-        return refuse(bound, claims.practitioner)
-    binding = Binding.DPOP if isinstance(bound, ProofSeen) else bound
-
     strength = judge(claims, assurance, requirement, facts.now_s)
+    if isinstance(bound, Reason):
+        refusal = refuse(bound, claims.practitioner)
+        watched = bound is Reason.BINDING_MISSING and token.issuer.name in assurance.observe_unbound
+        if not watched or not isinstance(strength, Strength):
+            return refusal
+        evidence = Evidence(strength.level, strength.auth_age_s, "none", claims.token_id)
+        return Authenticated(claims.practitioner, evidence, None, refusal, None)
+    binding = Binding.DPOP if isinstance(bound, ProofSeen) else bound
     if not isinstance(strength, Strength):
         return refuse(strength, claims.practitioner, binding)
 
     evidence = Evidence(strength.level, strength.auth_age_s, binding.value, claims.token_id)
     proof = bound if isinstance(bound, ProofSeen) else None
     next_nonce = nonces.current(facts.now_s) if assurance.dpop_nonces and proof is not None else None
-    return Authenticated(claims.practitioner, evidence, proof, next_nonce)
+    return Authenticated(claims.practitioner, evidence, proof, None, next_nonce)

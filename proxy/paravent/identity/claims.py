@@ -53,6 +53,8 @@ class Claims:
     """OpenID Connect Core section 2; RFC 9068 section 2.2.1 brings it, `amr` and `auth_time` to access tokens."""
     amr: frozenset[str] | None
     """RFC 8176."""
+    auth_mode: frozenset[str] | None
+    """`authMode`, Pro Santé Connect's word for the means of login. A set of one, so that it is judged like `amr`."""
     auth_time_s: int | None
     """The last active login, seconds since 1970."""
     issued_s: int
@@ -97,6 +99,7 @@ def rfc9068(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
         session_id=None if session is None else name_of(issuer.issuer, str(session)),
         acr=_text(payload, "acr"),
         amr=_texts(payload, "amr"),
+        auth_mode=None if (mode := _text(payload, "authMode")) is None else frozenset({mode}),
         auth_time_s=_whole(payload, "auth_time"),
         issued_s=issued,
         not_before_s=not_before,
@@ -161,7 +164,7 @@ def _terms(payload: Mapping[str, Json], issuer: Issuer, client: str) -> Reason |
 
 def _evidence(payload: Mapping[str, Json]) -> Reason | None:
     """Evidence may be absent here, but not of another type: an `amr` that is a text would match by its characters."""
-    readers = {"acr": _text, "amr": _texts, "auth_time": _whole}
+    readers = {"acr": _text, "amr": _texts, "authMode": _text, "auth_time": _whole}
     wrong = any(name in payload and read(payload, name) is None for name, read in readers.items())
     return Reason.TOKEN_MALFORMED if wrong else None
 

@@ -18,6 +18,7 @@ from paravent.policy.schema import (
     AssuranceFile,
     BodyText,
     BudgetsText,
+    MethodsText,
     OperationText,
     PersonText,
     QuotasFile,
@@ -40,6 +41,7 @@ from paravent.rules import (
     Format,
     FormatShape,
     Level,
+    Methods,
     Operation,
     PersonFields,
     Place,
@@ -186,21 +188,25 @@ def _views(read: Read[ViewsFile], code: str) -> list[PlacedView]:
 # ---- assurance and quotas
 
 
+def _methods(text: MethodsText) -> Methods:
+    return Methods(frozenset(text.all), frozenset(text.any), frozenset(text.none))
+
+
 def _assurance(file: AssuranceFile) -> Assurance:
     return Assurance(
         levels=tuple(
             Level(
                 name,
                 acr=frozenset(level.acr),
-                amr_all=frozenset(level.amr.all),
-                amr_any=frozenset(level.amr.any),
-                amr_none=frozenset(level.amr.none),
+                amr=_methods(level.amr),
+                auth_mode=_methods(level.auth_mode),
             )
             for name, level in file.levels.items()
         ),
         bindings=frozenset(map(Binding, file.bindings)),
         thumbprint_encoding=ThumbprintEncoding(file.thumbprint_encoding),
         dpop_nonces=file.dpop_nonces == "required",
+        observe_unbound=frozenset(file.observe_unbound),
     )
 
 

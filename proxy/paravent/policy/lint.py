@@ -18,6 +18,7 @@ from paravent.policy.schema import (
     AssuranceFile,
     BudgetsText,
     LevelText,
+    MethodsText,
     QuotasFile,
     VocabularyFile,
     WindowText,
@@ -81,8 +82,9 @@ def _assurance(read: Read[AssuranceFile]) -> Iterator[Problem]:
         if not _is_multi_factor(level):
             message = f"level {name!r} accepts a login with one factor"
             yield read.document.at_key(("levels", name), message, "ask for amr: {all: [mfa]}")
-        for word in sorted(set(level.amr.none) & {*level.amr.all, *level.amr.any}):
-            yield read.document.at_key(("levels", name, "amr"), f"amr cannot both hold and not hold {word!r}")
+        for key, methods in (("amr", level.amr), ("auth_mode", level.auth_mode)):
+            for word in sorted(set(methods.none) & {*methods.all, *methods.any}):
+                yield read.document.at_key(("levels", name, key), f"{key} cannot both hold and not hold {word!r}")
     if read.file.dpop_nonces == "required" and "dpop" not in read.file.bindings:
         message = "dpop_nonces has no effect: bindings does not accept dpop"
         yield read.document.at_key(("dpop_nonces",), message, "bindings: [dpop]")
@@ -99,20 +101,30 @@ def _is_multi_factor(level: LevelText) -> bool:
     if set(level.acr) <= _SUBSTANTIAL or len(set(level.amr.all)) > 1:
         return True
     # One word for all, or any one word of several, is all that a token may have to show.
-    some = [set(words) for words in (level.amr.all, level.amr.any) if words]
-    return any(not words & _ONE_FACTOR for words in some)
+    sets = (level.amr.all, level.amr.any, level.auth_mode.all, level.auth_mode.any)
+    return any(not {word.lower() for word in words} & _ONE_FACTOR for words in sets if words)
 
 
 def _at_least(strong: LevelText, weak: LevelText) -> bool:
-    """Whether every token that satisfies `strong` satisfies `weak`."""
-    some = set(weak.amr.any)
-    meets_any = not some or some & set(strong.amr.all) or (strong.amr.any and set(strong.amr.any) <= some)
-    return (
-        set(strong.acr) <= set(weak.acr)
-        and set(weak.amr.all) <= set(strong.amr.all)
-        and set(weak.amr.none) <= set(strong.amr.none)
-        and bool(meets_any)
-    )
+    """Whether every token that satisfies `strong` satisfies `weak`, where the two ask for the same kind of evidence.
+
+    By `authMode` an issuer says what others say by `amr`: which of the two is stronger is the policy's word to have.
+    """
+    if _by_mode(strong) is not _by_mode(weak):
+        return True
+    sides = ((strong.amr, weak.amr), (strong.auth_mode, weak.auth_mode))
+    return set(strong.acr) <= set(weak.acr) and all(_implies(*each) for each in sides)
+
+
+def _by_mode(level: LevelText) -> bool:
+    return level.amr == MethodsText() != level.auth_mode
+
+
+def _implies(strong: MethodsText, weak: MethodsText) -> bool:
+    """Whether every set of methods that satisfies `strong` satisfies `weak`."""
+    some = set(weak.any)
+    meets_any = not some or some & set(strong.all) or (strong.any and set(strong.any) <= some)
+    return set(weak.all) <= set(strong.all) and set(weak.none) <= set(strong.none) and bool(meets_any)
 
 
 # ---- quotas

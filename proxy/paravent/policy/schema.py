@@ -60,6 +60,9 @@ type Pointer = Annotated[
 type PathText = Annotated[str, _through(parse_path)]
 type TemplateText = Annotated[str, _through(parse_template)]
 type Claim = Annotated[str, Field(pattern="^[A-Za-z0-9:/._-]{1,128}$", description="a value as tokens write it")]
+type IssuerName = Annotated[
+    str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$", description="the NAME of a section [issuers.NAME]")
+]
 type Sentence = Annotated[str, Field(min_length=1, max_length=300)]
 
 
@@ -99,19 +102,22 @@ class VocabularyFile(Strict):
 # ---- assurance.yaml
 
 
-class AmrText(Strict):
-    """Conditions on `amr` (RFC 8176)."""
+class MethodsText(Strict):
+    """Conditions on the methods of login that a token names."""
 
-    all: Annotated[list[Claim], Field(description="amr holds every one of these")] = []
-    any: Annotated[list[Claim], Field(description="amr holds at least one of these")] = []
-    none: Annotated[list[Claim], Field(description="amr holds none of these")] = []
+    all: Annotated[list[Claim], Field(description="it holds every one of these")] = []
+    any: Annotated[list[Claim], Field(description="it holds at least one of these")] = []
+    none: Annotated[list[Claim], Field(description="it holds none of these")] = []
 
 
 class LevelText(Strict):
     """Evidence that a token must show; all conditions together."""
 
     acr: Annotated[list[Claim], Field(min_length=1, description="acr is one of these")]
-    amr: AmrText = AmrText()
+    amr: Annotated[MethodsText, Field(description="on amr (RFC 8176)")] = MethodsText()
+    auth_mode: Annotated[MethodsText, Field(description="on authMode, which Pro Santé Connect writes for amr")] = (
+        MethodsText()
+    )
 
 
 class AssuranceFile(Strict):
@@ -126,6 +132,10 @@ class AssuranceFile(Strict):
         Literal["required", "off"],
         Field(description="whether a DPoP proof must carry a nonce that this proxy gave out a minute ago"),
     ] = "off"
+    observe_unbound: Annotated[
+        list[IssuerName],
+        Field(description="issuers whose unbound tokens are judged and put on record, and refused all the same"),
+    ] = []
 
 
 # ---- quotas.yaml

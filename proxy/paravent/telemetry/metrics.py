@@ -137,6 +137,11 @@ class Metrics:
             ["scope", "profession", "period_s"],
             registry=self.registry,
         )
+        self._unbound = Gauge(
+            "paravent_policy_unbound_issuers",
+            "Issuers whose unbound tokens the policy has judged and put on record, and refused.",
+            registry=self.registry,
+        )
         self._build = Gauge("paravent_build_info", "1, by version.", ["version"], registry=self.registry)
         self._ready = Gauge("paravent_ready", "1 when requests are answered.", registry=self.registry)
         self._watched = {
@@ -252,6 +257,9 @@ class Metrics:
         for each in radii:
             persons = math.inf if each.persons is None else each.persons
             self._blast_radius.labels(each.scope.value, each.profession or "none", str(each.period_s)).set(persons)
+
+    def observes_unbound(self, issuers: int) -> None:
+        self._unbound.set(issuers)
 
     def policy_broken(self) -> None:
         self._policy_broken.set(1)

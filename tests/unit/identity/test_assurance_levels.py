@@ -10,7 +10,7 @@ from paravent.identity.assurance import Requirement, sufficient_acr
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.model import Challenge
 from paravent.reasons import Reason
-from paravent.rules import Assurance, Level
+from paravent.rules import Assurance, Level, Methods
 from tokens import ABSENT, NOW_S
 
 SUBSTANTIEL = Requirement("substantiel", 4 * 3600)
@@ -64,12 +64,62 @@ def test_a_requirement_is_met_by_its_level_or_a_stronger_one() -> None:
 
 def test_any_of_is_one_of() -> None:
     """amr_any asks for at least one of its methods, when it names some."""
-    level = Level("fort", frozenset({"eidas2"}), amr_any=frozenset({"hwk", "sc"}))
+    level = Level("fort", frozenset({"eidas2"}), Methods(any=frozenset({"hwk", "sc"})))
     assurance = replace(ASSURANCE, levels=(level,))
     for amr, accepted in ((["sc"], True), (["hwk", "pwd"], True), (["pwd"], False)):
         asked = asked_with_dpop(acr="eidas2", amr=amr)
         result = ask(asked, assurance=assurance, requirement=Requirement("fort", 3600)).result
         assert isinstance(result, Authenticated) is accepted
+
+
+@pytest.mark.parametrize(
+    ("mode", "amr", "accepted", "claim"),
+    [
+        ("CARD", ABSENT, True, "by card, as Pro Santé Connect says it: no amr is needed"),
+        ("MOBILE", ABSENT, True, "by the mobile application"),
+        ("CARD", ["pwd"], True, "amr is not looked at where the level does not ask for it"),
+        ("PASSWORD", ABSENT, False, "by a means that the level does not name"),
+        ("card", ABSENT, False, "in another case"),
+        ("CAR", ABSENT, False, "a prefix"),
+        ("", ABSENT, False, "nothing"),
+        (ABSENT, ABSENT, False, "not told"),
+        (ABSENT, ["sc", "mfa"], False, "amr does not stand in for it"),
+    ],
+)
+def test_the_means_of_login_by_auth_mode(mode: Any, amr: Any, accepted: bool, claim: str) -> None:
+    """authMode is evidence like amr, where the policy asks for it."""
+    level = Level("psc", frozenset({"eidas3"}), auth_mode=Methods(any=frozenset({"CARD", "MOBILE"})))
+    assurance = replace(ASSURANCE, levels=(level,))
+    asked = asked_with_dpop(authMode=mode, amr=amr)
+    result = ask(asked, assurance=assurance, requirement=Requirement("psc", 3600)).result
+    assert isinstance(result, Authenticated) is accepted, claim
+
+
+@pytest.mark.parametrize(
+    ("methods", "mode", "accepted"),
+    [
+        (Methods(all=frozenset({"CARD"})), "CARD", True),
+        (Methods(all=frozenset({"CARD", "MOBILE"})), "CARD", False),
+        (Methods(none=frozenset({"PASSWORD"})), "CARD", True),
+        (Methods(none=frozenset({"PASSWORD"})), "PASSWORD", False),
+    ],
+)
+def test_every_set_is_asked_of_auth_mode(methods: Methods, mode: str, accepted: bool) -> None:
+    """all, any and none, as of amr; and with conditions on both, both."""
+    for amr in (Methods(), Methods(all=frozenset({"mfa"}))):
+        assurance = replace(ASSURANCE, levels=(Level("psc", frozenset({"eidas3"}), amr, methods),))
+        result = ask(asked_with_dpop(authMode=mode), assurance=assurance, requirement=Requirement("psc", 3600)).result
+        assert isinstance(result, Authenticated) is accepted
+    without = ask(
+        asked_with_dpop(authMode=mode, amr=["pwd"]), assurance=assurance, requirement=Requirement("psc", 9999)
+    )
+    assert isinstance(without.result, Refusal)
+
+
+@pytest.mark.parametrize("mode", [1, ["CARD"], None, {"CARD": True}])
+def test_auth_mode_is_a_text(mode: Any) -> None:
+    """30: of another type, it makes the token malformed, asked for or not."""
+    assert outcome(authMode=mode) == "token_malformed"
 
 
 def test_a_level_without_acr_matches_nobody() -> None:

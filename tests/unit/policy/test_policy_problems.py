@@ -89,6 +89,21 @@ SHAPES = [
         "text where a list belongs is told", {A: ("[mtls, dpop]", "dpop")}, f"{A}:4:11: bindings must be a list: [a, b]"
     ),
     row(
+        "a nonce for proofs that are not accepted is told to have no effect",
+        {A: ("[mtls, dpop]\n", "[mtls]\ndpop_nonces: required\n")},
+        f"{A}:5:1: dpop_nonces has no effect: bindings does not accept dpop (bindings: [dpop])",
+    ),
+    row(
+        "a means of login that is asked for and excluded can never be",
+        {A: ("[eidas3], amr: {all: [mfa]}", "[eidas3], amr: {all: [mfa]}, auth_mode: {any: [CARD], none: [CARD]}")},
+        f"{A}:2:44: auth_mode cannot both hold and not hold 'CARD'",
+    ),
+    row(
+        "a means of login that is a factor alone is told",
+        {A: ("acr: [eidas2, eidas3], amr: {all: [mfa]}", "acr: [eidas1], auth_mode: {any: [CARD, OTP]}")},
+        f"{A}:3:3: level 'substantiel' accepts a login with one factor (ask for amr: {{all: [mfa]}})",
+    ),
+    row(
         "no binding at all would accept any bearer", {A: ("[mtls, dpop]", "[]")}, f"{A}:4:11: bindings needs at least 1"
     ),
     row(

@@ -83,7 +83,7 @@ def test_every_question_needs_a_recent_multi_factor_login(policy: Policy) -> Non
     """acr eidas2 or eidas3 with mfa in amr, at most four hours ago, bound by mtls or DPoP."""
     assert {(one.level, one.max_auth_age_s) for one in policy.operations.values()} == {("substantiel", 4 * 3600)}
     level = next(level for level in policy.assurance.levels if level.name == "substantiel")
-    assert (level.acr, level.amr_all) == ({"eidas2", "eidas3"}, {"mfa"})
+    assert (level.acr, level.amr.all) == ({"eidas2", "eidas3"}, {"mfa"})
     assert policy.assurance.bindings == set(Binding)
 
 
