@@ -96,7 +96,7 @@ SHAPES = [
     row(
         "a means of login that is asked for and excluded can never be",
         {A: ("[eidas3], amr: {all: [mfa]}", "[eidas3], amr: {all: [mfa]}, auth_mode: {any: [CARD], none: [CARD]}")},
-        f"{A}:2:44: auth_mode cannot both hold and not hold 'CARD'",
+        f"{A}:2:45: auth_mode cannot both hold and not hold 'CARD'",
     ),
     row(
         "a means of login that is a factor alone is told",
