@@ -98,6 +98,28 @@ def soap(nir: str, birth_date: str, rank: int) -> Ask:
     return Ask("POST", "/soap/adri", body.encode(), b"text/xml; charset=utf-8")
 
 
+def eligibility(nir: str, birth_date: str, rank: int) -> Ask:
+    """As a FHIR client asks: the request of the reference API's example."""
+    born = f"{birth_date[:4]}-{birth_date[4:6]}-{birth_date[6:]}"
+    patient = {
+        "resourceType": "Patient",
+        "id": "p",
+        "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": nir}],
+        "birthDate": born,
+        "multipleBirthInteger": rank,
+    }
+    body = {
+        "resourceType": "CoverageEligibilityRequest",
+        "status": "active",
+        "purpose": ["benefits"],
+        "patient": {"reference": "#p"},
+        "created": "2026-11-22",
+        "insurer": {"display": "CPAM D'ESSAI"},
+        "contained": [patient],
+    }
+    return Ask("POST", "/fhir/CoverageEligibilityRequest", body, b"application/fhir+json")
+
+
 def facts(ask: Ask, profession: str = "21", *, now_ms: int = NOW_MS, request_id: str = "0" * 32) -> Facts:
     """The question with a good token and proof. `profession`: TRE_G15 code."""
     token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession)

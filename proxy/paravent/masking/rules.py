@@ -8,7 +8,7 @@ from typing import Final
 
 from paravent.masking.operators import REGISTRY, Identifies
 from paravent.masking.operators.filter_period import NAME as PERIOD
-from paravent.rules import FieldRule, Path, ResponseShape, Step, path_text
+from paravent.rules import FieldRule, Format, Path, ResponseShape, Step, path_text
 
 MAX_STEPS: Final = 32
 """Longest path of a view, and so the depth of every walk. The reference API's longest has 4 steps, FHIR's about 12."""
@@ -39,11 +39,19 @@ def check_shape(shape: ResponseShape) -> str | None:
 def identifies(path: Path, shape: ResponseShape) -> Identifies | None:
     """Which part of a person's identity stands at a path, if any."""
     fields = shape.identified_by
+    if fields is not None and _in_identifier(path, fields.nir, shape):
+        return Identifies.NIR if path[-1].name == "value" else None
     if fields is None or path[-1].array or skeleton(path[:-1]) not in set(map(skeleton, shape.persons)):
         return None
     return _IDENTITY.get(
         (path[-1].name == fields.nir, path[-1].name == fields.birth_date, path[-1].name == fields.birth_rank)
     )
+
+
+def _in_identifier(path: Path, name: str, shape: ResponseShape) -> bool:
+    """Whether a path goes into the identifiers of a FHIR Patient: a list of objects, of which one holds the NIR."""
+    identifiers = (*map(skeleton, shape.persons[:1]), ((name, True),)) if shape.format is Format.FHIR else ()
+    return bool(identifiers) and skeleton(path[:-1]) == identifiers[0] + identifiers[1]
 
 
 _IDENTITY: Final = {
@@ -72,7 +80,7 @@ def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
     part = identifies(rule.path, shape)
     if problem := operator.problem(rule.parameter, part):
         return problem
-    if rule.path[-1].name in _nir_members(shape) and not operator.for_nir:
+    if (rule.path[-1].name in _nir_members(shape) or part is Identifies.NIR) and not operator.for_nir:
         allowed = ", ".join(sorted(name for name, each in REGISTRY.items() if each.for_nir))
         return f"{operator.name} would show a NIR; here only: {allowed}"
     return None

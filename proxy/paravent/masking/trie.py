@@ -102,10 +102,10 @@ class _Line:
     leaf: Leaf
 
 
-def build(spec: ViewSpec, shape: ResponseShape) -> Branch:
-    """The tree of a view in which `check_view` found nothing."""
+def build(spec: ViewSpec, shape: ResponseShape, persons: Iterable[Path]) -> Branch:
+    """The tree of a view in which `check_view` found nothing. `persons`: where they stand in what the walk is given."""
     lines = [_Line(rule.path, _leaf(index, rule, shape)) for index, rule in enumerate(spec.fields)]
-    return _branch(lines, (), frozenset(map(skeleton, shape.persons)))
+    return _branch(lines, (), frozenset(map(skeleton, persons)))
 
 
 def _leaf(index: int, rule: FieldRule, shape: ResponseShape) -> Leaf:

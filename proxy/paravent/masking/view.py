@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from paravent.masking.formats import Dress, dress_of
+from paravent.masking.formats import UNWRITTEN, Dress, arrangement, dress_of
 from paravent.masking.periods import PeriodAt, periods_of, uncovered
 from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import skeleton
@@ -79,7 +79,7 @@ class View:
         swept = sweep(run.texts, scoped.nirs)
         if swept is not None:
             return swept
-        released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count}
+        released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count and path}
         return Reduced(self.dress.write(reduced), scoped.persons, released, run.dropped)
 
 
@@ -88,7 +88,11 @@ def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
     problems = check_view(spec, shape)
     if problems:
         raise ViewError(problems)
-    paths = tuple(path_text(rule.path) for rule in spec.fields)
+    dress = dress_of(spec, shape)
+    spec, arranged = arrangement(spec, shape)
+    # What a format adds to the lines is no field that anybody let leave.
+    paths = tuple(path_text(rule.path) if rule.place is not UNWRITTEN else "" for rule in spec.fields)
     starts = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(len(rule.path))}
-    listed = [path for path in shape.persons if skeleton(path) in starts]
-    return View(build(spec, shape), compile_scope(shape, listed), paths, dress_of(spec, shape), periods_of(spec.fields))
+    listed = [path for path in arranged.persons if skeleton(path) in starts]
+    tree = build(spec, shape, arranged.persons)
+    return View(tree, compile_scope(arranged, listed), paths, dress, periods_of(spec.fields))

@@ -267,7 +267,7 @@ class BodyText(Strict):
 class ResponseText(Strict):
     """Where persons stand in the answer."""
 
-    format: Literal["json", "xml"]
+    format: Literal["json", "xml", "fhir"]
     xml: XmlText | None = None
     persons: Annotated[list[PathText], Field(description="paths of person objects, as in /famille[]")] = []
     identified_by: PersonText | None = None

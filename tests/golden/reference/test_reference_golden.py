@@ -31,6 +31,7 @@ ASKS: Final[dict[str, Callable[..., Ask]]] = {
     "cartes.beneficiaires": reference.card,
     "compte.lecture": reference.account,
     "soap.adri": reference.soap,
+    "fhir.eligibilite": reference.eligibility,
 }
 
 

@@ -59,19 +59,19 @@ def test_it_is_without_problems(policy: Policy) -> None:
 
 
 def test_no_other_question_may_be_asked(policy: Policy) -> None:
-    """Exports, FHIR, the portal and prior agreements are refused by not being there."""
+    """Exports, FHIR searches, the portal and prior agreements are refused by not being there."""
     assert set(policy.operations) == {
         "droits.consultation",
         "beneficiaires.recherche",
         "cartes.beneficiaires",
         "compte.lecture",
         "soap.adri",
+        "fhir.eligibilite",
     }
     routes = RouteTable(policy.operations.values())
     for method, target in (
         (b"POST", b"/v1/exports"),
         (b"POST", b"/v1/prises-en-charge"),
-        (b"POST", b"/fhir/CoverageEligibilityRequest"),
         (b"GET", b"/fhir/Coverage"),
         (b"POST", b"/portail/droits"),
         (b"GET", b"/portail/logo.svg"),

@@ -1,0 +1,110 @@
+"""What an R4 validator insists on: elements of at least one, filled without a value where none may leave.
+
+"data-absent-reason: masked", "the information is not available due to security, privacy or related reasons"
+(http://terminology.hl7.org/CodeSystem/data-absent-reason). An element has a value or children and is never empty
+(FHIR R4 section 2.6.2, ele-1): what a view has emptied goes.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from paravent.masking.json import Outgoing
+from paravent.masking.operators.redact import CONSTANT
+
+MASKED: Final[dict[str, Outgoing]] = {
+    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]
+}
+
+type Requirement = tuple[str, str]
+"""Element, and what it is: "code" for any primitive, "complex", and "[]" behind either where it repeats."""
+
+REQUIRED: Final[Mapping[tuple[str, ...], tuple[Requirement, ...]]] = {
+    ("Coverage",): (("status", "code"), ("beneficiary", "complex"), ("payor", "complex[]")),
+    ("Coverage", "class"): (("type", "complex"), ("value", "code")),
+    ("Coverage", "costToBeneficiary"): (),
+    ("CoverageEligibilityResponse",): (
+        ("status", "code"), ("purpose", "code[]"), ("patient", "complex"), ("created", "code"), ("request", "complex"),
+        ("outcome", "code"), ("insurer", "complex"),
+    ),
+    ("CoverageEligibilityResponse", "insurance"): (("coverage", "complex"),),
+    ("CoverageEligibilityResponse", "insurance", "item", "benefit"): (("type", "complex"),),
+    ("CoverageEligibilityResponse", "error"): (("code", "complex"),),
+    ("ExplanationOfBenefit",): (
+        ("status", "code"), ("type", "complex"), ("use", "code"), ("patient", "complex"), ("created", "code"),
+        ("insurer", "complex"), ("provider", "complex"), ("outcome", "code"), ("insurance", "complex[]"),
+    ),
+    ("ExplanationOfBenefit", "insurance"): (("focal", "code"), ("coverage", "complex")),
+    ("ExplanationOfBenefit", "careTeam"): (("sequence", "code"), ("provider", "complex")),
+    ("ExplanationOfBenefit", "diagnosis"): (("sequence", "code"),),
+    ("ExplanationOfBenefit", "procedure"): (("sequence", "code"),),
+    ("ExplanationOfBenefit", "supportingInfo"): (("sequence", "code"), ("category", "complex")),
+    ("ExplanationOfBenefit", "item"): (("sequence", "code"), ("productOrService", "complex")),
+    ("ExplanationOfBenefit", "item", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "total"): (("category", "complex"), ("amount", "complex")),
+    ("ExplanationOfBenefit", "benefitBalance"): (("category", "complex"),),
+    ("Patient", "communication"): (("language", "complex"),),
+    ("Patient", "link"): (("other", "complex"), ("type", "code")),
+}  # fmt: skip
+"""By the way to an object: the resource type, then the elements down to it. Objects without an entry insist on nothing.
+Held against the models of fhir.resources by a test."""
+
+TYPES: Final = frozenset(way[0] for way in REQUIRED) | {"Patient"}
+"""Resource types that can leave: those whose requirements are known here."""
+
+
+def completed(kind: str, resource: dict[str, Outgoing], urls: Mapping[str, str]) -> dict[str, Outgoing]:
+    """A reduced resource as a validator accepts it. `urls`: of what leaves, by the reference that `arrange` wrote."""
+    return {"resourceType": kind, **_object((kind,), resource, urls)}
+
+
+def _object(way: tuple[str, ...], members: dict[str, Outgoing], urls: Mapping[str, str]) -> dict[str, Outgoing]:
+    whole: dict[str, Outgoing] = {}
+    for name, value in members.items():
+        if name == "reference":
+            url = urls.get(value) if isinstance(value, str) else None
+            if url is not None:
+                whole[name] = url
+        elif isinstance(value, dict):
+            if below := _object((*way, name), value, urls):
+                whole[name] = below
+        elif isinstance(value, list):
+            _list((*way, name), value, urls, whole)
+        elif value == CONSTANT:
+            whole[f"_{name}"] = MASKED
+        elif value is not None:
+            whole[name] = value
+    for name, kind in REQUIRED.get(way, ()):
+        if (whole or len(way) == 1) and name not in whole and f"_{name}" not in whole:
+            _mask((*way, name), kind, whole)
+    return whole
+
+
+def _list(way: tuple[str, ...], items: list[Outgoing], urls: Mapping[str, str], whole: dict[str, Outgoing]) -> None:
+    """A list of what is left of each element; a value that was redacted leaves its place (section 2.6.2.1)."""
+    left: list[Outgoing] = []
+    for item in items:
+        if isinstance(item, dict):
+            if below := _object(way, item, urls):
+                left.append(below)
+        elif item is not None:
+            left.append(item)
+    if CONSTANT in left:
+        whole[f"_{way[-1]}"] = [MASKED if item == CONSTANT else None for item in left]
+    if left:
+        whole[way[-1]] = [None if item == CONSTANT else item for item in left]
+
+
+def _mask(way: tuple[str, ...], kind: str, whole: dict[str, Outgoing]) -> None:
+    """An element without a value, whose own parts are required too."""
+    name = way[-1]
+    if kind.startswith("code"):
+        repeats = kind.endswith("[]")
+        whole[f"_{name}"] = [MASKED] if repeats else MASKED
+        if repeats:
+            whole[name] = [None]
+        return
+    element: dict[str, Outgoing] = {**MASKED}
+    for part, part_kind in REQUIRED.get(way, ()):
+        _mask((*way, part), part_kind, element)
+    whole[name] = [element] if kind.endswith("[]") else element

@@ -1,0 +1,162 @@
+"""Invariants of FHIR answers: families of the sandbox, every text of them made traceable, in Bundles in any order.
+
+The oracle reads the document with the standard library and knows two things: the lines of the view, and whose each
+resource is. It shares no code with the engine.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+from fhir.resources.R4B.bundle import Bundle
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effort import examples
+from masking_views import path, rule
+from paravent.masking import Reduced, View, compile_view
+from paravent.masking.formats.fhir import IDENTITY
+from paravent.model import Asked
+from paravent.reasons import Reason
+from paravent.rules import Format, ResponseShape, ViewSpec
+from paravent.sandbox import documents_fhir
+from paravent.sandbox.documents_json import Desk
+from paravent.sandbox.population import Population
+
+LINES: Final = (
+    "/Patient[]/name[]/family",
+    "/Patient[]/address[]/city",
+    "/CoverageEligibilityResponse[]/disposition",
+    "/CoverageEligibilityResponse[]/insurance[]/item[]/name",
+    "/Coverage[]/class[]/name",
+    "/Coverage[]/payor[]/display",
+)
+ECHOED: Final = (
+    "/Patient[]/identifier[system=urn:oid:1.2.250.1.213.1.4.8]/system",
+    "/Patient[]/identifier[system=urn:oid:1.2.250.1.213.1.4.8]/value",
+    "/Patient[]/birthDate",
+    "/Patient[]/multipleBirthInteger",
+    "/Coverage[]/beneficiary/reference",
+    "/CoverageEligibilityResponse[]/patient/reference",
+    "/CoverageEligibilityResponse[]/insurance[]/coverage/reference",
+)
+SHAPE: Final = ResponseShape((path("/Patient[]"),), IDENTITY, format=Format.FHIR)
+
+
+@cache
+def view() -> View:
+    kept = [rule(line, "keep") for line in LINES]
+    echoed = [rule(line, "keep" if line.endswith(("reference", "system")) else "echo") for line in ECHOED]
+    return compile_view(ViewSpec("o", "21", "p", (*kept, *echoed)), SHAPE)
+
+
+@cache
+def desk() -> Desk:
+    return Desk.of(Population())
+
+
+STRUCTURE: Final = frozenset({"resourceType", "id", "reference", "system", "fullUrl", "birthDate", "status", "created"})
+"""What the engine reads, and what a validator has an opinion of."""
+
+
+def marked(value: Any, resource: str, at: str, marks: dict[str, tuple[str, str]]) -> Any:
+    """Every free text made one of its own, whose place is known."""
+    if isinstance(value, dict):
+        return {
+            name: inner
+            if name in STRUCTURE or (name == "value" and at.endswith("/identifier"))
+            else marked(inner, resource, f"{at}/{name}", marks)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [marked(inner, resource, at, marks) for inner in value]
+    if not isinstance(value, str):
+        return value
+    mark = f"m{len(marks)}m"
+    marks[mark] = (resource, at)
+    return mark
+
+
+def owner(resource: dict[str, Any]) -> str:
+    """The reference of whose a resource is."""
+    if resource["resourceType"] == "Patient":
+        return f"Patient/{resource['id']}"
+    holder = resource["beneficiary" if resource["resourceType"] == "Coverage" else "patient"]
+    return str(holder["reference"])
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[bytes, Asked, set[str], dict[str, tuple[str, str]]]:
+    """A Bundle, who is asked about, the marks that may leave, and all marks."""
+    people = desk().people
+    person = people.person(draw(st.integers(0, people.size - 1)))
+    document = documents_fhir.eligibility(desk(), person, "2026-11-22T09:30:00+01:00")
+    marks: dict[str, tuple[str, str]] = {}
+    entries: Any = document["entry"]
+    resources = [
+        marked(e["resource"], owner(e["resource"]), f"/{e['resource']['resourceType']}", marks) for e in entries
+    ]
+    resources = draw(st.permutations(resources))
+    if draw(st.booleans()):
+        for resource in resources:
+            resource["contained"] = [{"resourceType": "Patient", "id": "x", "name": [{"family": "m0m"}]}]
+    body = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "total": 9,
+        "entry": [{"resource": each} for each in resources],
+    }
+    lines = {line.replace("[]", "") for line in LINES}
+    own = f"Patient/REF-{person.index:08d}"
+    allowed = {mark for mark, (whose, at) in marks.items() if whose == own and at in lines}
+    return json.dumps(body).encode(), Asked(person.nir, person.birth_date, person.birth_rank), allowed, marks
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+@given(cases())
+@settings(max_examples=examples(30), deadline=None)
+def test_only_named_values_of_the_person_asked_about_leave(
+    case: tuple[bytes, Asked, set[str], dict[str, tuple[str, str]]],
+) -> None:
+    """Valid R4, nothing of anybody else, nothing unnamed; and filtering twice is filtering once."""
+    body, asked, allowed, marks = case
+    reduced = view().apply(body, asked)
+    if isinstance(reduced, Reason):
+        # A birth date that is no calendar date cannot be written in FHIR, so nobody in the Bundle has it.
+        assert reduced is Reason.ANSWER_OTHER_PERSON
+        assert asked.birth_date is not None
+        assert not "01" <= asked.birth_date[4:6] <= "12" or asked.birth_date[6:] == "00"
+        return
+    found = set(texts(json.loads(reduced.body))) & set(marks)
+    # An insurance of the response is whose its Coverage is, and the response is the person's.
+    assert {mark for mark in found - allowed if marks[mark][1].startswith("/Coverage/")} == set()
+    assert {marks[mark][1] for mark in found} <= {line.replace("[]", "") for line in LINES}
+    assert {mark for mark in found if marks[mark][1].startswith(("/Patient", "/Coverage/"))} <= allowed
+    Bundle.model_validate_json(reduced.body)
+    again = view().apply(reduced.body, asked)
+    assert isinstance(again, Reduced)
+    assert again.body == reduced.body
+
+
+MEMBERS: Final = st.sampled_from(["resourceType", "entry", "resource", "identifier", "reference", "beneficiary"])
+NAMES: Final = st.sampled_from(["Bundle", "Patient", "Coverage"])
+HOSTILE: Final = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=4) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(HOSTILE)
+@settings(max_examples=examples(100), deadline=None)
+def test_no_document_makes_it_raise(document: object) -> None:
+    """Whatever an upstream sends, the outcome is a value."""
+    assert isinstance(view().apply(json.dumps(document).encode(), Asked("1", "2", 1)), Reduced | Reason)
