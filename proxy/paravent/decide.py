@@ -48,7 +48,7 @@ from paravent.nir import subject_of_card, subject_of_person
 from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
-from paravent.quota.charges import budgets_of, reason_of
+from paravent.quota.charges import Payers, reason_of
 from paravent.reasons import Reason
 from paravent.rules import Operation, Policy
 
@@ -76,6 +76,7 @@ class Rulebook:
     """Keys pseudonyms and handles. Without it none is made, and none accepted."""
     verified: VerifiedTokens = field(default_factory=VerifiedTokens)
     """A cache of pure functions, like the assertor's. Its own: no revision inherits what another one verified."""
+    payers: Payers = field(default_factory=Payers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     subject = _subject(matched.operation, question.asked, rules.subject_key)
     about = replace(about, subject=subject)
 
-    budgets = budgets_of(rules.policy.quotas, practitioner)
+    budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner)
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
     return _Asked(about, view, question, budgets, (subject,) if subject else ())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from paravent.effects import Budget, BudgetKind, Scope
 from paravent.quota.lines import is_exact
@@ -18,6 +19,8 @@ type SetWindow = tuple[str, int]
 class Bill:
     """Who is to be asked for what."""
 
+    payers: frozenset[str]
+    """Everybody who pays."""
     sets: tuple[str, ...]
     """Payers of exact person budgets; also those without a window, whose persons are kept all the same."""
     own: str | None
@@ -33,6 +36,27 @@ class Bill:
     """The longest window of all."""
 
 
+BILLS_KEPT: Final = 4096
+
+
+class Bills:
+    """The bills of budgets that come again and again."""
+
+    def __init__(self) -> None:
+        self._bills: dict[int, tuple[tuple[Budget, ...], Bill]] = {}
+
+    def of(self, budgets: tuple[Budget, ...]) -> Bill:
+        """As `bill_of`. Looked up by which object they are: to compare them would cost as much as to sort them."""
+        kept = self._bills.get(id(budgets))
+        if kept is not None:  # and holds the object, so that no other one can have its number
+            return kept[1]
+        if len(self._bills) >= BILLS_KEPT:
+            self._bills.clear()
+        bill = bill_of(budgets)
+        self._bills[id(budgets)] = (budgets, bill)
+        return bill
+
+
 def bill_of(budgets: Sequence[Budget]) -> Bill:
     """Sort them."""
     sets = [budget for budget in budgets if is_exact(budget)]
@@ -43,6 +67,7 @@ def bill_of(budgets: Sequence[Budget]) -> Bill:
         for window in budget.windows
     ]
     return Bill(
+        payers=frozenset(budget.payer for budget in budgets),
         sets=tuple(budget.payer for budget in sets),
         own=next((budget.payer for budget in sets if budget.scope is Scope.PRACTITIONER), None),
         set_windows=tuple(((b.payer, window.per_s), b, window) for b in sets for window in b.windows),

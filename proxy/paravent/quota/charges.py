@@ -5,7 +5,7 @@ second budget. Payer names hold no limit and no policy revision, so that usage s
 """
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Final, assert_never
 
 from paravent.effects import Budget, BudgetKind, OverBudget, Scope
 from paravent.model import Practitioner
@@ -32,6 +32,28 @@ def budgets_of(quotas: Quotas, practitioner: Practitioner) -> tuple[Budget, ...]
     budgets += _budgets(Scope.CLIENT, _client_payer(practitioner), quotas.client)
     budgets += _budgets(Scope.FLEET, "fleet", quotas.fleet)
     return tuple(budgets)
+
+
+PRACTITIONERS_REMEMBERED: Final = 4096
+"""About 1 kB each: more than ask through one worker in a minute."""
+
+
+class Payers:
+    """The budgets of those who asked lately, under one policy: the same list each time, not one like it."""
+
+    def __init__(self, size: int = PRACTITIONERS_REMEMBERED) -> None:
+        self._size = size
+        self._budgets: dict[Practitioner, tuple[Budget, ...] | None] = {}
+
+    def budgets_of(self, quotas: Quotas, practitioner: Practitioner) -> tuple[Budget, ...] | None:
+        """As the function of that name. `quotas` are always the same ones."""
+        try:
+            return self._budgets[practitioner]
+        except KeyError:
+            if len(self._budgets) >= self._size:
+                self._budgets.clear()
+            found = self._budgets[practitioner] = budgets_of(quotas, practitioner)
+            return found
 
 
 def reason_of(over: OverBudget) -> Reason:

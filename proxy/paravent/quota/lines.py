@@ -1,8 +1,7 @@
 """One charge laid against one window: how full it is, how much would be added, whether that fits."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from paravent.effects import Budget, BudgetKind, OverBudget, Scope, Usage
 from paravent.quota.windows import retry_after_s
@@ -20,8 +19,7 @@ def is_exact(budget: Budget) -> bool:
     return budget.kind is BudgetKind.PERSONS and budget.scope in _EXACT
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One window of one budget, before a charge."""
 
     budget: Budget

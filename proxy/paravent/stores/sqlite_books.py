@@ -14,7 +14,7 @@ from typing import Final
 
 from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle
 from paravent.model import Subject
-from paravent.quota.bill import Bill, bill_of
+from paravent.quota.bill import Bill, Bills
 from paravent.quota.lines import Line, is_exact, refusal, usage_after
 from paravent.quota.windows import counts
 from paravent.stores.sqlite_account import Person
@@ -49,6 +49,7 @@ class Books:
         self._connection = connection
         self._retention_s = retention_s
         self._state = State(connection)
+        self._bills = Bills()
         self._sweep = Sweep()
         self._since_sweep = 0
 
@@ -56,7 +57,7 @@ class Books:
         """To be called inside BEGIN IMMEDIATE: nobody else changes anything until the transaction ends."""
         wanted = Wanted()
         for operation in operations:
-            _want(wanted, operation)
+            self._want(wanted, operation)
         if not self._state.begin(wanted):
             self._state = State(self._connection)
             self._state.begin(wanted)
@@ -74,6 +75,20 @@ class Books:
                 self._move_to(now_ms)
                 return self._seen(proof, now_ms)
 
+    def _want(self, wanted: Wanted, operation: Operation) -> None:
+        if isinstance(operation, Prove):
+            wanted.proofs.add(operation.proof.key)
+            return
+        charge = operation if isinstance(operation, Charge) else operation.charge
+        bill = self._bills.of(charge.budgets)
+        wanted.charges.add(charge.id)
+        wanted.payers.update(bill.payers)
+        wanted.persons.update(_keys(bill, [person.key for person in charge.persons]))
+        if isinstance(operation, Settle):
+            wanted.persons.update(_keys(bill, [person.key for person in operation.disclosed]))
+        elif operation.proof is not None:
+            wanted.proofs.add(operation.proof.key)
+
     def finish(self) -> None:
         """Now and then remove some of what no window can see any more; write the log."""
         if self._since_sweep >= SWEEP_EVERY:
@@ -87,13 +102,14 @@ class Books:
 
     def charge(self, charge: Charge) -> Charged | OverBudget | Replayed:
         """Reserve all or nothing. Raises ValueError when the id is that of an open charge: a bug of the caller."""
-        bill = bill_of(charge.budgets)
+        bill = self._bills.of(charge.budgets)
         self._move_to(charge.now_ms, bill)
         if charge.proof is not None and self._seen(charge.proof, charge.now_ms):
             return Replayed.REPLAYED
         subjects = _distinct(charge.persons)
-        lines = [*self._person_lines(bill, subjects), *self._event_lines(bill)]
-        over = refusal(lines, lambda line: self._free_ms(line, subjects), charge.now_ms)
+        sets, counters = self._person_lines(bill, subjects)
+        self._event_lines(bill, counters)
+        over = refusal([*sets, *counters], lambda line: self._free_ms(line, subjects), charge.now_ms)
         if over is not None:
             return over
         state = self._state
@@ -101,14 +117,14 @@ class Books:
         if opened_ms is not None and self._counts(opened_ms):
             raise ValueError("this charge is open already")
         state.put_charge(charge.id, state.now_ms)
-        self._count(lines)
+        self._count(counters)
         for key in _keys(bill, subjects):
             state.put_person(key, self._known(key).reserved(state.now_ms, charge.id))
-        return Charged(usage_after(lines))
+        return Charged(usage_after([*sets, *counters]))
 
     def settle(self, settle: Settle) -> Charged | OverBudget:
         """Keep what was disclosed, give back the rest. A charge that is not open gives nothing back."""
-        charge, bill, state = settle.charge, bill_of(settle.charge.budgets), self._state
+        charge, bill, state = settle.charge, self._bills.of(settle.charge.budgets), self._state
         self._move_to(settle.now_ms, bill)
         disclosed = _distinct(settle.disclosed)
         opened_ms = self._close(charge.id)
@@ -118,13 +134,13 @@ class Books:
             if not settle.missed:
                 for payer, kind, per_s in bill.misses:
                     state.touch(payer).uncount(kind, per_s, opened_ms)
-        lines = self._person_lines(bill, disclosed, only_new=True)
-        over = refusal(lines, lambda line: self._free_ms(line, disclosed), settle.now_ms)
+        sets, counters = self._person_lines(bill, disclosed, only_new=True)
+        over = refusal([*sets, *counters], lambda line: self._free_ms(line, disclosed), settle.now_ms)
         if over is not None:
             if opened_ms is not None:
                 self._give_back(charge.id, bill, opened_ms, [subject for subject in reserved if subject in disclosed])
             return over
-        self._count(lines)
+        self._count(counters)
         for key in _keys(bill, disclosed):
             reserved_by = charge.id if key[1] in reserved else None
             state.put_person(key, self._known(key).disclosed(state.now_ms, reserved_by))
@@ -161,35 +177,32 @@ class Books:
         self._state.put_charge(charge_id, None)
         return opened_ms
 
-    def _person_lines(self, bill: Bill, subjects: Sequence[bytes], *, only_new: bool = False) -> list[Line]:
-        """These persons against every window that counts persons; or only those windows in which one of them is new."""
-        state = self._state
+    def _person_lines(
+        self, bill: Bill, subjects: Sequence[bytes], *, only_new: bool = False
+    ) -> tuple[list[Line], list[Line]]:
+        """These persons against every window that counts persons, sets and counters; or only against those windows in
+        which one of them is new."""
+        state, now_ms = self._state, self._state.now_ms
         since = {payer: [self._known((payer, subject)).at_ms for subject in subjects] for payer in bill.sets}
-
-        def new(payer: str | None, per_s: int) -> int:
-            if payer is None:
-                return len(subjects)
-            return sum(not counts(at_ms, state.now_ms, per_s) for at_ms in since[payer])
-
-        lines = []
+        sets = []
         for window, budget, limit in bill.set_windows:
-            adds = new(budget.payer, limit.per_s)
+            adds = _left(since[budget.payer], now_ms - limit.per_s * 1000)
             if adds or not only_new:
-                lines.append(Line(budget, limit, state.held(window), adds))
+                sets.append(Line(budget, limit, state.held(window), adds))
+        counters = []
+        own = None if bill.own is None else since[bill.own]
         for (payer, kind, per_s), budget, limit in bill.person_counters:
             # A wider scope counts who is new to the practitioner; nobody new costs no look.
-            adds = new(bill.own, per_s)
+            adds = len(subjects) if own is None else _left(own, now_ms - per_s * 1000)
             if adds:
-                lines.append(Line(budget, limit, state.account(payer).counted(kind, per_s, state.now_ms), adds))
-        return lines
+                counters.append(Line(budget, limit, state.account(payer).counted(kind, per_s, now_ms), adds))
+        return sets, counters
 
-    def _event_lines(self, bill: Bill) -> list[Line]:
+    def _event_lines(self, bill: Bill, lines: list[Line]) -> None:
         """One request, and one miss that may come, against every window that counts those."""
         state = self._state
-        return [
-            Line(budget, window, state.account(payer).counted(kind, per_s, state.now_ms), 1)
-            for (payer, kind, per_s), budget, window in bill.event_counters
-        ]
+        for (payer, kind, per_s), budget, window in bill.event_counters:
+            lines.append(Line(budget, window, state.account(payer).counted(kind, per_s, state.now_ms), 1))
 
     def _free_ms(self, line: Line, subjects: Sequence[bytes]) -> int | None:
         budget, per_s = line.budget, line.window.per_s
@@ -197,12 +210,10 @@ class Books:
             return self._state.free_ms((budget.payer, per_s), line.excess, subjects)
         return self._state.account(budget.payer).free_ms(budget.kind.value, per_s, line.excess)
 
-    def _count(self, lines: Iterable[Line]) -> None:
+    def _count(self, counters: Iterable[Line]) -> None:
         state = self._state
-        for line in lines:
-            if line.adds and not is_exact(line.budget):
-                account = state.touch(line.budget.payer)
-                account.count(line.budget.kind.value, line.window.per_s, line.adds, state.now_ms)
+        for budget, window, _, adds in counters:
+            state.touch(budget.payer).count(budget.kind.value, window.per_s, adds, state.now_ms)
 
     def _give_back(self, charge_id: str, bill: Bill, opened_ms: int, subjects: Sequence[bytes]) -> None:
         for key in _keys(bill, subjects):
@@ -223,22 +234,17 @@ class Books:
                 self._state.touch(payer).uncount(kind, per_s, opened_ms)
 
 
-def _want(wanted: Wanted, operation: Operation) -> None:
-    if isinstance(operation, Prove):
-        wanted.proofs.add(operation.proof.key)
-        return
-    charge = operation if isinstance(operation, Charge) else operation.charge
-    wanted.charges.add(charge.id)
-    wanted.payers.update(budget.payer for budget in charge.budgets)
-    persons = charge.persons if isinstance(operation, Charge) else (*charge.persons, *operation.disclosed)
-    if persons:
-        wanted.persons.update(_keys(bill_of(charge.budgets), [person.key for person in persons]))
-    if isinstance(operation, Charge) and operation.proof is not None:
-        wanted.proofs.add(operation.proof.key)
+def _left(since_ms: Iterable[int], tail_ms: int) -> int:
+    """How many are no longer inside a window, or never were."""
+    left = 0
+    for at_ms in since_ms:
+        if at_ms <= tail_ms:
+            left += 1
+    return left
 
 
 def _distinct(persons: Iterable[Subject]) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(person.key for person in persons))
+    return tuple(dict.fromkeys([person.key for person in persons]))
 
 
 def _keys(bill: Bill, subjects: Iterable[bytes]) -> list[PersonKey]:
