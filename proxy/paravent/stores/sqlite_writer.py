@@ -144,10 +144,15 @@ class Writer:
         self._resting = False
         self.taken = 0
         """How many operations the writer has begun with, since the start."""
-        self.well = True
+        self._well = True
         """The file took the last commit that was tried. A lock held by another process is not the file's fault."""
         self._thread = threading.Thread(target=self._run, name="paravent-state", daemon=True)
         self._thread.start()
+
+    @property
+    def well(self) -> bool:
+        """The thread lives, and the file took the last commit that was tried."""
+        return self._well and self._thread.is_alive()
 
     def submit(self, batch: Batch) -> None:
         """Hand over operations. Never blocks."""
@@ -221,7 +226,7 @@ class Writer:
             ticket.run(self._books)
         self._books.finish()
         connection.execute("COMMIT")
-        self.well = True
+        self._well = True
 
     def _rest(self) -> bool:
         """Nothing is asked for: write what waits in the log to the tables, a little at a time. Whether that is done, or
@@ -269,7 +274,7 @@ class Writer:
         if _is_busy(error):
             self._rollback()
         else:
-            self.well = False
+            self._well = False
             self._disconnect()
 
     def _rollback(self) -> None:
