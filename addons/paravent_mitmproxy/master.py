@@ -6,17 +6,18 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 
 import click
 
 from paravent.ports import Clock
 from paravent.settings import Address, Settings
 from paravent.telemetry import logs
-from paravent.telemetry.management import Management
-from paravent.wiring import Runtime, build
+from paravent.telemetry.management import Management, listen
+from paravent.wiring import Runtime, build, load_rulebook
 from paravent_mitmproxy.node import Node
 from paravent_mitmproxy.options import KEY_LOGGING
+from paravent_mitmproxy.workers import Place, Sockets, Supervisor, among_others
 
 
 class AddressTaken(Exception):
@@ -28,35 +29,71 @@ def run(settings: Settings, clock: Clock | None = None) -> None:
     for name in KEY_LOGGING:
         os.environ.pop(name, None)
     logs.install()
-    listening = bind(settings.listen.address, "listen.address")
+    # With several workers, what follows runs in each of them; the parent stays inside, and leaves by SystemExit.
+    place = _alone(settings) if settings.listen.workers == 1 else _supervised(settings)
     try:
-        runtime = build(settings, clock)
+        runtime = build(settings, clock, place.worker)
         try:
-            management = manage(settings, runtime)
-            _run_loop(_serve(settings, runtime, listening, management))
+            _run_loop(_serve(settings, runtime, place))
         finally:
             runtime.close()
     finally:
+        place.listening.close()
+
+
+def _alone(settings: Settings) -> Place:
+    listening = bind(settings.listen.address, "listen.address")
+    try:
+        return Place(listening, _management(settings.metrics.address))
+    except AddressTaken:
         listening.close()
+        raise
 
 
-async def _serve(settings: Settings, runtime: Runtime, listening: socket.socket, management: Management) -> None:
+def _supervised(settings: Settings) -> Place:
+    """The place of a worker. Raises SystemExit in the parent, AddressTaken before anybody is started."""
+    revision = load_rulebook(settings).policy.revision
+    host, count = settings.listen.address.host, settings.listen.workers
+    # The first look is without SO_REUSEPORT, which would share the port with whoever else of this user has it.
+    with bind(settings.listen.address, "listen.address") as first:
+        address = Address(host, int(first.getsockname()[1]))
+    reserved = _reusable(address)
+    metrics = settings.metrics.address
+    own = tuple(_management(Address(metrics.host, metrics.port and metrics.port + n)) for n in range(1, count + 1))
+    sockets = Sockets(reserved, lambda: _reusable(address), _management(metrics), own)
+    everybody = Address(metrics.host, int(sockets.shared.getsockname()[1]))
+
+    def announce() -> None:
+        told = f"policy {revision}, {count} workers, health on http://{everybody}/readyz"
+        _say_ready(settings, address.port, told, [sock.getsockname()[1] for sock in own])
+
+    return Supervisor(settings, sockets, announce).run()
+
+
+async def _serve(settings: Settings, runtime: Runtime, place: Place) -> None:
     def announce(node: Node) -> None:
-        scheme = "https" if settings.listen.certificate else "http"
-        host, port = node.management.address
-        where = Address(settings.listen.address.host, node.port)
-        click.echo(
-            f"paravent: ready on {scheme}://{where} for {settings.listen.external_origin}, "
-            f"policy {runtime.revision}, metrics on http://{Address(host, port)}/metrics"
-        )
+        if place.worker is None:
+            _say_ready(settings, node.port, f"policy {runtime.revision}", [management.address[1]])
 
-    node = Node(settings, runtime, listening, management, announce)
+    management = manage(place.management, runtime)
+    node = Node(settings, runtime, place.listening, management, announce)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, node.stop)
     gc.collect()
     gc.freeze()  # what lives as long as the process need not be walked again
-    await node.run()
+    async with among_others(runtime, place, node.stop):
+        await node.run()
+
+
+def _say_ready(settings: Settings, port: int, what: str, metrics: Sequence[int]) -> None:
+    scheme = "https" if settings.listen.certificate else "http"
+    where = Address(settings.listen.address.host, port)
+    host = settings.metrics.address.host
+    scraped = " ".join(f"http://{Address(host, each)}/metrics" for each in metrics)
+    click.echo(
+        f"paravent: ready on {scheme}://{where} for {settings.listen.external_origin}, {what}, metrics on {scraped}"
+    )
 
 
 def _run_loop(work: Coroutine[None, None, None]) -> None:
@@ -69,13 +106,14 @@ def _run_loop(work: Coroutine[None, None, None]) -> None:
         uvloop.run(work)
 
 
-def manage(settings: Settings, runtime: Runtime) -> Management:
-    """The management listener, bound. Raises AddressTaken."""
-    address = settings.metrics.address
+def manage(sock: socket.socket, runtime: Runtime) -> Management:
+    """The management listener of one process."""
+    return Management(sock, runtime.metrics, runtime.readiness, runtime.jwks(), runtime.logout)
+
+
+def _management(address: Address) -> socket.socket:
     try:
-        return Management(
-            address.host, address.port, runtime.metrics, runtime.readiness, runtime.jwks(), runtime.logout
-        )
+        return listen(address.host, address.port)
     except OSError as failure:
         raise _taken("metrics.address", address, failure) from None
 
@@ -91,6 +129,15 @@ def bind(address: Address, name: str) -> socket.socket:
     except OSError as failure:
         sock.close()
         raise _taken(name, address, failure) from None
+    return sock
+
+
+def _reusable(address: Address) -> socket.socket:
+    """Bound where others are too: the kernel deals connections out to those that listen."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((address.host, address.port))
     return sock
 
 

@@ -31,15 +31,16 @@ both. The certificates of callers are seen only where TLS ends; a front proxy pa
 believed when `client_cert_header` says so. With `front_certificates` it comes over TLS itself, and nobody else may
 connect. [Behind a front proxy](../how-to/behind-a-front-proxy.md) puts them together.
 `external_origin` is what the `htu` of a DPoP proof is compared with; it begins with `https://`, except on this machine.
+[Several `workers`](../how-to/use-several-cores.md) serve one address.
 HTTP/1.1 is spoken, nothing else. Renewed certificate files are taken over without a restart.
 """,
     "upstream": """\
 With `https://`, the certificate of the upstream must come from `ca`: the machine's own store of authorities is never
 asked. `http://` is accepted to this machine alone, unless `allow_plaintext` says that the network itself encrypts.
 `timeout` covers a whole exchange, from connecting to the last byte; `connect_timeout` and `first_byte_timeout` end it
-sooner. A question that finds `connections` others under way waits 1 s for its turn. After repeated failures the
-upstream is only [probed](problems.md#unavailable) until it answers again. Renewed files are taken over without a
-restart, and connections that were made with the old ones are given up.
+sooner. A question that finds `connections` others of its worker under way waits 1 s for its turn. After repeated
+failures the upstream is only [probed](problems.md#unavailable) until it answers again. Renewed files are taken over
+without a restart, and connections that were made with the old ones are given up.
 """,
     "issuers": f"""\
 One section for each authorization server: `[issuers.NAME]`. NAME begins with a small letter and goes on with small

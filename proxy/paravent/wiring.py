@@ -67,9 +67,12 @@ def load_rulebook(settings: Settings) -> Rulebook:
     return _rulebook(settings, read_policy_folder(settings.policy.path), _Fixed(settings))
 
 
-def build(settings: Settings, clock: Clock | None = None) -> "Runtime":
-    """Open everything. Raises InvalidFiles with all that is wrong, and leaves nothing open then."""
-    return Runtime(settings, clock or SystemClock())
+def build(settings: Settings, clock: Clock | None = None, worker: int | None = None) -> "Runtime":
+    """Open everything. Raises InvalidFiles with all that is wrong, and leaves nothing open then.
+
+    `worker`: its number from 1, where several processes serve. Each writes a chain of its own in the one ledger.
+    """
+    return Runtime(settings, clock or SystemClock(), worker)
 
 
 class _Fixed:
@@ -85,13 +88,14 @@ class _Fixed:
 class Runtime:
     """The engine and what it stands on, from start to close."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, worker: int | None) -> None:
         self._settings = settings
+        self._writer = str(worker or 0)
         self._fixed = _Fixed(settings)
         self._clock = clock
         self.listening = False
         """The listener accepts connections, and we are not draining."""
-        self.metrics = Metrics()
+        self.metrics = Metrics(worker=worker)
         self.metrics.built(__version__)
 
         files = read_policy_folder(settings.policy.path)
@@ -124,7 +128,7 @@ class Runtime:
         audit: FileSink | None = None
         ledger: SqliteLedger | None = None
         try:
-            audit = FileSink(settings.audit.path, self._fixed.keys.chain)
+            audit = FileSink(settings.audit.path, self._fixed.keys.chain, self._writer)
         except (LedgerDamaged, LedgerBusy) as refusal:
             problems.append(Problem(file, 0, 0, f"audit.path: {refusal}"))
         except OSError as failure:

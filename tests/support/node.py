@@ -299,7 +299,8 @@ async def running_node(
         runtime = build(settings)
         listening = bind(settings.listen.address, "listen.address")
         ready = asyncio.Event()
-        node = Node(settings, runtime, listening, manage(settings, runtime), lambda _node: ready.set(), limits)
+        managed = manage(management.listen("127.0.0.1", 0), runtime)
+        node = Node(settings, runtime, listening, managed, lambda _node: ready.set(), limits)
         running = asyncio.create_task(node.run())
         one = RunningNode(node, sandbox, logs)
         try:

@@ -4,6 +4,7 @@ read ─► parse (toml) ─► given, by key (given) ─► sections, with thei
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     state, audit, metrics, policy = _state(given), _audit(given), _metrics(given), _policy(given)
     if listen and metrics and listen.address.port != 0 and listen.address == metrics.address:
         given.complain(("metrics", "address"), "address is that of [listen]: two listeners cannot share it")
+    if listen and metrics and listen.workers > 1 and metrics.address.port + listen.workers > 65535:
+        given.complain(("metrics", "address"), "address leaves no ports above it for the workers' metrics")
     # The last operands cannot be None without a problem; they are for the type checker.
     if given.problems or not (listen and upstream and state and audit and metrics and policy):
         raise InvalidFiles(given.problems)
@@ -91,7 +94,16 @@ def _listen(given: Given) -> Listen | None:
         given.path("listen", "front_certificates"),
         given.value("listen", "client_cert_header") is True,
         given.value("listen", "proxy_protocol") is True,
+        _workers(given),
     )
+
+
+def _workers(given: Given) -> int:
+    workers = given.checked(lambda value: values.count(value, values.MAX_WORKERS), "listen", "workers") or 1
+    if workers > 1 and sys.platform != "linux":
+        message = "workers above 1 need Linux: other kernels do not deal connections out to them"
+        given.complain(("listen", "workers"), message)
+    return workers
 
 
 def _fronts(given: Given, plaintext: bool) -> None:

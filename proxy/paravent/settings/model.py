@@ -43,6 +43,8 @@ class Listen:
     """Of either kind of front proxy. `client_ca` is set then."""
     proxy_protocol: bool
     """Of those in `plaintext_from`."""
+    workers: int
+    """Processes. With more than one, each has a management port of its own behind that of [metrics]."""
 
 
 @dataclass(frozen=True, slots=True)

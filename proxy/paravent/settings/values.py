@@ -18,6 +18,7 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 DEFAULT_CONNECT_TIMEOUT_S: Final = 2.0
 """A lost SYN is sent again after 1 s (RFC 6298)."""
 
+MAX_WORKERS: Final = 64
 MAX_CONNECTIONS: Final = 4096
 DEFAULT_CONNECTIONS: Final = 256
 """At 50 ms an answer, 5 000 questions a second. Envoy allows 1 024 to a cluster."""

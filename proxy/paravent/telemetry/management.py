@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from threading import Lock, Thread
 from typing import Any, Final, override
 
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from paravent.telemetry.logs import OURS
 from paravent.telemetry.metrics import Metrics
@@ -47,9 +46,16 @@ class Management:
     """Serves on a socket address until `close`."""
 
     def __init__(
-        self, host: str, port: int, metrics: Metrics, readiness: Readiness, jwks: object, logout: Logout
+        self,
+        sock: socket.socket,
+        metrics: Metrics | None,
+        readiness: Readiness,
+        jwks: object,
+        logout: Logout,
+        ready: Callable[[Mapping[str, bool]], bool] | None = None,
     ) -> None:
-        """Binds at once. Raises OSError when the address is taken."""
+        """`sock`: from `listen`. `metrics`: None where none are shown. `ready`: how checks are summed up."""
+        summed_up = ready or is_ready
         public_key = json.dumps(jwks).encode()
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,14 +73,14 @@ class Management:
 
             def do_GET(self) -> None:
                 match self.path:
-                    case "/metrics":
-                        self._send(200, CONTENT_TYPE_LATEST, generate_latest(metrics.registry))
+                    case "/metrics" if metrics is not None:
+                        self._send(200, CONTENT_TYPE_LATEST, metrics.exposition())
                     case "/healthz":
                         self._send(200, "text/plain; charset=utf-8", b"ok\n")
                     case "/readyz":
                         checks = _asked(readiness)
-                        body = json.dumps({"ready": is_ready(checks), "checks": dict(checks)}).encode()
-                        self._send(200 if is_ready(checks) else 503, "application/json", body + b"\n")
+                        body = json.dumps({"ready": summed_up(checks), "checks": dict(checks)}).encode()
+                        self._send(200 if summed_up(checks) else 503, "application/json", body + b"\n")
                     case "/jwks.json":
                         self._send(200, "application/jwk-set+json", public_key)
                     case _:
@@ -105,7 +111,7 @@ class Management:
             def log_message(self, format: str, *args: object) -> None:
                 """Scrapes are not news, and a path is not ours to log."""
 
-        self._server = (_Server6 if ":" in host else _Server)((host, port), Handler)
+        self._server = _Server(sock, Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(POLL_S,), name="management", daemon=True)
 
     @property
@@ -137,10 +143,14 @@ its place for ever."""
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sock: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
         self._since_s: dict[socket.socket, float] = {}
         self._lock = Lock()
-        super().__init__(*args, **kwargs)
+        address = sock.getsockname()
+        super().__init__(address, handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = sock
+        self.server_address = address
 
     @override
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -171,19 +181,23 @@ class _Server(ThreadingHTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
 
     @override
-    def server_bind(self) -> None:
-        """Without HTTPServer's own: it looks the address up in the DNS, which can hold the start for seconds."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    @override
     def handle_error(self, request: object, client_address: object) -> None:
         """In place of a traceback on standard error, which would go past our log and its rules."""
         log.warning("management_request_failed", exc_info=True)
 
 
-class _Server6(_Server):
-    address_family = socket.AF_INET6
+def listen(host: str, port: int) -> socket.socket:
+    """A socket to serve on. Raises OSError when the address is taken. It does not block: processes may share it."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(CONNECTIONS)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def is_ready(checks: Mapping[str, bool]) -> bool:

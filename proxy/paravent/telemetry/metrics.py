@@ -8,11 +8,12 @@ from absent to 1, so an alert on "any" would sleep through the first, which is t
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, override
 
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.registry import Collector
 
 from paravent.effects import BudgetKind, Scope, Usage
 from paravent.model import Deny, Release, Withhold
@@ -33,8 +34,10 @@ SHARE: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 class Metrics:
     """The metrics of one process, on their own registry so that tests and workers never share one."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None, worker: int | None = None) -> None:
+        """`worker`: its number, where several serve one port."""
         self.registry = registry or CollectorRegistry()
+        self._worker = worker
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._decisions = Counter(
@@ -179,6 +182,11 @@ class Metrics:
                 self._persons.labels(operation, code)
             self._values_released.labels(operation)
             self._values_dropped.labels(operation)
+
+    def exposition(self) -> bytes:
+        """All of them in Prometheus' text format. One of several workers has its number on every series."""
+        registry = self.registry if self._worker is None else _OfWorker(self.registry, self._worker)
+        return generate_latest(registry)
 
     # ---- requests
 
@@ -365,6 +373,21 @@ DENIED: Final = tuple(
     if reason in EITHER or (reason not in WITHHELD and (reason is Reason.REQUEST_AMBIGUOUS or reason not in UNROUTED))
 )
 """What a request can be denied for once its operation is known."""
+
+
+class _OfWorker(Collector):
+    """A registry's series with one label more."""
+
+    def __init__(self, registry: CollectorRegistry, worker: int) -> None:
+        self._registry = registry
+        self._label = {"worker": str(worker)}
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            labelled = Metric(family.name, family.documentation, family.type, family.unit)
+            labelled.samples = [each._replace(labels={**each.labels, **self._label}) for each in family.samples]
+            yield labelled
 
 
 def _or_nan(read: Callable[[], float]) -> Callable[[], float]:

@@ -8,6 +8,7 @@ import pytest
 
 from deployments import CONFIGURATION, Deployment, certificate
 from paravent.identity.issuers import Issuer
+from paravent.problems import InvalidFiles
 from paravent.settings import Address, Sqlite
 from paravent.settings.keys import SECTIONS, variable
 
@@ -191,3 +192,15 @@ def test_an_issuer_of_the_settings_is_one_of_the_engine(deployment: Deployment) 
         Issuer(issuer.name, issuer.issuer, issuer.audience, issuer.clients, issuer.algorithms).audience
         == issuer.audience
     )
+
+
+def test_workers(deployment: Deployment) -> None:
+    """One process when nothing is said; several need ports above that of the metrics."""
+    assert deployment.load().listen.workers == 1
+    deployment.change(('address = "127.0.0.1:8443"', 'address = "127.0.0.1:8443"\nworkers = 4'))
+    assert deployment.load().listen.workers == 4
+    with pytest.raises(InvalidFiles) as wrong:
+        deployment.change(("127.0.0.1:9464", "127.0.0.1:65533")).load()
+    assert [problem.message for problem in wrong.value.problems] == [
+        "address leaves no ports above it for the workers' metrics"
+    ]

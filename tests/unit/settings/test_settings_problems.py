@@ -154,6 +154,11 @@ ROWS = [
         " (client_cert_header = true, if the front proxy sends Client-Cert)",
     ),
     row(
+        "somebody must serve",
+        (ADDRESS, ADDRESS + "\nworkers = 0"),
+        f"{P}:3:1: workers is not a whole number from 1 to 64",
+    ),
+    row(
         "a header needs somebody to send it",
         ('key = "server.key"', 'key = "server.key"\nclient_ca = "server.pem"\nclient_cert_header = true'),
         f"{P}:7:1: client_cert_header needs a front proxy: anybody could write the header (front_certificates, or plaintext_from)",

@@ -30,7 +30,7 @@ def management(
             raise checks
         return checks
 
-    served = Management(host, 0, Metrics(), readiness, JWKS, logout)
+    served = Management(module.listen(host, 0), Metrics(), readiness, JWKS, logout)
     served.start()
     try:
         yield served
@@ -173,8 +173,8 @@ def test_ipv6() -> None:
 
 
 def test_a_taken_address_is_told_at_once() -> None:
-    """Binding happens in the constructor, before anything is served."""
+    """Binding happens before anything is served."""
     with management({}) as served:
         host, port = served.address
         with pytest.raises(OSError, match="in use"):
-            Management(host, port, Metrics(), dict, JWKS, NO_LOGOUT)
+            module.listen(host, port)

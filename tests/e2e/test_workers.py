@@ -1,0 +1,190 @@
+"""Several workers on one port: one budget, one ledger, and nobody misses one that dies."""
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from paravent.simulate.client import Login
+from stack import Reply, Stack, running_stack
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("serve")]
+
+WORKERS = 4
+LIMIT = 10
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with running_stack(tmp_path, start=False) as made:
+        text = made.config.read_text()
+        made.config.write_text(text.replace("[listen]\n", f"[listen]\nworkers = {WORKERS}\n", 1))
+        quotas = made.policies / "quotas.yaml"
+        quotas.write_text(re.sub(r"limit: [0-9]+, per: 10s", "limit: 1000, per: 10s", quotas.read_text()))
+        made.start()
+        yield made
+
+
+def children(stack: Stack) -> list[int]:
+    """The workers that live, in no order."""
+    assert stack.proxy is not None
+    pid = stack.proxy.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def eventually(true: Callable[[], bool], within_s: float = 30.0) -> None:
+    until_s = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+
+
+def at_once(stack: Stack, login: Login, persons: range) -> list[Reply]:
+    """Each person asked about on a connection of its own, sixteen at a time."""
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(lambda person: stack.consult(login, person), persons))
+
+
+def told(stack: Stack) -> tuple[str, list[str]]:
+    """From the line that the parent prints: where whoever is free tells of all, and where each tells of itself."""
+    assert stack.proxy is not None
+    text = stack.proxy.log.read_text()
+    (everybody,) = re.findall(r"health on (\S+)/readyz", text)
+    return everybody, re.findall(r"(http://\S+)/metrics", text)
+
+
+def audit_verify(stack: Stack) -> int:
+    done = stack.parts.start("verify", "-m", "paravent.cli", "audit", "verify", "--config", str(stack.config))
+    return done.process.wait(60)
+
+
+def test_one_budget_for_all(stack: Stack) -> None:
+    """Forty persons asked about at once, through all workers: exactly as many answers as the budget has."""
+    quotas = stack.policies / "quotas.yaml"
+    text = quotas.read_text()
+    assert "limit: 60,   per: 10m" in text or re.search(r"limit: 60, +per: 10m", text)
+    quotas.write_text(re.sub(r"limit: 60, +per: 10m", f"limit: {LIMIT}, per: 10m", text))
+    login = stack.login()
+    eventually(lambda: all(_limit(stack.consult(login, 1)) == LIMIT for _ in range(3 * WORKERS)))
+    replies = at_once(stack, login, range(100, 140))
+    assert sorted(reply.status for reply in replies) == [200] * (LIMIT - 1) + [429] * (41 - LIMIT)
+    writers = {path.name.split("-")[1] for path in (stack.folder / "audit").glob("ledger-*.jsonl")}
+    assert writers == {"1", "2", "3", "4"}
+    records = [
+        json.loads(line)
+        for path in (stack.folder / "audit").glob("ledger-*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert sum(record["reason"] == "persons_over_budget" for record in records) == 41 - LIMIT
+    assert audit_verify(stack) == 0
+
+
+def _limit(reply: Reply) -> int:
+    match = re.search(r'"persons-10m";q=([0-9]+)', reply.headers["ratelimit-policy"])
+    assert match
+    return int(match[1])
+
+
+def test_a_killed_worker_is_replaced_and_not_missed(stack: Stack) -> None:
+    """The others go on; another takes its place, its port of metrics and its chain of the ledger."""
+    login = stack.login()
+    before = set(children(stack))
+    assert len(before) == WORKERS
+    os.kill(min(before), signal.SIGKILL)
+    eventually(lambda: min(before) not in children(stack))
+    assert all(reply.status == 200 for reply in at_once(stack, login, range(10)))
+    eventually(lambda: len(children(stack)) == WORKERS)
+    everybody, each = told(stack)
+    assert len(each) == WORKERS
+    for number, stack.management in enumerate(each, 1):
+        eventually(lambda: stack.scrape("/readyz")[0] == 200)
+        assert f'paravent_ready{{worker="{number}"}} 1.0' in stack.metrics()
+    assert all(reply.status == 200 for reply in at_once(stack, login, range(10, 30)))
+    stack.management = everybody
+    eventually(lambda: all(json.loads(stack.scrape("/readyz")[1])["checks"].values()))
+    assert audit_verify(stack) == 0
+
+
+def test_one_port_tells_of_all(stack: Stack) -> None:
+    """Ready as long as one is, with each by name, also one that hangs; metrics are each worker's own, and not there."""
+    stack.management, _ = told(stack)
+    victim = min(children(stack))
+    os.kill(victim, signal.SIGSTOP)  # it cannot be replaced while it is not dead
+
+    def checks() -> list[bool]:
+        status, body = stack.scrape("/readyz")
+        assert status == 200
+        return list(json.loads(body)["checks"].values())
+
+    try:
+        eventually(lambda: checks().count(False) == 1)
+        assert len(checks()) == WORKERS
+        assert stack.scrape("/metrics")[0] == 404
+        assert stack.scrape("/jwks.json")[0] == 200
+    finally:
+        os.kill(victim, signal.SIGCONT)
+    eventually(lambda: all(checks()))
+
+
+def test_what_is_wrong_for_all_is_said_once(stack: Stack) -> None:
+    """A ledger that was cut off: exit code 2 with one sentence, and nobody goes on trying."""
+    stack.stop()
+    (stack.folder / "audit" / ".ledger-1.head").write_bytes(b"x")
+    started = stack.parts.start("again", "-m", "paravent.cli", "serve", "--config", str(stack.config))
+    assert started.process.wait(30) == 2
+    assert started.log.read_text().count("audit.path: ") == 1
+
+
+def test_sigterm_drains_all(stack: Stack) -> None:
+    """The parent ends when the last of them has, with nothing left behind."""
+    workers = children(stack)
+    assert stack.proxy is not None
+    process = stack.proxy.process
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert audit_verify(stack) == 0
+
+
+def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
+    """Also while requests wait for an upstream that says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        upstream = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with running_stack(tmp_path, upstream=upstream, start=False) as stack:
+            text = stack.config.read_text().replace("[listen]\n", "[listen]\nworkers = 2\n", 1)
+            stack.config.write_text(text.replace("[upstream]\n", '[upstream]\ntimeout = "50s"\n', 1))
+            stack.start()
+            assert stack.proxy is not None
+            process = stack.proxy.process
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(stack.consult, stack.login(), 1)
+                deaf.settimeout(10)
+                deaf.accept()[0].recv(1)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)
+                assert process.poll() is None
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(5) == 0
+                assert asking.exception(10) is not None or asking.result().status >= 500
+
+
+def test_workers_do_not_outlive_their_parent(stack: Stack) -> None:
+    """A parent that is killed can pass nothing on; they see it end, and drain."""
+    workers = children(stack)
+    assert stack.proxy is not None
+    stack.proxy.process.kill()
+    eventually(lambda: not any(_runs(pid) for pid in workers))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
