@@ -6,7 +6,7 @@ request was let through, so a reload between the two cannot mix revisions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from paravent import effects
@@ -124,7 +124,6 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     if matched is None:
         return Deny(Reason.OPERATION_UNKNOWN)
     operation = matched.operation
-    about = About(operation=operation.name)
 
     requirement = Requirement(operation.level, operation.max_auth_age_s)
     identified = yield from authenticate(
@@ -137,13 +136,10 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         rules.nonces,
     )
     if not isinstance(identified, Authenticated):
-        about = replace(about, practitioner=identified.practitioner)
+        about = About(operation.name, practitioner=identified.practitioner)
         return Deny(identified.reason, about, challenge=identified.challenge)
     practitioner = identified.practitioner
-    about = replace(about, practitioner=practitioner, evidence=identified.evidence)
-    replayed = Deny(
-        Reason.DPOP_REPLAYED, about, challenge=challenge_for(Reason.DPOP_REPLAYED, rules.policy.assurance, requirement)
-    )
+    about = About(operation.name, None, practitioner, identified.evidence)
 
     asked = _ask(facts, rules, matched, practitioner, about)
     if identified.observed is not None:
@@ -152,14 +148,14 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         reason = Reason.BINDING_MISSING if isinstance(asked, Deny) else Reason.BINDING_OBSERVED
         return Deny(reason, asked.about, challenge=identified.observed.challenge)
     if isinstance(asked, Deny):
-        return (yield from _spend(identified.proof, asked, replayed))
+        return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
     about = asked.about
     charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
         return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
     if isinstance(charged, Replayed):
-        return replayed
+        return _replayed(asked.about, rules, requirement)
     if isinstance(charged, OverBudget):
         return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
 
@@ -216,7 +212,7 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     purpose = _purpose(facts, rules.policy, practitioner)
     if isinstance(purpose, Reason):
         return Deny(purpose, about)
-    about = replace(about, purpose=purpose)
+    about = About(about.operation, purpose, practitioner, about.evidence)
     view = rules.views.get((matched.operation.name, practitioner.profession, purpose))
     if view is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
@@ -226,12 +222,17 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     if isinstance(question, Reason):
         return Deny(question, about)
     subject = _subject(matched.operation, question.asked, rules.subject_key)
-    about = replace(about, subject=subject)
+    about = About(about.operation, purpose, practitioner, about.evidence, subject)
 
     budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner)
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
     return _Asked(about, view, question, budgets, (subject,) if subject else ())
+
+
+def _replayed(about: About, rules: Rulebook, requirement: Requirement) -> Deny:
+    challenge = challenge_for(Reason.DPOP_REPLAYED, rules.policy.assurance, requirement)
+    return Deny(Reason.DPOP_REPLAYED, About(about.operation, None, about.practitioner, about.evidence), challenge)
 
 
 def _spend(proof: ProofSeen | None, refused: Deny, replayed: Deny) -> Deciding[Deny]:

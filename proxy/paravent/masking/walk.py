@@ -53,18 +53,21 @@ class Run:
 def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgoing]:
     """What may leave of one object."""
     reduced: dict[str, Outgoing] = {}
-    get, counts = members.get, run.counts
+    counts = run.counts
     for name, index, release, sweep, null in branch.leaves:
-        value = get(name, _ABSENT)
+        if name not in members:
+            continue
+        value = members[name]
         if sweep and type(value) is str:  # What `_leave` would do, without three calls: most values of most views.
             if len(value) >= SHORTEST:
                 run.texts.append(value)
             reduced[name] = value
         elif (value is None and null) or (sweep and type(value) is bool):
             reduced[name] = value
-        elif value is _ABSENT or (left := _leave(value, release, sweep, run)) is DROP:
-            continue
         else:
+            left = _leave(value, release, sweep, run)
+            if left is DROP:
+                continue
             reduced[name] = left
         counts[index] += 1
     if branch.deeper:

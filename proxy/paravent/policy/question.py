@@ -7,6 +7,7 @@ charged.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from paravent.handles import looks_like_handle, open_handle
@@ -121,5 +122,12 @@ def _is_handle(known: RequestField, value: Json) -> bool:
 
 
 def _target(operation: Operation, parameters: Mapping[str, str]) -> bytes:
+    if not parameters:
+        return _plain(operation.path)
     names = ((segment, parameter_name(segment)) for segment in operation.path)
     return "".join(f"/{segment if name is None else parameters[name]}" for segment, name in names).encode("ascii")
+
+
+@lru_cache(maxsize=256)
+def _plain(path: tuple[str, ...]) -> bytes:
+    return "".join(f"/{segment}" for segment in path).encode("ascii")
