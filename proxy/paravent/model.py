@@ -70,7 +70,7 @@ class Facts:
 
     def values(self, name: bytes) -> tuple[bytes, ...]:
         """Every value of a header. Whoever needs exactly one says so."""
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple([value for key, value in self.headers if key == name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class Answer:
     body: bytes = field(repr=False)
 
     def values(self, name: bytes) -> tuple[bytes, ...]:
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple([value for key, value in self.headers if key == name])
 
 
 @dataclass(frozen=True, slots=True)

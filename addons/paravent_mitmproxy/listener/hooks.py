@@ -7,7 +7,7 @@ logged, for its text may hold what it was handed, and no generator and no contex
 
 import inspect
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import CoroutineType
 from typing import Literal
 
@@ -24,27 +24,25 @@ async def fire(chain: Sequence[object], hook: Hook, flow: http.HTTPFlow) -> None
     """Returns when everybody was called. Raises only what is no Exception."""
     for addon in chain:
         try:
-            if hasattr(addon, "addons"):
-                for inner in _with_inner(addon):
-                    await _call(getattr(inner, hook, None), flow)
-                continue
             called = getattr(addon, hook, None)
-            if called is not None:
-                await _call(called, flow)
+            if called is not None and callable(called):
+                waits = called(flow)
+                if type(waits) is CoroutineType or inspect.isawaitable(waits):
+                    await waits
+            if hasattr(addon, "addons"):
+                for inner in addon.addons:
+                    await _fire_inside(inner, hook, flow)
         except exceptions.AddonHalt:
             return
         except Exception:
             log.error("addon_failed", exc_info=True)
 
 
-async def _call(hook: object, flow: http.HTTPFlow) -> None:
-    if callable(hook):
-        waits = hook(flow)
-        if type(waits) is CoroutineType or inspect.isawaitable(waits):
-            await waits
-
-
-def _with_inner(addon: object) -> Iterable[object]:
-    yield addon
+async def _fire_inside(addon: object, hook: Hook, flow: http.HTTPFlow) -> None:
+    """What is raised ends the turn of the whole nest."""
+    called = getattr(addon, hook, None)
+    waits = called(flow) if callable(called) else None
+    if inspect.isawaitable(waits):
+        await waits
     for inner in getattr(addon, "addons", ()):
-        yield from _with_inner(inner)
+        await _fire_inside(inner, hook, flow)

@@ -92,13 +92,22 @@ def _nothing(decision: str, reason: str) -> dict[str, object]:
 
 def _released(release: Release) -> dict[str, int]:
     """Policy path → how many values left. Paths that do not fit are counted together."""
+    released = release.released
+    numbers = released.values()
+    if released.keys() <= _FITTING and 0 <= min(numbers, default=0) <= max(numbers, default=0) <= grammar.NUMBER_MAX:
+        return dict(released)
     counts: dict[str, int] = {}
-    for path, count in release.released.items():
+    for path, count in released.items():
         fitting = grammar.path(path)
-        counts[fitting] = counts[fitting] + count if fitting in counts else count
-    if counts and not 0 <= min(counts.values()) <= max(counts.values()) <= grammar.NUMBER_MAX:
-        return {path: grammar.number(count) for path, count in counts.items()}
+        if fitting == path and len(_FITTING) < PATHS_REMEMBERED:
+            _FITTING.add(path)
+        counts[fitting] = grammar.number(counts.get(fitting, 0) + count)
     return counts
+
+
+PATHS_REMEMBERED: Final = 4096
+_FITTING: Final[set[str]] = set()
+"""Paths that were found to fit: a policy has some hundred, and each record names twenty of them."""
 
 
 def _subject(subject: Subject) -> str:

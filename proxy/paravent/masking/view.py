@@ -7,6 +7,7 @@ Every way out but the last is a `Reason`. There is no branch that returns the up
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Final
 
 from paravent.masking.formats import UNWRITTEN, Dress, arrangement, dress_of
@@ -79,7 +80,8 @@ class View:
         swept = sweep(run.texts, scoped.nirs)
         if swept is not None:
             return swept
-        released = {path: count for path, count in zip(self.paths, run.counts, strict=True) if count and path}
+        released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))
+        released.pop("", None)  # what a format adds of its own is on no line of the view
         return Reduced(self.dress.write(reduced), scoped.persons, released, run.dropped)
 
 

@@ -194,13 +194,13 @@ class Metrics:
         """One request came to its end."""
         decision, reason = _words(result)
         operation = result.about.operation or "none"
-        self._decisions.labels(operation, decision, reason).inc()
-        self._request_seconds.labels(decision).observe(elapsed_s)
+        self._decisions.series[operation, decision, reason].value += 1
+        self._request_seconds.series[decision,].observe(elapsed_s)
         if isinstance(result, Release):
             profession = result.about.practitioner.profession if result.about.practitioner else "none"
-            self._persons.labels(operation, profession).inc(len(result.persons))
-            self._values_released.labels(operation).inc(sum(result.released.values()))
-            self._values_dropped.labels(operation).inc(result.dropped)
+            self._persons.series[operation, profession].value += len(result.persons)
+            self._values_released.series[operation,].value += sum(result.released.values())
+            self._values_dropped.series[operation,].value += result.dropped
 
     def allowed(self, usage: Iterable[Usage]) -> None:
         """A charge fitted; how full the practitioner's windows are now."""
@@ -208,10 +208,11 @@ class Metrics:
             if each.scope is not Scope.PRACTITIONER:
                 continue  # a fleet at half its budget says nothing of anybody
             window = each.window
-            self._fullness(each.kind, window.per_s).observe(each.used / max(1, window.limit))
+            series = self._budgets.get((each.kind, window.per_s)) or self._fullness(each.kind, window.per_s)
+            series.observe(each.used / (window.limit or 1))
 
     def stage(self, stage: str, elapsed_s: float) -> None:
-        self._stage_seconds.labels(stage).observe(elapsed_s)
+        self._stage_seconds.series[stage,].observe(elapsed_s)
 
     def appended(self, written: bool, elapsed_s: float) -> None:
         self.stage("audit", elapsed_s)
@@ -228,10 +229,8 @@ class Metrics:
         self._unmarked.inc()
 
     def _fullness(self, kind: BudgetKind, per_s: int) -> Distribution:
-        found = self._budgets.get((kind, per_s))
-        if found is None:
-            found = self._budgets[kind, per_s] = self._budget_used_ratio.labels(kind.value, str(per_s))
-        return found
+        series = self._budgets[kind, per_s] = self._budget_used_ratio.labels(kind.value, str(per_s))
+        return series
 
     def logout(self, outcome: str) -> None:
         self._logouts.labels(outcome).inc()

@@ -6,13 +6,24 @@ histogram agree, since its count is the sum of its buckets. The exposition is th
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import override
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
+
+
+class _Begun[Series](dict[tuple[str, ...], Series]):
+    """By the values of the labels, in their order; begun at 0 when it is first asked for."""
+
+    def __init__(self, begin: Callable[[], Series]) -> None:
+        self._begin = begin
+
+    def __missing__(self, values: tuple[str, ...]) -> Series:
+        return self.setdefault(values, self._begin())
 
 
 class Count:
@@ -34,15 +45,14 @@ class Counter(Collector):
         self, name: str, documentation: str, labels: Sequence[str] = (), *, registry: CollectorRegistry
     ) -> None:
         self._family = (name, documentation, labels)
-        self._series: dict[tuple[str, ...], Count] = {}
+        self.series = _Begun(Count)
         if not labels:
             self.labels()
         registry.register(self)
 
     def labels(self, *values: str) -> Count:
         """The series of these values, in the order of the labels; begun at 0."""
-        found = self._series.get(values)
-        return self._series.setdefault(values, Count()) if found is None else found
+        return self.series[values]
 
     def inc(self, amount: float = 1) -> None:
         """Of a counter without labels."""
@@ -52,7 +62,7 @@ class Counter(Collector):
     def collect(self) -> Iterable[CounterMetricFamily]:
         name, documentation, labels = self._family
         family = CounterMetricFamily(name, documentation, labels=labels)
-        for values, count in tuple(self._series.items()):
+        for values, count in tuple(self.series.items()):
             family.add_metric(values, count.value)
         yield family
 
@@ -86,21 +96,19 @@ class Histogram(Collector):
     ) -> None:
         """`buckets`: upper bounds, ascending, without +Inf."""
         self._family = (name, documentation, labels)
-        self._bounds = buckets
         self._les = [*map(floatToGoString, buckets), "+Inf"]
-        self._series: dict[tuple[str, ...], Distribution] = {}
+        self.series = _Begun(partial(Distribution, buckets))
         registry.register(self)
 
     def labels(self, *values: str) -> Distribution:
         """The series of these values, in the order of the labels; begun at 0."""
-        found = self._series.get(values)
-        return self._series.setdefault(values, Distribution(self._bounds)) if found is None else found
+        return self.series[values]
 
     @override
     def collect(self) -> Iterable[HistogramMetricFamily]:
         name, documentation, labels = self._family
         family = HistogramMetricFamily(name, documentation, labels=labels)
-        for values, series in tuple(self._series.items()):
+        for values, series in tuple(self.series.items()):
             total, buckets = 0, []
             for le, count in zip(self._les, tuple(series.counts), strict=True):
                 total += count
