@@ -18,7 +18,7 @@ from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.guard import FAILURE, cleared
 from paravent_mitmproxy.listener.head import Head
-from paravent_mitmproxy.listener.hooks import fire
+from paravent_mitmproxy.listener.hooks import Hooks
 from paravent_mitmproxy.listener.upstream import Upstream
 from paravent_mitmproxy.messages import Answered, Place, Request, Sent
 
@@ -35,7 +35,7 @@ class Exchange:
     """Runs requests of one listener."""
 
     def __init__(self, addons: AddonManager, upstream: Upstream, server: connection.Server, metrics: Metrics) -> None:
-        self._addons = addons
+        self._hooks = Hooks(addons)
         self._upstream = upstream
         self._server = server
         self._metrics = metrics
@@ -48,10 +48,9 @@ class Exchange:
         request = live.request = Request(self._place, Sent(head.method, head.target, head.headers, b""))
         # Without the guard, or when an addon before it halts the chain, this is what the caller gets.
         refusal = live.response = reply.poison(reply.INTERNAL)
-        chain = self._addons.chain
-        await fire(chain, "requestheaders", live)
+        await self._hooks.fire("requestheaders", live)
         request.complete(body)
-        await fire(chain, "request", live)
+        await self._hooks.fire("request", live)
         question = cleared(live)
         if question is None or not _lifted(live):
             return refusal if _lifted(live) else live.response
@@ -59,8 +58,8 @@ class Exchange:
         if isinstance(answer, Reason):
             return await self._failed(live, answer)
         live.response = _response(answer)
-        await fire(chain, "responseheaders", live)
-        await fire(chain, "response", live)
+        await self._hooks.fire("responseheaders", live)
+        await self._hooks.fire("response", live)
         return reply.poison(reply.WITHHELD) if _killed(live) else live.response
 
     async def _ask(self, question: UpstreamRequest, caller: Caller) -> Answer | Reason:
@@ -82,7 +81,7 @@ class Exchange:
     async def _failed(self, live: http.HTTPFlow, reason: Reason) -> http.Response | None:
         live.metadata[FAILURE] = reason
         live.error = flow.Error(reason.value)
-        await fire(self._addons.chain, "error", live)
+        await self._hooks.fire("error", live)
         return live.response
 
     def _flow(self, client: connection.Client) -> http.HTTPFlow:

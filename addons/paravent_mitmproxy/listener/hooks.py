@@ -7,11 +7,11 @@ logged, for its text may hold what it was handed, and no generator and no contex
 
 import inspect
 import logging
-from collections.abc import Sequence
 from types import CoroutineType
 from typing import Literal
 
 from mitmproxy import exceptions, http
+from mitmproxy.addonmanager import AddonManager
 
 from paravent.telemetry import logs
 
@@ -20,22 +20,37 @@ type Hook = Literal["requestheaders", "request", "responseheaders", "response", 
 log = logging.getLogger(logs.OURS)
 
 
-async def fire(chain: Sequence[object], hook: Hook, flow: http.HTTPFlow) -> None:
-    """Returns when everybody was called. Raises only what is no Exception."""
-    for addon in chain:
-        try:
-            called = getattr(addon, hook, None)
-            if called is not None and callable(called):
-                waits = called(flow)
+class Hooks:
+    """Who in the chain is called, looked up anew when the chain has changed."""
+
+    def __init__(self, addons: AddonManager) -> None:
+        self._addons = addons
+        self._chain: list[object] = []
+        self._takers: dict[str, tuple[object, ...]] = {}
+
+    async def fire(self, hook: Hook, flow: http.HTTPFlow) -> None:
+        """Returns when everybody was called. Raises only what is no Exception."""
+        if self._addons.chain != self._chain:
+            self._chain, self._takers = list(self._addons.chain), {}
+        takers = self._takers.get(hook)
+        for addon in self._look(hook) if takers is None else takers:
+            try:
+                called = getattr(addon, hook, None)
+                waits = called(flow) if callable(called) else None
                 if type(waits) is CoroutineType or inspect.isawaitable(waits):
                     await waits
-            if hasattr(addon, "addons"):
-                for inner in addon.addons:
+                for inner in getattr(addon, "addons", ()):
                     await _fire_inside(inner, hook, flow)
-        except exceptions.AddonHalt:
-            return
-        except Exception:
-            log.error("addon_failed", exc_info=True)
+            except exceptions.AddonHalt:
+                return
+            except Exception:
+                log.error("addon_failed", exc_info=True)
+
+    def _look(self, hook: Hook) -> tuple[object, ...]:
+        """Those that have the hook, and those that hold other addons, whichever they are by then."""
+        takers = [each for each in self._chain if hasattr(each, hook) or hasattr(each, "addons")]
+        found = self._takers[hook] = tuple(takers)
+        return found
 
 
 async def _fire_inside(addon: object, hook: Hook, flow: http.HTTPFlow) -> None:

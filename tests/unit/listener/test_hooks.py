@@ -12,7 +12,7 @@ from mitmproxy.proxy.layers.http import HttpRequestHook
 from mitmproxy.test import tflow
 
 from paravent.telemetry import logs
-from paravent_mitmproxy.listener.hooks import fire
+from paravent_mitmproxy.listener.hooks import Hooks
 
 
 class Says:
@@ -43,6 +43,13 @@ class Fails(Says):
         raise self._fault
 
 
+def manager_of(chain: list[object]) -> AddonManager:
+    master: Any = Master(None)
+    manager = AddonManager(master)
+    manager.chain = chain
+    return manager
+
+
 def chains(heard: list[str]) -> dict[str, list[object]]:
     return {
         "one after the other, also those that wait": [
@@ -63,19 +70,29 @@ def chains(heard: list[str]) -> dict[str, list[object]]:
 @pytest.mark.parametrize("name", chains([]))
 async def test_hooks_are_called_as_mitmproxy_calls_them(name: str) -> None:
     ours: list[str] = []
-    await fire(chains(ours)[name], "request", tflow.tflow())
+    await Hooks(manager_of(chains(ours)[name])).fire("request", tflow.tflow())
     theirs: list[str] = []
-    master: Any = Master(None)
-    manager = AddonManager(master)
-    manager.chain = chains(theirs)[name]
-    await manager.trigger_event(HttpRequestHook(tflow.tflow()))
+    await manager_of(chains(theirs)[name]).trigger_event(HttpRequestHook(tflow.tflow()))
     assert ours == theirs != []
+
+
+async def test_a_chain_that_changes_is_looked_at_anew() -> None:
+    """Whoever is put in is called from the next hook on, whoever is taken out no more."""
+    heard: list[str] = []
+    manager = manager_of([Says("a", heard)])
+    hooks = Hooks(manager)
+    await hooks.fire("request", tflow.tflow())
+    manager.chain.insert(0, Says("b", heard))
+    await hooks.fire("request", tflow.tflow())
+    manager.chain = [Says("c", heard)]
+    await hooks.fire("request", tflow.tflow())
+    assert heard == ["a", "b", "a", "c"]
 
 
 async def test_of_what_an_addon_raised_only_its_class_is_logged() -> None:
     text = io.StringIO()
     logs.install(text)
-    await fire([Fails("a", [], ValueError("2840575990003"))], "request", tflow.tflow())
+    await Hooks(manager_of([Fails("a", [], ValueError("2840575990003"))])).fire("request", tflow.tflow())
     assert '"event": "addon_failed"' in text.getvalue()
     assert "ValueError" in text.getvalue()
     assert "2840575990003" not in text.getvalue()
