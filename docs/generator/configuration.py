@@ -85,6 +85,12 @@ What is refused although it has not expired: [how to revoke](../how-to/revoke-a-
 taken over as the policy is: a good change whole, a broken one not at all. What `paravent revoke` and logouts add stands
 in the state store, with or without this section.
 """,
+    "portal": """\
+For a browser portal that keeps the token in a cookie. Without this section no cookie is looked at. A token that comes
+in it must be bound to the client certificate of the connection; `Sec-Fetch-Site`, where a browser writes it, must be
+`same-origin` or `same-site`; and a request other than GET must have an `Origin` of the list. A request with both the
+cookie and `Authorization` is refused.
+""",
 }
 """What the table of keys does not say, by section."""
 

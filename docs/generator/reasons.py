@@ -86,6 +86,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.TOKEN_MISSING: "No `Authorization` header",
     Reason.TOKEN_MALFORMED: "Not one `DPoP` or `Bearer` token, a token in the query, one longer than "
     f"{MAX_TOKEN_BYTES // 1024} KiB, another `typ` than `at+jwt`, no `kid`, or a claim of the wrong type",
+    Reason.TOKEN_CROSS_SITE: "The token came in the portal's cookie, and no page of `[portal]` made the request: "
+    "`Sec-Fetch-Site` or `Origin` says so, or `Origin` is missing where it must be",
     Reason.TOKEN_ISSUER_UNKNOWN: "`iss` is that of no `[issuers.NAME]`",
     Reason.TOKEN_KEY_UNKNOWN: "`kid` is not in the issuer's key set, which is read again soon after",
     Reason.TOKEN_SIGNATURE: "The algorithm is not accepted of this issuer, or the signature does not hold",

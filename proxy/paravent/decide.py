@@ -26,9 +26,7 @@ from paravent.effects import (
 from paravent.identity.assertion import Assertor
 from paravent.identity.authenticate import Authenticated, Requirement, authenticate
 from paravent.identity.challenge import challenge_for
-from paravent.identity.issuers import Issuer
-from paravent.identity.nonces import Nonces
-from paravent.identity.verified import VerifiedTokens
+from paravent.identity.gate import Gate
 from paravent.masking.view import Reduced, View
 from paravent.model import (
     About,
@@ -64,19 +62,14 @@ class Rulebook:
     routes: RouteTable
     views: Mapping[tuple[str, str, str], View]
     """(operation, profession code, purpose) → what may leave."""
-    issuers: Mapping[str, Issuer]
-    """By issuer URL, exactly as the tokens write it."""
-    external_origin: str
-    """Scheme and authority that callers use: what a DPoP proof's `htu` is compared with."""
+    gate: Gate
     subject_key: Secret[bytes]
     """Keys the hashes that stand for persons."""
     assertor: Assertor
-    nonces: Nonces
     disguise_key: Secret[bytes] | None = None
     """Keys pseudonyms and handles. Without it none is made, and none accepted."""
-    verified: VerifiedTokens = field(default_factory=VerifiedTokens)
-    """A cache of pure functions, like the assertor's. Its own: no revision inherits what another one verified."""
     payers: Payers = field(default_factory=Payers)
+    """A cache of pure functions, like the assertor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +119,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     operation = matched.operation
 
     requirement = Requirement(operation.level, operation.max_auth_age_s)
-    identified = yield from authenticate(
-        facts,
-        rules.issuers,
-        rules.policy.assurance,
-        requirement,
-        rules.external_origin,
-        rules.verified,
-        rules.nonces,
-    )
+    identified = yield from authenticate(facts, rules.gate, rules.policy.assurance, requirement)
     if not isinstance(identified, Authenticated):
         about = About(operation.name, practitioner=identified.practitioner)
         return Deny(identified.reason, about, challenge=identified.challenge)

@@ -152,6 +152,7 @@ class Reason(StrEnum):
     # who
     TOKEN_MISSING = "token_missing", Problem.TOKEN_REFUSED
     TOKEN_MALFORMED = "token_malformed", Problem.TOKEN_REFUSED
+    TOKEN_CROSS_SITE = "token_cross_site", Problem.TOKEN_REFUSED
     TOKEN_ISSUER_UNKNOWN = "token_issuer_unknown", Problem.TOKEN_REFUSED
     TOKEN_KEY_UNKNOWN = "token_key_unknown", Problem.TOKEN_REFUSED
     TOKEN_SIGNATURE = "token_signature", Problem.TOKEN_REFUSED

@@ -14,8 +14,10 @@ from paravent.audit.keys import LedgerKeys, derive_keys
 from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
 from paravent.identity.assertion import Assertor
+from paravent.identity.gate import Gate
 from paravent.identity.issuers import Issuer, Profile
 from paravent.identity.nonces import Nonces
+from paravent.identity.portal import Portal
 from paravent.keys.places import KeyFile, KeyUrl, Place
 from paravent.keys.source import JwksSource
 from paravent.masking import View, check_rule, check_view, compile_view
@@ -313,11 +315,9 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
         policy=policy,
         routes=RouteTable(policy.operations.values()),
         views=views,
-        issuers=fixed.issuers,
-        external_origin=settings.listen.external_origin,
+        gate=Gate(fixed.issuers, settings.listen.external_origin, fixed.nonces, _portal(settings)),
         subject_key=fixed.keys.subject,
         assertor=fixed.assertor,
-        nonces=fixed.nonces,
         disguise_key=fixed.keys.disguise,
     )
 
@@ -365,6 +365,11 @@ def names_of_issuers(settings: Settings) -> Mapping[str, str]:
 def _revocation_file(settings: Settings) -> RevocationFile | None:
     path = settings.revocation.file
     return None if path is None else RevocationFile(path, names_of_issuers(settings))
+
+
+def _portal(settings: Settings) -> Portal | None:
+    portal = settings.portal
+    return None if portal is None else Portal(portal.cookie, portal.origins)
 
 
 def _place(settings: IssuerSettings) -> Place:

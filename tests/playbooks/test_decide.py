@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, NONCES
+from asking import CALLER_KEY, ISSUER_KEY, gate
 from conversation import run
 from paravent.decide import Allow, Plan, Rulebook, abandon, decide, settle
 from paravent.effects import (
@@ -67,11 +67,9 @@ def rules() -> Rulebook:
         policy,
         RouteTable(policy.operations.values()),
         views,
-        ISSUERS,
-        ORIGIN,
+        gate(),
         Secret(b"s" * 32),
         Assertor(Secret(b"a" * 32)),
-        NONCES,
     )
 
 

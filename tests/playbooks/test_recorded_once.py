@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, NONCES
+from asking import CALLER_KEY, ISSUER_KEY, gate
 from clock import FrozenClock
 from paravent.decide import Allow, Plan, Rulebook
 from paravent.drive import Engine, Ports
@@ -108,7 +108,7 @@ class World:
 def rules() -> Rulebook:
     policy, views = compile_views(reference_files())
     table = RouteTable(policy.operations.values())
-    return Rulebook(policy, table, views, ISSUERS, ORIGIN, Secret(b"s" * 32), Assertor(Secret(b"a" * 32)), NONCES)
+    return Rulebook(policy, table, views, gate(), Secret(b"s" * 32), Assertor(Secret(b"a" * 32)))
 
 
 class NothingRevoked:

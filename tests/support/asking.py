@@ -10,8 +10,10 @@ from typing import Any, Final
 from conversation import Conversation, Replies, run
 from paravent.effects import FindKey, FindRevocations, KeyMissing
 from paravent.identity.authenticate import Authenticated, Refusal, Requirement, authenticate
+from paravent.identity.gate import Gate
 from paravent.identity.issuers import Issuer
 from paravent.identity.nonces import Nonces
+from paravent.identity.portal import Portal
 from paravent.identity.verified import VerifiedTokens
 from paravent.model import Connection, Facts, Secret
 from paravent.rules import Assurance, Binding, Level, Methods, ThumbprintEncoding
@@ -68,6 +70,11 @@ def world(*keys: SigningKey) -> Mapping[type, Any]:
     }
 
 
+def gate() -> Gate:
+    """The usual one, which has seen nobody yet."""
+    return Gate(ISSUERS, ORIGIN, NONCES)
+
+
 def ask(
     asked: Facts,
     replies: Replies | None = None,
@@ -76,8 +83,9 @@ def ask(
     assurance: Assurance = ASSURANCE,
     requirement: Requirement = REQUIREMENT,
     verified: VerifiedTokens | None = None,
+    portal: Portal | None = None,
 ) -> Conversation[Authenticated | Refusal]:
     """Play `authenticate` against the world; without `verified`, as the first request of a process."""
     memory = VerifiedTokens() if verified is None else verified
-    generator = authenticate(asked, issuers, assurance, requirement, ORIGIN, memory, NONCES)
+    generator = authenticate(asked, Gate(issuers, ORIGIN, NONCES, portal, memory), assurance, requirement)
     return run(generator, world() if replies is None else replies)

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, NONCES
+from asking import CALLER_KEY, ISSUER_KEY, gate
 from conversation import run
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, decide, settle
 from paravent.effects import Charge, Charged, FindKey, FindRevocations, ProofSeen, Settle
@@ -44,11 +44,9 @@ def rulebook() -> Rulebook:
         policy,
         RouteTable(policy.operations.values()),
         views,
-        ISSUERS,
-        ORIGIN,
+        gate(),
         Secret(b"s" * 32),
         Assertor(Secret(b"a" * 32)),
-        NONCES,
         Secret(b"d" * 32),
     )
 

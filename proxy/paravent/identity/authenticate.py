@@ -12,7 +12,6 @@ The order, and why:
    takes an `Authenticated` owes its proof to the memory, also when the request is refused for another reason.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from paravent.effects import Deciding, ProofSeen
@@ -20,11 +19,9 @@ from paravent.identity.assurance import Requirement, Strength, judge
 from paravent.identity.binding import check_binding
 from paravent.identity.challenge import challenge_for
 from paravent.identity.claims import Refused
-from paravent.identity.issuers import Issuer
-from paravent.identity.nonces import Nonces
+from paravent.identity.gate import Gate
 from paravent.identity.revocation import check_revocations
 from paravent.identity.token import credentials, verify
-from paravent.identity.verified import VerifiedTokens
 from paravent.model import Challenge, Evidence, Facts, Practitioner
 from paravent.reasons import Reason
 from paravent.rules import Assurance, Binding
@@ -59,27 +56,20 @@ class Refusal:
 
 
 def authenticate(
-    facts: Facts,
-    issuers: Mapping[str, Issuer],
-    assurance: Assurance,
-    requirement: Requirement,
-    external_origin: str,
-    verified: VerifiedTokens,
-    nonces: Nonces,
+    facts: Facts, gate: Gate, assurance: Assurance, requirement: Requirement
 ) -> Deciding[Authenticated | Refusal]:
-    """Judge who asks. `issuers` by issuer URL; `external_origin` is scheme and authority without a final slash;
-    `verified` remembers the tokens of earlier requests; `nonces`: for proofs, where the policy asks for them."""
+    """Judge who asks."""
 
     def refuse(reason: Reason, practitioner: Practitioner | None = None, accepted: Binding | None = None) -> Refusal:
         challenge = challenge_for(reason, assurance, requirement, accepted)
         if challenge is not None and reason is Reason.DPOP_NONCE:
-            challenge = replace(challenge, nonce=nonces.current(facts.now_s))
+            challenge = replace(challenge, nonce=gate.nonces.current(facts.now_s))
         return Refusal(reason, challenge, practitioner)
 
-    sent = credentials(facts)
+    sent = credentials(facts, gate.portal)
     if isinstance(sent, Reason):
         return refuse(sent)
-    token = yield from verify(sent.text.reveal(), issuers, verified, facts.now_s)
+    token = yield from verify(sent.text.reveal(), gate.issuers, gate.verified, facts.now_s)
     if isinstance(token, Refused):
         return refuse(token.reason, token.practitioner)
     claims = token.claims
@@ -89,7 +79,7 @@ def authenticate(
     if revoked is not None:
         return refuse(revoked, claims.practitioner)
 
-    bound = check_binding(facts, sent.scheme, token, assurance, external_origin, nonces)
+    bound = check_binding(facts, sent.scheme, token, assurance, gate)
     strength = judge(claims, assurance, requirement, facts.now_s)
     if isinstance(bound, Reason):
         refusal = refuse(bound, claims.practitioner)
@@ -104,5 +94,5 @@ def authenticate(
 
     evidence = Evidence(strength.level, strength.auth_age_s, binding.value, claims.token_id)
     proof = bound if isinstance(bound, ProofSeen) else None
-    next_nonce = nonces.current(facts.now_s) if assurance.dpop_nonces and proof is not None else None
+    next_nonce = gate.nonces.current(facts.now_s) if assurance.dpop_nonces and proof is not None else None
     return Authenticated(claims.practitioner, evidence, proof, None, next_nonce)

@@ -11,8 +11,8 @@ from typing import assert_never
 
 from paravent.effects import ProofSeen
 from paravent.identity.dpop import check_proof
+from paravent.identity.gate import Gate
 from paravent.identity.mtls import check_certificate
-from paravent.identity.nonces import Nonces
 from paravent.identity.verified import VerifiedToken
 from paravent.model import Facts
 from paravent.reasons import Reason
@@ -20,7 +20,7 @@ from paravent.rules import Assurance, Binding
 
 
 def check_binding(
-    facts: Facts, scheme: str, token: VerifiedToken, assurance: Assurance, external_origin: str, nonces: Nonces
+    facts: Facts, scheme: str, token: VerifiedToken, assurance: Assurance, gate: Gate
 ) -> ProofSeen | Binding | Reason:
     """All of the binding that can be decided alone. A `ProofSeen` is still to be asked; a `Binding` is complete."""
     confirmation = token.claims.confirmation
@@ -33,8 +33,8 @@ def check_binding(
             # RFC 9449 section 7.1: a bound token as Bearer, without its proof, is what a thief would try.
             if scheme != "DPoP":
                 return Reason.BINDING_DOWNGRADE
-            asked = nonces if assurance.dpop_nonces else None
-            return check_proof(facts, token.digest, confirmation.thumbprint, external_origin, asked)
+            asked = gate.nonces if assurance.dpop_nonces else None
+            return check_proof(facts, token.digest, confirmation.thumbprint, gate.external_origin, asked)
         case Binding.MTLS:
             if scheme != "Bearer":
                 return Reason.BINDING_DOWNGRADE

@@ -17,6 +17,7 @@ from paravent.effects import Deciding, KeyMissing
 from paravent.identity import claims
 from paravent.identity.claims import Claims, Refused
 from paravent.identity.issuers import Issuer, Profile
+from paravent.identity.portal import Portal, token_of_cookie
 from paravent.identity.revocation import marks_of
 from paravent.identity.signed import MAX_TOKEN_BYTES, read_signed, reason_of_missing
 from paravent.identity.verified import VerifiedToken, VerifiedTokens
@@ -33,7 +34,7 @@ _TYPE: Final = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the Authorization header holds, not read yet."""
+    """What a caller presents, not read yet."""
 
     scheme: str
     """"DPoP" or "Bearer"."""
@@ -41,13 +42,20 @@ class Credentials:
     """The token exactly as received."""
 
 
-def credentials(facts: Facts) -> Credentials | Reason:
-    """Exactly one Authorization header, exactly one spelling. A token anywhere else is not looked for."""
+def credentials(facts: Facts, portal: Portal | None) -> Credentials | Reason:
+    """Exactly one Authorization header, exactly one spelling; or the cookie of the portal, where there is one. A token
+    anywhere else is not looked for."""
     values = facts.values(b"authorization")
     # RFC 6750 section 2.3: a token in the query reaches logs and histories, and section 2: never by two ways at once.
     _, _, query = facts.target.partition(b"?")
     if b"access_token" in unquote_to_bytes(query):
         return Reason.TOKEN_MALFORMED
+    cookie = token_of_cookie(facts, portal) if portal is not None else None
+    if isinstance(cookie, Reason):
+        return cookie
+    if cookie is not None:
+        # As Bearer: a token that is bound to a DPoP key is refused by `binding`, like any that comes without its proof.
+        return Credentials("Bearer", Secret(cookie)) if not values else Reason.TOKEN_MALFORMED
     if not values:
         return Reason.TOKEN_MISSING
     if len(values) > 1 or len(values[0]) > MAX_TOKEN_BYTES:

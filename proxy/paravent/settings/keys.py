@@ -85,6 +85,10 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
     "metrics": (_key("address", "host:port of the management listener", required=True),),
     "policy": (_key("path", "the policy folder", required=True),),
     "revocation": (_key("file", "YAML file of what is revoked, looked at twice a second"),),
+    "portal": (
+        _key("cookie", "name of the one cookie that may carry a token; begins with __Host-"),
+        _key("origins", "whose pages may ask, as in https://portail.example; ours when not given", Kind.TEXTS),
+    ),
 }
 
 ISSUER_NAME: Final = re.compile("[a-z][a-z0-9_-]{0,30}")

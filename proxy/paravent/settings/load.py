@@ -20,6 +20,7 @@ from paravent.settings.model import (
     Metrics,
     Network,
     PolicyFolder,
+    Portal,
     Revocation,
     Settings,
     Sqlite,
@@ -53,12 +54,13 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         given.complain(("metrics", "address"), "address is that of [listen]: two listeners cannot share it")
     if listen and metrics and listen.workers > 1 and metrics.address.port + listen.workers > 65535:
         given.complain(("metrics", "address"), "address leaves no ports above it for the workers' metrics")
+    portal = _portal(given, listen)
     # The last operands cannot be None without a problem; they are for the type checker.
     if given.problems or not (listen and upstream and state and audit and metrics and policy):
         raise InvalidFiles(given.problems)
     revocation = Revocation(given.path("revocation", "file"))
     notes = tuple(sorted(given.notes))
-    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy, revocation, notes)
+    return Settings(file, listen, upstream, issuers, state, audit, metrics, policy, revocation, portal, notes)
 
 
 # ---- [listen]
@@ -164,6 +166,25 @@ def _remark_if_open(given: Given, section: str, key: str) -> None:
     if path is not None and files.is_open_to_all(path):
         message = f"{key}: everybody on this machine can read or change the file {given.text(section, key)!r}"
         given.remark((section, key), message, "chmod 600; or nothing, where only this container sees it")
+
+
+def _portal(given: Given, listen: Listen | None) -> Portal | None:
+    """[portal]"""
+    cookie = given.parsed(values.cookie_name, "portal", "cookie")
+    if given.has("portal", "origins") and not given.has("portal", "cookie"):
+        given.complain(("portal", "origins"), "origins has no effect without cookie")
+    if cookie is None or listen is None:
+        return None
+    if listen.certificate is not None and listen.client_ca is None:
+        message = "cookie needs client certificates: a token that comes in it must be bound to one"
+        given.complain(("portal", "cookie"), message, "client_ca in [listen]")
+    origins = []
+    for text in given.texts("portal", "origins"):
+        try:
+            origins.append(values.external_origin(text))
+        except ValueError as error:
+            given.complain(("portal", "origins"), f"origins: {text!r} {error}")
+    return Portal(cookie, frozenset(origins) or frozenset({listen.external_origin}))
 
 
 # ---- [upstream]

@@ -132,6 +132,16 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Portal:
+    """[portal] A browser portal whose cookie carries the token."""
+
+    cookie: str
+    """Begins with `__Host-`."""
+    origins: frozenset[str]
+    """Whose pages may ask: scheme and authority, as browsers write them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One deployment."""
 
@@ -145,6 +155,7 @@ class Settings:
     metrics: Metrics
     policy: PolicyFolder
     revocation: Revocation
+    portal: Portal | None
     notes: tuple[Problem, ...] = ()
     """What does not stand in the way of starting and should be known: a private key that others can read, a key of an
     issuer that is not used."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from paravent.identity.portal import COOKIE_NAME
 from paravent.policy.paths import parse_duration
 from paravent.settings.model import Address, Network
 
@@ -149,6 +150,13 @@ def external_origin(text: str) -> str:
     if parsed.scheme != "https" and not is_loopback(parsed.host):
         raise ValueError("must begin with https://")
     return str(parsed)
+
+
+def cookie_name(text: str) -> str:
+    """One that no other host, and no plain HTTP, can have set (RFC 6265bis section 4.1.3.2)."""
+    if COOKIE_NAME.fullmatch(text) is None:
+        raise ValueError("must begin with __Host- and go on with letters, digits, - and _")
+    return text
 
 
 def issuer(text: str) -> str:

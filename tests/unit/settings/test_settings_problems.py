@@ -44,7 +44,7 @@ ROWS = [
     row(
         "a key outside any section is told",
         ("[listen]", "debug = true\n[listen]"),
-        f"{P}:1:1: unknown section [debug] (known: audit, issuers, listen, metrics, policy, revocation, state, upstream)",
+        f"{P}:1:1: unknown section [debug] (known: audit, issuers, listen, metrics, policy, portal, revocation, state, upstream)",
     ),
     row(
         "a number where text is needed is told",
