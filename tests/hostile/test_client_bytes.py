@@ -199,7 +199,8 @@ BAD = [
     ("a token of 10 KB", get(b"Authorization: Bearer " + b"a" * 10_000 + b".b.c"), 401),
     ("a token in a cookie", get(b"Cookie: access_token=" + JWT), 401),
     ("an identity that a front proxy might have set", get(b"X-User: root", b"X-Forwarded-User: root"), 401),
-    ("a client certificate in a header", get(b"Client-Cert: :MIIB:", b"X-SSL-Client-Verify: SUCCESS"), 401),
+    ("a client certificate's verification in a header", get(b"X-SSL-Client-Verify: SUCCESS"), 401),
+    ("a client certificate in a header, to a node whose front proxy sends none", get(b"Client-Cert: :MIIB:"), 400),
     ("an assertion of our own making", get(b"Paravent-Assertion: " + JWT), 401),
 ]
 
