@@ -18,6 +18,7 @@ Good: `2840575990003`, `284057599000326`, `182112A990014`. Refused in a request:
 import hmac
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 from paravent.model import Secret, Subject
@@ -177,12 +178,24 @@ def contains_identifier(text: str, *, number: bool = False) -> bool:
     plain = _plain(text)
     if _PERHAPS.search(plain) is None:
         return False
-    without_key = _LIKELY if number else _PLAUSIBLE
-    return (
-        any(_is_nir_in_place(nir, gap, key, without_key) for nir, gap, key in _IN_PLACE.findall(plain))
-        or any(_plausible(_bare(found)) for found in _CORSICAN.findall(plain))
-        or any(_is_nir_alone(run, without_key) for run in _DIGIT_RUN.findall(plain) if len(run) <= _LONGEST_RUN)
-    )
+    return next(_found(plain, _LIKELY if number else _PLAUSIBLE), None) is not None
+
+
+def identifiers(text: str) -> Iterator[str]:
+    """What `contains_identifier` finds in a text, each in normal form; some more than once."""
+    return _found(_plain(text), _PLAUSIBLE)
+
+
+def _found(plain: str, without_key: re.Pattern[str]) -> Iterator[str]:
+    for nir, gap, key in _IN_PLACE.findall(plain):
+        if _is_nir_in_place(nir, gap, key, without_key):
+            yield _bare(nir)
+    for found in map(_bare, _CORSICAN.findall(plain)):
+        if _plausible(found):
+            yield found
+    for run in _DIGIT_RUN.findall(plain):
+        if len(run) <= _LONGEST_RUN and _is_nir_alone(run, without_key):
+            yield _bare(run)[:13]
 
 
 def seems_numeric(text: str) -> bool:

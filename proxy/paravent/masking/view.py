@@ -14,6 +14,7 @@ from paravent.masking.formats import UNWRITTEN, Dress, arrangement, dress_of
 from paravent.masking.periods import PeriodAt, periods_of, uncovered
 from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import skeleton
+from paravent.masking.scanner import leaks
 from paravent.masking.scope import Scope, compile_scope
 from paravent.masking.sweep import sweep
 from paravent.masking.trie import Branch, ViewProblem, build, check_view
@@ -80,9 +81,12 @@ class View:
         swept = sweep(run.texts, scoped.nirs)
         if swept is not None:
             return swept
+        written = self.dress.write(reduced)
+        if leaks(written, (*run.vouched, asked.sent_nir or "")):
+            return Reason.ANSWER_IDENTIFIER_LEFT
         released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))
         released.pop("", None)  # what a format adds of its own is on no line of the view
-        return Reduced(self.dress.write(reduced), scoped.persons, released, run.dropped)
+        return Reduced(written, scoped.persons, released, run.dropped)
 
 
 def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:

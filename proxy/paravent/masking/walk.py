@@ -42,6 +42,8 @@ class Run:
     """Members and elements cut off, each counted once however much was below it."""
     texts: list[str] = field(default_factory=list)
     """Values that leave as they came and are long enough to hold a NIR."""
+    vouched: list[str] = field(default_factory=list)
+    """Values that leave because an operator has looked into them, and are as long."""
     unwritable: bool = False
     """A number that would have left is longer than any real one."""
     elements: int = 0
@@ -154,7 +156,10 @@ def _leave_text(text: str, sweep: bool, run: Run) -> str | Drop:
         run.texts.append(text)
         return text
     # What an operator vouches for is not swept; the NIRs that this very answer gives to others are known, though.
-    return DROP if mentions(text, run.scoped.nirs) else text
+    if mentions(text, run.scoped.nirs):
+        return DROP
+    run.vouched.append(text)
+    return text
 
 
 def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
@@ -167,6 +172,8 @@ def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar 
         run.texts.extend(texts)
     elif any(mentions(text, run.scoped.nirs) for text in texts):
         return DROP
+    else:
+        run.vouched.extend(texts)
     return sealed
 
 
