@@ -4,17 +4,18 @@ And nothing raises: an exception at a front door is how such services have been 
 verified before each attempt, and is remembered: what is remembered must help nobody but its bearer.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asking import CALLER_KEY, ISSUER_KEY, ask, asked_with_dpop, facts
+from asking import ASSURANCE, CALLER_KEY, ISSUER_KEY, NONCES, ask, asked_with_dpop, facts
 from effort import examples
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.identity.jws import split
 from paravent.identity.verified import VerifiedTokens
-from tokens import ABSENT, claims, dpop_headers, mint, prove
+from tokens import ABSENT, NOW_S, URL, ath, b64url, claims, dpop_headers, mint, prove
 
 TOKEN = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt)
 HEADERS = dpop_headers(TOKEN, prove(CALLER_KEY, TOKEN))
@@ -86,15 +87,65 @@ def test_any_required_claim_removed() -> None:
 
 
 @settings(max_examples=examples(200), deadline=None)
-@given(st.sampled_from([*REQUIRED, "finess", "nbf", "azp"]), JSON)
+@given(st.sampled_from([*REQUIRED, "finess", "nbf", "azp", "sid", "authMode"]), JSON)
 def test_any_claim_of_another_type(name: str, value: Any) -> None:
     """A claim with a value of another JSON type is refused; the issuer's signature does not help it."""
-    usual = {**claims(jkt=CALLER_KEY.jkt), "nbf": 1, "azp": "portail"}[name]
+    usual = {**claims(jkt=CALLER_KEY.jkt), "nbf": 1, "azp": "portail", "sid": "1", "authMode": "CARD"}[name]
     assume(type(value) is not type(usual))
     # The one claim of two types (RFC 7519 section 4.1.3): a list of audiences, of which ours would be the only one.
     asked = asked_with_dpop(**{name: value})
     assert isinstance(ask(asked, verified=REMEMBERED).result, Refusal)
     assert isinstance(ask(asked, verified=REMEMBERED).result, Refusal)
+
+
+CERTIFICATE = b"\1" * 32
+CERTIFIED = b"Bearer " + mint(ISSUER_KEY, x5t=b64url(CERTIFICATE)).encode()
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.integers(0, len(CERTIFIED) - 1), st.integers(0, 255))
+def test_any_byte_of_a_certified_token_changed(position: int, byte: int) -> None:
+    """Without a proof to bind the text, the signature alone holds it: one byte replaced by any other, and it is
+    refused, also beside the good one in memory."""
+    assume(CERTIFIED[position] != byte)
+    memory = VerifiedTokens()
+    asked = [CERTIFIED, CERTIFIED[:position] + bytes([byte]) + CERTIFIED[position + 1 :], CERTIFIED]
+    results = [
+        ask(facts(((b"authorization", each),), certificate_sha256=CERTIFICATE), verified=memory).result
+        for each in asked
+    ]
+    assert [isinstance(result, Authenticated) for result in results] == [True, False, True]
+
+
+PROVEN: dict[str, Any] = {"jti": "proof-1", "htm": "POST", "htu": URL, "iat": NOW_S, "ath": ath(TOKEN)}
+NONCE = NONCES.current(NOW_S)
+NONCES_REQUIRED = replace(ASSURANCE, dpop_nonces=True)
+
+
+def proven(**changes: Any) -> Any:
+    """The honest request with another proof, where the policy asks for a nonce."""
+    proof = prove(CALLER_KEY, TOKEN, **{"nonce": NONCE, **changes}).encode()
+    asked = facts(((b"authorization", AUTHORIZATION), (b"dpop", proof)))
+    return ask(asked, verified=REMEMBERED, assurance=NONCES_REQUIRED).result
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.sampled_from([*PROVEN, "nonce"]), JSON)
+def test_any_claim_of_the_proof_removed_or_of_another_type(name: str, value: Any) -> None:
+    """Signed by the right key, and refused: each claim is needed, and has one type."""
+    assert isinstance(proven(), Authenticated)
+    assert isinstance(proven(**{name: ABSENT}), Refusal)
+    assume(type(value) is not type(PROVEN.get(name, NONCE)))
+    assert isinstance(proven(**{name: value}), Refusal)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.sampled_from(["typ", "alg", "jwk"]), JSON)
+def test_any_member_of_the_proofs_header_removed_or_of_another_type(name: str, value: Any) -> None:
+    """The same for its header."""
+    assume(value not in ("DPoP+JWT", "ES256"))
+    assert isinstance(proven(header={name: ABSENT}), Refusal)
+    assert isinstance(proven(header={name: value}), Refusal)
 
 
 @settings(max_examples=examples(200), deadline=None)

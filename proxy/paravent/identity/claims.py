@@ -88,7 +88,7 @@ def rfc9068(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
     if issued is None or expires is None or not_before is None or not _is_text(token_id, _TOKEN_ID):
         return Refused(Reason.TOKEN_MALFORMED, practitioner)
     session = payload.get("sid")
-    if session is not None and not _is_text(session, _TOKEN_ID):
+    if "sid" in payload and not _is_text(session, _TOKEN_ID):
         return Refused(Reason.TOKEN_MALFORMED, practitioner)
     confirmation = _confirmation(payload)
     if isinstance(confirmation, Reason):

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jws as joserfc_jws
+from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 from paravent.identity import base64url, jws
@@ -16,7 +18,7 @@ from paravent.identity.thumbprint import thumbprint
 from paravent.model import Connection, Facts
 from paravent.reasons import Reason
 from paravent.rules import ThumbprintEncoding
-from tokens import bare_jwk, signing_key
+from tokens import SigningKey, bare_jwk, compact, signing_key
 
 RFC7638_KEY = {
     "kty": "RSA",
@@ -136,6 +138,48 @@ def test_the_signed_example_of_rfc_7515() -> None:
     assert not isinstance(key, KeyFault)
     assert jws.verifies(token, key, "ES256")
     assert not jws.verifies(token, key, "PS256")
+
+
+def test_the_signed_example_of_rfc_8037() -> None:
+    """Appendix A.4 and A.5: an Ed25519 signature and its key. That its payload is no JSON is not for the signature."""
+    token = jws.split(
+        b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4"
+        b"iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        8192,
+    )
+    key = public_key(RFC8037_KEY)
+    assert token is not None
+    assert not isinstance(key, KeyFault)
+    assert jws.verifies(token, key, "EdDSA")
+    assert not jws.verifies(token, key, "ES256")
+    assert jws.read_object(token.payload) is None
+
+
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # RFC 9864 has a new name for it; tokens have the old one
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "PS256", "EdDSA", "RS256"])
+def test_signatures_agree_with_another_implementation(alg: str) -> None:
+    """What joserfc signs verifies here, and what is signed here verifies there; with one bit of it changed, neither."""
+    key = signing_key(alg, "any")
+    theirs = import_key(bare_jwk(key.public))
+    mine = import_key(pem(key), bare_jwk(key.public)["kty"])
+    told = joserfc_jws.serialize_compact({"alg": alg}, b"{}", mine, algorithms=[alg])
+    ours = compact(key, {"alg": alg}, {})
+    for token in (told, ours):
+        spoilt = token[:-9] + ("A" if token[-9] != "A" else "B") + token[-8:]
+        for text, good in ((token, True), (spoilt, False)):
+            parts = jws.split(text.encode(), 8192)
+            assert parts is not None
+            assert jws.verifies(parts, key.public, alg) is good
+            try:
+                joserfc_jws.deserialize_compact(text, theirs, algorithms=[alg])
+                agreed = True
+            except JoseError:
+                agreed = False
+            assert agreed is good
+
+
+def pem(key: SigningKey) -> bytes:
+    return key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def test_one_spelling_of_base64url() -> None:
