@@ -1,10 +1,14 @@
 """`./dev bench [--json] [--requests N]`: the proxy against stock mitmdump and the bare upstream, in one run.
 
-Two ways in which portals call: over TLS with a client certificate that their tokens are bound to (RFC 8705, the ANS
-model), and with a DPoP proof in each request (RFC 9449), which is one more signature to verify. Same client, same
-upstream, same requests for both proxies, alternating rounds; the target under measurement alone on one core where the
-machine has two. Ratios are what to read: absolute figures belong to the machine and its mood. The results of the last
-run are kept in bench/results/.
+Three ways in which portals call:
+
+    mtls   over TLS, with a client certificate that their tokens are bound to (RFC 8705, the ANS model)
+    front  the same through a front proxy that ends TLS: plaintext, the certificate in Client-Cert (RFC 9440)
+    dpop   in plaintext, with a DPoP proof in each request (RFC 9449): one more signature to verify
+
+Same client, same upstream, same requests for both proxies, alternating rounds; the target under measurement alone on
+one core where the machine has two. Ratios are what to read: absolute figures belong to the machine and its mood. The
+results of the last run are kept in bench/results/.
 """
 
 import argparse
@@ -25,7 +29,7 @@ from pathlib import Path
 from bench import holds
 from bench.client import Run, run
 from bench.requests import Requests
-from bench.targets import AUDIENCE, ISSUER, ROOT, Certificates, Target, mitmdump, paravent, upstream
+from bench.targets import AUDIENCE, ISSUER, ROOT, Certificates, Door, Target, mitmdump, paravent, upstream
 from paravent.sandbox.tokens import TokenMint
 
 SLOW = 4
@@ -147,19 +151,21 @@ def ratios(figures: list[Figures]) -> dict[str, float]:
             / stock.cpu_new_connection_us,
             f"{series}: requests a second, paravent / mitmdump": ours.per_second / stock.per_second,
         }
-    ours, stock, bare = (by_name["dpop", name] for name in ("paravent", "mitmdump", "upstream"))
+    ours, stock, bare = (by_name["front", name] for name in ("paravent", "mitmdump", "upstream"))
     return found | {
-        "dpop: added p50 of a lone request, paravent, ms": ours.p50_ms - bare.p50_ms,
-        "dpop: added p99 of a lone request, paravent, ms": ours.p99_ms - bare.p99_ms,
-        "dpop: added p50 of a lone request, mitmdump, ms": stock.p50_ms - bare.p50_ms,
-        "dpop: added p99 of a lone request, mitmdump, ms": stock.p99_ms - bare.p99_ms,
+        "front: added p50 of a lone request, paravent, ms": ours.p50_ms - bare.p50_ms,
+        "front: added p99 of a lone request, paravent, ms": ours.p99_ms - bare.p99_ms,
+        "front: added p50 of a lone request, mitmdump, ms": stock.p50_ms - bare.p50_ms,
+        "front: added p99 of a lone request, mitmdump, ms": stock.p99_ms - bare.p99_ms,
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
-    parser.add_argument("--requests", type=int, default=3000, help="a round and target, 16 connections (default 3000)")
+    parser.add_argument("--requests", type=int, default=2000, help="a round and target, 16 connections (default 2000)")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     mint = TokenMint(ISSUER, AUDIENCE)
@@ -173,15 +179,15 @@ def main() -> None:
         bare = stack.enter_context(upstream(folder()))
         series = [
             Series(
-                name,
-                Requests(mint, tls.portal.x5t_s256 if tls else None),
+                door.value,
+                Requests(mint, door, certificates),
                 (
-                    *(() if tls else (bare,)),
-                    stack.enter_context(mitmdump(folder(), bare.port, tls)),
-                    stack.enter_context(paravent(folder(), bare.port, mint, tls)),
+                    *((bare,) if door is Door.FRONT else ()),
+                    stack.enter_context(mitmdump(folder(), bare.port, door, certificates)),
+                    stack.enter_context(paravent(folder(), bare.port, mint, door, certificates)),
                 ),
             )
-            for name, tls in (("mtls", certificates), ("dpop", None))
+            for door in Door
         ]
         if (os.cpu_count() or 1) > 1:
             for target in {id(target): target for one in series for target in one.targets}.values():

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from bench.targets import ORIGIN
+from bench.targets import ORIGIN, Certificates, Door
 from bench.upstream import PERSON
 from paravent.sandbox.proofs import DpopKey
 from paravent.sandbox.tokens import TokenMint, Wish
@@ -22,10 +22,11 @@ BODY = b'{"immatriculation":"%s","dateNaissance":"%s","rangGemellaire":1,"domain
 class Requests:
     """The question is always the same; no practitioner comes twice, and no proof."""
 
-    def __init__(self, mint: TokenMint, x5t_s256: str | None) -> None:
-        """`x5t_s256`: of the portal's certificate, that its tokens are bound to; None: to DPoP keys, a proof each."""
+    def __init__(self, mint: TokenMint, door: Door, certificates: Certificates) -> None:
         self._mint = mint
-        self._x5t_s256 = x5t_s256
+        self._door = door
+        self._x5t_s256 = certificates.portal.x5t_s256
+        self._client_cert = certificates.client_cert() if door is Door.FRONT else b""
         self._practitioner = 0
 
     def build(self, count: int) -> list[bytes]:
@@ -40,10 +41,10 @@ class Requests:
 
     def _bound(self, rpps: str, now_s: int) -> Iterator[bytes]:
         """The header fields of one practitioner's requests."""
-        if self._x5t_s256 is not None:
+        if self._door is not Door.DPOP:
             token = self._mint.mint(Wish(rpps=rpps, x5t_s256=self._x5t_s256, ttl_s=900), now_s)
             while True:
-                yield b"Authorization: Bearer %s\r\n" % token.encode()
+                yield b"Authorization: Bearer %s\r\n%s" % (token.encode(), self._client_cert)
         key = DpopKey.generate()
         token = self._mint.mint(Wish(rpps=rpps, jkt=key.jkt, ttl_s=900), now_s)
         while True:

@@ -1,5 +1,6 @@
 """What is measured: the proxy, stock mitmdump, and the upstream by itself; each a process of its own."""
 
+import base64
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,17 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 ORIGIN: Final = "https://bench.example"
 ISSUER: Final = "https://issuer.example"
 AUDIENCE: Final = "urn:paravent:droits"
+
+
+class Door(Enum):
+    """How the portal comes in, and what holds its tokens to it."""
+
+    MTLS = "mtls"
+    """Over TLS, with its certificate (RFC 8705)."""
+    FRONT = "front"
+    """The same through a front proxy that ends TLS: plaintext, and its certificate in Client-Cert (RFC 9440)."""
+    DPOP = "dpop"
+    """Plaintext, with a proof in each request (RFC 9449)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,11 @@ class Certificates:
         authority = Authority(folder)
         return cls(authority.certificate, authority.server(), authority.client("portal"))
 
+    def client_cert(self) -> bytes:
+        """The portal's certificate as a front proxy passes it on (RFC 9440 section 2.1)."""
+        der = ssl.PEM_cert_to_DER_cert(self.portal.certificate.read_text())
+        return b"Client-Cert: :%b:\r\n" % base64.b64encode(der)
+
     def caller(self) -> ssl.SSLContext:
         """The portal's side. HTTP/1.1 only: mitmproxy's HTTP/2 costs twice its HTTP/1.1."""
         context = ssl.create_default_context(cafile=self.authority)
@@ -62,24 +80,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def paravent(folder: Path, upstream_port: int, mint: TokenMint, tls: Certificates | None) -> Iterator[Target]:
-    """The proxy with the reference policy and everything on, as in production.
-
-    With `tls` its callers show certificates, that their tokens are bound to; without, it takes plaintext from loopback.
-    """
+def paravent(folder: Path, upstream_port: int, mint: TokenMint, door: Door, certs: Certificates) -> Iterator[Target]:
+    """The proxy with the reference policy and everything on, as in production."""
     port = free_port()
     shutil.copytree(ROOT / "policies", folder / "policies")
     (folder / "audit.key").write_text(os.urandom(32).hex())
     (folder / "jwks.json").write_bytes(orjson.dumps(mint.jwks()))
-    door = 'plaintext_from = ["127.0.0.1/32"]'
-    if tls is not None:
-        door = f"certificate = '{tls.server.certificate}'\nkey = '{tls.server.key}'\nclient_ca = '{tls.authority}'"
+    listen = 'plaintext_from = ["127.0.0.1/32"]'
+    if door is Door.MTLS:
+        listen = f"certificate = '{certs.server.certificate}'\nkey = '{certs.server.key}'"
+    if door is Door.FRONT:
+        listen += "\nclient_cert_header = true"
+    if door is not Door.DPOP:
+        listen += f"\nclient_ca = '{certs.authority}'"
     (folder / "paravent.toml").write_text(
         f"""
 [listen]
 address = "127.0.0.1:{port}"
 external_origin = "{ORIGIN}"
-{door}
+{listen}
 [upstream]
 url = "http://127.0.0.1:{upstream_port}"
 [issuers.bench]
@@ -103,14 +122,14 @@ path = "policies"
     try:
         process.first_line()
         wait_for_port(port)
-        yield Target("paravent", port, process, tls.caller() if tls else None)
+        yield Target("paravent", port, process, certs.caller() if door is Door.MTLS else None)
     finally:
         process.stop()
 
 
 @contextmanager
-def mitmdump(folder: Path, upstream_port: int, tls: Certificates | None) -> Iterator[Target]:
-    """Stock mitmdump in reverse mode, enforcing nothing. With `tls` it asks callers for no certificate."""
+def mitmdump(folder: Path, upstream_port: int, door: Door, certs: Certificates) -> Iterator[Target]:
+    """Stock mitmdump in reverse mode, enforcing nothing; over TLS it asks callers for no certificate."""
     port = free_port()
     command = [
         str(Path(sys.executable).with_name("mitmdump")),
@@ -124,14 +143,14 @@ def mitmdump(folder: Path, upstream_port: int, tls: Certificates | None) -> Iter
         "--mode",
         f"reverse:http://127.0.0.1:{upstream_port}",
     ]
-    if tls is not None:
+    if door is Door.MTLS:
         both = folder / "server.pem"
-        both.write_bytes(tls.server.key.read_bytes() + tls.server.certificate.read_bytes())
+        both.write_bytes(certs.server.key.read_bytes() + certs.server.certificate.read_bytes())
         command += ["--certs", f"*={both}"]
     process = Measured(command, folder, folder)
     try:
         wait_for_port(port)
-        yield Target("mitmdump", port, process, tls.caller() if tls else None)
+        yield Target("mitmdump", port, process, certs.caller() if door is Door.MTLS else None)
     finally:
         process.stop()
 
