@@ -1,6 +1,7 @@
 """The process around a node: sockets first, then the engine, then the event loop, until a signal."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import os
@@ -15,7 +16,8 @@ from paravent.settings import Address, Settings
 from paravent.telemetry import logs
 from paravent.telemetry.management import Management, listen
 from paravent.wiring import Runtime, build, load_rulebook
-from paravent_mitmproxy.node import Node
+from paravent_mitmproxy.canary import Proof
+from paravent_mitmproxy.node import Node, NotServing
 from paravent_mitmproxy.options import KEY_LOGGING
 from paravent_mitmproxy.workers import Place, Sockets, Supervisor, among_others
 
@@ -76,7 +78,7 @@ async def _serve(settings: Settings, runtime: Runtime, place: Place) -> None:
             _say_ready(settings, node.port, f"policy {runtime.revision}", [management.address[1]])
 
     management = manage(place.management, runtime)
-    node = Node(settings, runtime, place.listening, management, announce)
+    node = Node(settings, runtime, place.listening, management, announce, shared=place.worker is not None)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, node.stop)
@@ -94,6 +96,31 @@ def _say_ready(settings: Settings, port: int, what: str, metrics: Sequence[int])
     click.echo(
         f"paravent: ready on {scheme}://{where} for {settings.listen.external_origin}, {what}, metrics on {scraped}"
     )
+
+
+def prove(settings: Settings) -> list[Proof]:
+    """What the start-up canary shows of a node with these settings, which is stopped when it has sung.
+
+    The node is a whole one: give it a state and a ledger that nobody else uses. Raises AddressTaken and InvalidFiles.
+    """
+    place = _alone(settings)
+    nodes: list[Node] = []
+
+    async def sing(runtime: Runtime) -> None:
+        node = Node(settings, runtime, place.listening, manage(place.management, runtime), Node.stop)
+        nodes.append(node)
+        with contextlib.suppress(NotServing):
+            await node.run()
+
+    try:
+        runtime = build(settings)
+        try:
+            _run_loop(sing(runtime))
+        finally:
+            runtime.close()
+    finally:
+        place.listening.close()
+    return nodes[0].proofs
 
 
 def _run_loop(work: Coroutine[None, None, None]) -> None:

@@ -19,12 +19,14 @@ from paravent.settings import Listen, Settings
 from paravent.telemetry import logs
 from paravent.telemetry.management import Management
 from paravent.wiring import Runtime
+from paravent_mitmproxy.canary import Canary, Proof
 from paravent_mitmproxy.guard import Guard
 from paravent_mitmproxy.listener.callers import CallerCertificates
+from paravent_mitmproxy.listener.doorway import Doorway
 from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.house import Front, House
 from paravent_mitmproxy.listener.limits import Limits
-from paravent_mitmproxy.listener.server import Doorway, ParaventInstance
+from paravent_mitmproxy.listener.server import ParaventInstance
 from paravent_mitmproxy.listener.tls import ClientTls, Renewed, ServerTls, thumbprints
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
 from paravent_mitmproxy.options import Frost, frozen_options
@@ -34,6 +36,10 @@ log = logging.getLogger(logs.OURS)
 DRAIN_POLL_S: Final = 0.02
 LAST_WORDS_S: Final = 1.0
 """For the refusals of requests that outlived the drain to be recorded and written."""
+
+
+class NotServing(Exception):
+    """A node that never answered anybody. The text is a sentence for whoever started it."""
 
 
 class Node:
@@ -47,16 +53,23 @@ class Node:
         management: Management,
         announce: Callable[["Node"], None],
         limits: Limits | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
-        """`listening`: bound, so that a taken port was reported before anything ran. `announce`: when it answers."""
+        """`listening`: bound, so that a taken port was reported before anything ran. `announce`: when it answers.
+
+        `shared`: other workers listen on the same port.
+        """
         self.runtime = runtime
         self.management = management
         self._listening = listening
         self.port = int(listening.getsockname()[1])
         """Where it really listens, also when port 0 was asked for."""
         self._stopping = asyncio.Event()
-        self.failed = False
-        """mitmproxy could not start our listener."""
+        self.proofs: list[Proof] = []
+        """What the start-up canary tried."""
+        self.failure: str | None = None
+        """Why it never served."""
         mode = f"paravent@{settings.listen.address.host}:{self.port}"
         self.master = Master(frozen_options(mode))
         origin = _origin(settings)
@@ -70,7 +83,8 @@ class Node:
         server.tls = origin.tls is not None
         exchange = Exchange(self.master.addons, self._upstream, server, runtime.metrics)
         self.house = House(exchange, runtime.engine, runtime.metrics, limits or Limits())
-        ParaventInstance.doorway = self._doorway(settings)
+        doorway = ParaventInstance.doorway = self._doorway(settings)
+        self._canary = Canary(doorway, settings.listen, self.master.addons, exchange, shared=shared)
         self.guard = Guard(runtime.engine, self.house, runtime.metrics)
         self._proxyserver = Proxyserver()
         frost = Frost(mode, self.master.options)
@@ -81,7 +95,7 @@ class Node:
     async def run(self) -> None:
         """Until `stop` has drained it. Whatever ends it, the listeners are closed afterwards.
 
-        Raises RuntimeError when it never listened.
+        Raises NotServing when it never answered.
         """
         loop = asyncio.get_running_loop()
         self.management.start()
@@ -93,8 +107,20 @@ class Node:
                 task.cancel()
             self._upstream.close()
             self.management.close()
-        if self.failed:
-            raise RuntimeError("the listener could not be started")
+        if self.failure is not None:
+            raise NotServing(self.failure)
+
+    async def prove(self) -> bool:
+        """Let the canary sing. True when all that it tried failed, as it must, and the doors are open."""
+        self.proofs = await self._canary.sing()
+        self._assert_chain()
+        broken = [proof for proof in self.proofs if not proof.holds]
+        for proof in broken:
+            log.error("canary_failed", extra={"cause": proof.name})
+        if broken and not self._stopping.is_set():
+            self.failure = f"the start-up canary could not show that {broken[0].sentence}"
+            self.stop()
+        return not broken
 
     def stop(self) -> None:
         """Drain and end. The second call ends at once."""
@@ -151,16 +177,29 @@ class Herald:
         self._node = node
         self._announce = announce
 
-    def running(self) -> None:
-        """Called once."""
+    async def running(self) -> None:
+        """Called once. mitmproxy would log what is raised here, and go on."""
+        try:
+            await self._running()
+        except Exception:
+            log.error("start_failed", exc_info=True)
+            self._fail("the node could not be started")
+
+    async def _running(self) -> None:
         if not ctx.master.addons.get("proxyserver").listen_addrs():
             log.error("listener_failed")
-            self._node.failed = True
-            ctx.master.shutdown()
+            self._fail("mitmproxy could not start the listener")
             return
+        if not await self._node.prove():
+            return
+        self._node.runtime.proven = True
         self._node.runtime.listening = True
         log.info("listening", extra={"revision": self._node.runtime.revision})
         self._announce(self._node)
+
+    def _fail(self, why: str) -> None:
+        self._node.failure = why
+        self._node.stop()
 
 
 def _front(listen: Listen) -> Front:

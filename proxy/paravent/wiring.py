@@ -97,6 +97,8 @@ class Runtime:
         self._clock = clock
         self.listening = False
         """The listener accepts connections, and we are not draining."""
+        self.proven = False
+        """The start-up canary has come back through the listener."""
         self.metrics = Metrics(worker=worker)
         self.metrics.built(__version__)
 
@@ -161,6 +163,7 @@ class Runtime:
         """By name, what must be well for requests to be answered."""
         checks = {
             "listener": self.listening,
+            "canary": self.proven,
             "policy": self._policy_good,
             "audit": self._audit.healthy,
             "state": self._ledger.healthy,

@@ -11,6 +11,7 @@ import socket
 from typing import Final
 
 from paravent_mitmproxy.listener.client import ClientConnection
+from paravent_mitmproxy.listener.doorway import Doorway
 from paravent_mitmproxy.listener.house import House
 from paravent_mitmproxy.listener.tls import ServerTls
 
@@ -25,12 +26,12 @@ GOODBYE_S: Final = 3.0
 class Gate:
     """Accepts on a listening socket until `close`. An `asyncio.Server` as far as mitmproxy looks."""
 
-    def __init__(self, sock: socket.socket, house: House, tls: ServerTls) -> None:
+    def __init__(self, doorway: Doorway) -> None:
+        sock = doorway.sock
         sock.setblocking(False)
         self.sockets: tuple[socket.socket, ...] = (sock,)
         self._sock = sock
-        self._house = house
-        self._tls = tls
+        self._doorway = doorway
         self._entering: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._resting: asyncio.TimerHandle | None = None
@@ -61,36 +62,37 @@ class Gate:
                 continue  # the client left before it was its turn
             except OSError:
                 # Somebody still waits, and the loop would call again at once.
-                self._house.metrics.connection_refused("full")
+                self._doorway.house.metrics.connection_refused("full")
                 self._loop.remove_reader(self._sock.fileno())
                 self._resting = self._loop.call_later(BREATH_S, self._watch)
                 return
             self._admit(guest, peer)
 
     def _admit(self, sock: socket.socket, peer: tuple[str, int]) -> None:
-        guest = ClientConnection(self._house)
-        if not guest.knock(peer):
+        house, tls = self._doorway.house, self._doorway.tls
+        guest = ClientConnection(house)
+        if tls is None or not guest.knock(peer):
             sock.close()
             return
-        entering = self._loop.create_task(self._lead_in(sock, guest))
+        entering = self._loop.create_task(self._lead_in(sock, guest, house, tls))
         if not entering.done():  # mitmproxy's tasks are eager
             self._entering.add(entering)
             entering.add_done_callback(self._entering.discard)
 
-    async def _lead_in(self, sock: socket.socket, guest: ClientConnection) -> None:
+    async def _lead_in(self, sock: socket.socket, guest: ClientConnection, house: House, tls: ServerTls) -> None:
         """The handshake. From `connection_made` on the connection looks after itself."""
         try:
             await self._loop.connect_accepted_socket(
                 lambda: guest,
                 sock,
-                ssl=self._tls.current(),
-                ssl_handshake_timeout=self._house.limits.handshake_s,
+                ssl=tls.current(),
+                ssl_handshake_timeout=house.limits.handshake_s,
                 ssl_shutdown_timeout=GOODBYE_S,
             )
         except BaseException as failure:
             # No handshake: plain HTTP, a certificate that is none of ours, silence. Nothing of it is worth a line.
-            self._house.leave(guest)
+            house.leave(guest)
             with contextlib.suppress(OSError):
                 sock.close()
             if not isinstance(failure, OSError | asyncio.CancelledError):
-                self._house.metrics.hook_raised("listener")
+                house.metrics.hook_raised("listener")

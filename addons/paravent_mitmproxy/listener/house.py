@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mitmproxy import http
 
-from paravent.drive import Engine
-from paravent.model import Connection
+from paravent.model import Connection, Deny, Facts
+from paravent.reasons import Reason
 from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy.listener.callers import CallerCertificates
 from paravent_mitmproxy.listener.exchange import Exchange
@@ -55,10 +55,18 @@ class Front:
     """They tell of the caller's certificate in Client-Cert."""
 
 
+class Books(Protocol):
+    """Where bytes that never became a question are put on record. `Engine` is one."""
+
+    def now_ms(self) -> int: ...
+
+    async def refuse(self, facts: Facts, reason: Reason) -> Deny: ...
+
+
 class House:
     """Counts, limits, and what is known of each client connection."""
 
-    def __init__(self, exchange: Exchange, engine: Engine, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, exchange: Exchange, engine: Books, metrics: Metrics, limits: Limits) -> None:
         self.exchange = exchange
         self.engine = engine
         self.metrics = metrics

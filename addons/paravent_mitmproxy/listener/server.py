@@ -1,7 +1,6 @@
 """The listener as mitmproxy knows servers: a proxy mode and its server instance, registered by subclassing."""
 
 import asyncio
-import socket
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, override
 
@@ -10,11 +9,8 @@ from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from paravent_mitmproxy.listener.client import ClientConnection
+from paravent_mitmproxy.listener.doorway import Doorway
 from paravent_mitmproxy.listener.gate import Gate
-from paravent_mitmproxy.listener.house import House
-from paravent_mitmproxy.listener.introduction import Introduction
-from paravent_mitmproxy.listener.tls import ServerTls
 
 BACKLOG: Final = 1024
 
@@ -39,16 +35,6 @@ class ParaventMode(ProxyMode):
         return "tcp"
 
 
-@dataclass(frozen=True, slots=True)
-class Doorway:
-    """What the server instance listens with. mitmproxy makes the instance, so it finds this on the class."""
-
-    sock: socket.socket
-    """Bound before mitmproxy starts, so that a taken port is reported before anything runs."""
-    house: House
-    tls: ServerTls | None
-
-
 class ParaventInstance(AsyncioServerInstance[ParaventMode]):
     """Accepts connections for `ClientConnection`. mitmproxy's own layers never see them."""
 
@@ -63,10 +49,13 @@ class ParaventInstance(AsyncioServerInstance[ParaventMode]):
         doorway = ParaventInstance.doorway
         if doorway is None:
             raise RuntimeError("the listener was started before its doorway was set")
-        house, sock = doorway.house, doorway.sock
-        if doorway.tls is not None:
-            sock.listen(BACKLOG)
-            return [Gate(sock, house, doorway.tls)]
-        loop = asyncio.get_running_loop()
-        protocol = Introduction if house.front.introduces else ClientConnection
-        return [await loop.create_server(lambda: protocol(house), sock=sock, backlog=BACKLOG)]
+        return [await opened(doorway)]
+
+
+async def opened(doorway: Doorway) -> Gate | asyncio.Server:
+    """Listens until it is closed, and its socket with it."""
+    if doorway.tls is not None:
+        doorway.sock.listen(BACKLOG)
+        return Gate(doorway)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(doorway.receive, sock=doorway.sock, backlog=BACKLOG)

@@ -13,7 +13,7 @@ from paravent import __version__
 VERBS: Final = {
     "serve": "Run the proxy.",
     "demo": "Replay an honest day and the attack of March 2022, with and without the proxy.",
-    "check": "Check the configuration and the policy it names; start nothing.",
+    "check": "Check the configuration and the policy it names, and what the boundary lets through.",
     "policy": "Work on a policy: check it, print its editor schema.",
     "audit": "Verify the ledger.",
     "revoke": "Accept a token, a login, a practitioner, a client, a certificate or a key no more.",

@@ -17,6 +17,7 @@ def serve(config: Path) -> None:
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
     from paravent_mitmproxy.master import AddressTaken, run
+    from paravent_mitmproxy.node import NotServing
 
     try:
         settings = load_settings(config, os.environ)
@@ -26,3 +27,6 @@ def serve(config: Path) -> None:
     except AddressTaken as taken:
         click.echo(f"{taken}; nothing was started.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
+    except NotServing as refusal:
+        click.echo(f"paravent: {refusal}. Nothing was served.", err=True)
+        raise SystemExit(1) from None

@@ -21,7 +21,8 @@ from paravent.telemetry.logs import OURS
 from paravent.telemetry.metrics import Metrics
 
 type Readiness = Callable[[], Mapping[str, bool]]
-"""What must be well for requests to be answered, by name: "policy", "keys.<issuer>", "audit", "state", "listener"."""
+"""What must be well for requests to be answered, by name: "policy", "keys.<issuer>", "audit", "state", "listener",
+"canary"."""
 
 type Logout = Callable[[bytes], int]
 """The body of a report of a logout → the status to answer it with: 200, 400 or 503."""
