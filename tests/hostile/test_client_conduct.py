@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from answers import ANSWER
-from node import NIR, RunningNode, parse, read_answer, running_node
+from node import NIR, PLAINTEXT, TLS, RunningNode, parse, read_answer, running_node
 from paravent_mitmproxy.listener.limits import Limits
 from wire import RawUpstream, raw_upstream, reset
 
@@ -53,6 +53,30 @@ class TestPipelines:
         assert answers.count(b"HTTP/1.1 ") == 2
         assert b"HTTP/1.1 403" in answers
         assert len(upstream.requests) == 1
+
+    async def test_a_quick_answer_waits_for_a_slow_one(self, tmp_path: Path) -> None:
+        """The second could be refused at once; it is not even read before the first is answered."""
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            asked.set()
+            await answered.wait()
+            writer.write(ANSWER)
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(slow, "127.0.0.1", 0)
+        async with server, running_node(tmp_path, server.sockets[0].getsockname()[1]) as node:
+            reader, writer = await node.open()
+            writer.write(node.request() + REFUSED)
+            await asyncio.wait_for(asked.wait(), 5)
+            assert node.records() == []
+            answered.set()
+            assert (await asyncio.wait_for(read_answer(reader), 5)).startswith(b"HTTP/1.1 200")
+            assert b"HTTP/1.1 403" in await asyncio.wait_for(reader.read(65536), 5)
+            assert [record["decision"] for record in node.records()] == ["release", "deny"]
+            writer.transport.abort()
 
     async def test_hundreds_of_requests_in_one_write(self, node: RunningNode) -> None:
         """Each is answered, none recursively, and others are served meanwhile."""
@@ -239,6 +263,45 @@ class TestPieces:
             writer.write(bad[cut:])
             assert parse(await asyncio.wait_for(read_answer(reader), 5))[0] == 400
             writer.transport.abort()
+
+
+class TestFloods:
+    """Whoever sends more than is read."""
+
+    @pytest.mark.parametrize("listen", [PLAINTEXT, TLS], ids=["plaintext", "TLS"])
+    async def test_a_client_is_not_read_while_it_is_being_answered(self, tmp_path: Path, listen: str) -> None:
+        """Nor between two answers, while it has sent more than one request: the bytes stay in the kernel."""
+        asked = asyncio.Event()
+
+        def never(_count: int, _request: bytes) -> None:
+            asked.set()
+
+        most = Limits().head_bytes + Limits().body_bytes
+        async with raw_upstream(never) as seen, running_node(tmp_path, seen.port, listen=listen) as node:
+            _, writer = await node.open(tls=node.sandbox.tls() if listen is TLS else None)
+            writer.write(node.request())
+            await asyncio.wait_for(asked.wait(), 5)
+            writer.write(REFUSED * 500_000)  # 17 MB
+            (guest,) = await inside(node)
+            held = 0
+            while len(node.records()) < 200:
+                held = max(held, len(guest._buffer))  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+            writer.transport.abort()
+            # What one read brings comes on top: 256 KB, and over TLS what was on its way through it.
+            assert most < held <= most + 2 * 256 * 1024
+
+    async def test_slow_clients_do_not_hold_up_others(self, tmp_path: Path, upstream: RawUpstream) -> None:
+        """Three hundred connections with half a head each, and the next caller is served; then their time is up."""
+        async with running_node(tmp_path, upstream.port, limits=Limits(head_s=1.0)) as node:
+            slow = [await node.open() for _ in range(300)]
+            for _, writer in slow:
+                writer.write(b"POST /v1/droits/consultation HTTP/1.1\r\nHost: droits.exa")
+            assert (await node.ask())[0] == 200
+            assert {await whole(reader) for reader, _ in slow} == {b""}
+            for _, writer in slow:
+                writer.close()
+            assert len(upstream.requests) == 1
 
 
 class TestEnds:

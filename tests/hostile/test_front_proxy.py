@@ -6,6 +6,7 @@ Threat notes: section 2; section 3, row 34; D15 and D20.
 
 import asyncio
 import base64
+import contextlib
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -132,6 +133,24 @@ class TestIntroductions:
             for begun in (b"", proxy()[:20]):
                 assert await node.send(begun, wait_s=3) == b""
             await nobody_inside(node)
+
+    async def test_whoever_says_nothing_takes_a_place_and_holds_up_no_drain(
+        self, tmp_path: Path, upstream: RawUpstream
+    ) -> None:
+        """Connections count before their header; when the node stops they are the first to go."""
+        async with running_node(tmp_path, upstream.port, listen=PROXY, limits=Limits(connections=2)) as node:
+            held = [await node.open() for _ in range(2)]
+            held[1][1].write(proxy()[:20])
+            assert await node.send(proxy() + node.request()) == b""
+            assert node.metric("paravent_connections_refused_total", cause="full") == 1
+            started = asyncio.get_running_loop().time()
+            node.node.stop()
+            for reader, _ in held:
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert asyncio.get_running_loop().time() - started < 5
+            for _, writer in held:
+                writer.transport.abort()
 
     async def test_a_stranger_cannot_introduce_anybody(self, tmp_path: Path, upstream: RawUpstream) -> None:
         """The header is read from the networks that are named, and nothing is from others."""

@@ -40,6 +40,8 @@ class ClientConnection(asyncio.Protocol):
         self.share: Share | None = None
         """Of the connections that one network may have; None: of a front proxy."""
         self._port = 0
+        self.door: asyncio.Transport | None = None
+        """Where it still has to be introduced."""
         self._house = house
         self._limits = house.limits
         self._transport: asyncio.Transport | None = None
@@ -82,6 +84,8 @@ class ClientConnection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """While draining: whoever is neither being answered nor in the middle of asking is asked to go."""
+        if self.door is not None and self._transport is None:
+            self.door.abort()
         if self._task is None and not self._buffer and self._head is None and not self.gone():
             self._part(linger=False)
 
@@ -124,7 +128,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer += data
         if self._task is None:
             self._read_on()
-        elif self._transport is not None and len(self._buffer) > self._limits.head_bytes + self._limits.body_bytes:
+        elif self._transport is not None and self._has_enough():
             self._transport.pause_reading()
 
     @override
@@ -143,6 +147,10 @@ class ClientConnection(asyncio.Protocol):
         self._drained.set()
 
     # ---- reading
+
+    def _has_enough(self) -> bool:
+        """More has arrived than one request of the largest kind: the rest can wait in the kernel, and its sender."""
+        return len(self._buffer) > self._limits.head_bytes + self._limits.body_bytes
 
     def _read_on(self) -> None:
         """A bug of ours in reading ends the connection; asyncio would leave it open, or end the process."""
@@ -219,7 +227,8 @@ class ClientConnection(asyncio.Protocol):
             self._abort()
         if self._transport is None or self.gone():
             return
-        self._transport.resume_reading()
+        if not self._has_enough():
+            self._transport.resume_reading()
         self._deadline(self._limits.head_s if self._buffer else self._limits.idle_s)
         if self._buffer:
             self._read_on()

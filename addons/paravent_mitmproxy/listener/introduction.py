@@ -94,6 +94,7 @@ class Introduction(asyncio.Protocol):
         if not self._guest.knock(transport.get_extra_info("peername") or ("0.0.0.0", 0)):  # noqa: S104 (nobody's)
             self._transport.abort()
             return
+        self._guest.door = self._transport
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._house.limits.head_s, self._transport.abort)
 
