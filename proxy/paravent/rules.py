@@ -284,7 +284,7 @@ class HtmlField:
     name: str
     """The step of a path that names it."""
     selector: str
-    """CSS, from the row (or, without rows, from the region) on. Its first match counts."""
+    """CSS, from the match of the region on: of one element or none."""
     label: str
     """What stands beside it on the page that leaves."""
 

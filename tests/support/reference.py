@@ -118,6 +118,20 @@ def eligibility(nir: str, birth_date: str, rank: int) -> Ask:
     return Ask("POST", "/fhir/CoverageEligibilityRequest", body, b"application/fhir+json")
 
 
+def page(nir: str, birth_date: str, rank: int) -> Ask:
+    """As the portal's form posts it, with its optional inputs left empty."""
+    body = f"immatriculation={nir}&dateNaissance={birth_date}&rangGemellaire={rank}&dateSoins=&domaine="
+    return Ask("POST", "/portail/droits", body.encode(), b"application/x-www-form-urlencoded")
+
+
+def style() -> Ask:
+    return Ask("GET", "/portail/droits.css")
+
+
+def logo() -> Ask:
+    return Ask("GET", "/portail/logo.svg")
+
+
 def facts(ask: Ask, profession: str = "21", *, now_ms: int = NOW_MS, request_id: str = "0" * 32) -> Facts:
     """The question with a good token and proof. `profession`: TRE_G15 code."""
     token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession)

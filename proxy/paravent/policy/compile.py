@@ -40,6 +40,9 @@ from paravent.rules import (
     FieldType,
     Format,
     FormatShape,
+    HtmlField,
+    HtmlRegion,
+    HtmlShape,
     Level,
     Methods,
     Operation,
@@ -49,6 +52,7 @@ from paravent.rules import (
     Quotas,
     RequestField,
     ResponseShape,
+    StaticShape,
     SubjectFields,
     ThumbprintEncoding,
     ViewSpec,
@@ -157,7 +161,21 @@ def _response(text: ResponseText) -> ResponseShape:
 
 def _details(text: ResponseText) -> FormatShape:
     """What the format needs to know. None where it is missing, which `lint` reports."""
-    return XmlShape(text.xml.namespace, Envelope(text.xml.envelope)) if text.xml else None
+    if text.xml is not None:
+        return XmlShape(text.xml.namespace, Envelope(text.xml.envelope))
+    if text.html is not None:
+        regions = tuple(
+            HtmlRegion(
+                name,
+                region.selector,
+                tuple(HtmlField(field, each.selector, each.label) for field, each in region.fields.items()),
+            )
+            for name, region in text.html.regions.items()
+        )
+        return HtmlShape(text.html.title, regions, tuple(text.html.stylesheets))
+    if text.static is not None:
+        return StaticShape(text.static.type, frozenset(text.static.sha256))
+    return None
 
 
 def _person(text: PersonText | None) -> PersonFields | None:

@@ -11,7 +11,18 @@ from paravent.policy.hints import did_you_mean
 from paravent.policy.paths import duration_text, parameter_name
 from paravent.policy.source import Document, Where
 from paravent.problems import Problem
-from paravent.rules import BodyFormat, Envelope, FieldType, Format, Operation, RequestField, XmlShape, path_text
+from paravent.rules import (
+    BodyFormat,
+    Envelope,
+    FieldType,
+    Format,
+    HtmlShape,
+    Operation,
+    RequestField,
+    StaticShape,
+    XmlShape,
+    path_text,
+)
 
 MAX_AUTH_AGE_S: Final = 12 * 3600
 """NIST SP 800-63B-3 section 4.2.3: reauthentication at least once in 12 hours at AAL2. Pro Santé Connect ends a session
@@ -122,11 +133,16 @@ def _body(placed: Placed) -> Iterator[Problem]:
             yield document.at_key(placed.at("request"), message)
 
 
+_DETAILS: Final = {Format.XML: XmlShape, Format.HTML: HtmlShape, Format.STATIC: StaticShape}
+
+
 def _format(placed: Placed) -> Iterator[Problem]:
     """What a format needs to know is there, and nothing that it would not read."""
     shape, document, where = placed.operation.response, placed.document, placed.at("response")
-    if (shape.format is Format.XML) != isinstance(shape.details, XmlShape):
-        yield document.at_key(where, "xml: {namespace: …} goes with format: xml, and with no other")
+    wanted = _DETAILS.get(shape.format, type(None))
+    if not isinstance(shape.details, wanted):
+        needed = f"{shape.format}: {{…}}" if shape.format in _DETAILS else "none of xml, html and static"
+        yield document.at_key(where, f"format: {shape.format} goes with {needed}, and with no other")
 
 
 def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Problem]:

@@ -252,6 +252,38 @@ class XmlText(Strict):
     envelope: EnvelopeWord = "none"
 
 
+class HtmlFieldText(Strict):
+    """One value of a region."""
+
+    selector: Annotated[str, Field(min_length=1, max_length=200, description="CSS, from the match of the region on")]
+    label: Annotated[str, Field(min_length=1, max_length=60, description="its heading on the page that leaves")]
+
+
+class HtmlRegionText(Strict):
+    """One part of a page that values are read from."""
+
+    selector: Annotated[str, Field(min_length=1, max_length=200, description="CSS; each match is one element")]
+    fields: Annotated[dict[Name, HtmlFieldText], Field(min_length=1, max_length=40)]
+
+
+class HtmlText(Strict):
+    """What is read from a page, and what stands around it on the page that leaves."""
+
+    title: Annotated[str, Field(min_length=1, max_length=100)]
+    stylesheets: Annotated[list[TemplateText], Field(max_length=4, description="paths of this site")] = []
+    regions: Annotated[dict[Name, HtmlRegionText], Field(min_length=1, max_length=20)]
+
+
+class StaticText(Strict):
+    """A file that is the same for everybody."""
+
+    type: Literal["text/css", "text/javascript", "image/svg+xml", "image/png", "image/x-icon", "font/woff2"]
+    sha256: Annotated[
+        list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]],
+        Field(description="the contents that may leave; none listed: any UTF-8 text without an identifier"),
+    ] = []
+
+
 class BodyText(Strict):
     """How the members of `request` stand in the body."""
 
@@ -267,8 +299,10 @@ class BodyText(Strict):
 class ResponseText(Strict):
     """Where persons stand in the answer."""
 
-    format: Literal["json", "xml", "fhir"]
+    format: Literal["json", "xml", "fhir", "html", "csv", "static"]
     xml: XmlText | None = None
+    html: HtmlText | None = None
+    static: StaticText | None = None
     persons: Annotated[list[PathText], Field(description="paths of person objects, as in /famille[]")] = []
     identified_by: PersonText | None = None
     scope: Annotated[

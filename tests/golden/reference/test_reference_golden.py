@@ -32,6 +32,9 @@ ASKS: Final[dict[str, Callable[..., Ask]]] = {
     "compte.lecture": reference.account,
     "soap.adri": reference.soap,
     "fhir.eligibilite": reference.eligibility,
+    "portail.droits": reference.page,
+    "portail.style": reference.style,
+    "portail.logo": reference.logo,
 }
 
 

@@ -59,7 +59,7 @@ def test_it_is_without_problems(policy: Policy) -> None:
 
 
 def test_no_other_question_may_be_asked(policy: Policy) -> None:
-    """Exports, FHIR searches, the portal and prior agreements are refused by not being there."""
+    """Exports, FHIR searches, the portal's script and prior agreements are refused by not being there."""
     assert set(policy.operations) == {
         "droits.consultation",
         "beneficiaires.recherche",
@@ -67,14 +67,16 @@ def test_no_other_question_may_be_asked(policy: Policy) -> None:
         "compte.lecture",
         "soap.adri",
         "fhir.eligibilite",
+        "portail.droits",
+        "portail.style",
+        "portail.logo",
     }
     routes = RouteTable(policy.operations.values())
     for method, target in (
         (b"POST", b"/v1/exports"),
         (b"POST", b"/v1/prises-en-charge"),
         (b"GET", b"/fhir/Coverage"),
-        (b"POST", b"/portail/droits"),
-        (b"GET", b"/portail/logo.svg"),
+        (b"GET", b"/portail/droits.js"),
     ):
         assert routes.match(method, target) is None
 

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from paravent.masking.formats.base import Dress
+from paravent.masking.formats.csv import csv_dress, csv_problems
 from paravent.masking.formats.fhir import UNWRITTEN, fhir_dress, fhir_problems, fhir_shape, fhir_spec
+from paravent.masking.formats.html import html_dress, html_problems
 from paravent.masking.formats.json import JSON
+from paravent.masking.formats.static import static_dress, static_problems
 from paravent.masking.formats.xml import xml_dress, xml_problems
 from paravent.rules import Format, ResponseShape, ViewSpec
 
@@ -21,18 +24,33 @@ def dress_of(spec: ViewSpec, shape: ResponseShape) -> Dress:
             return xml_dress(spec, shape)
         case Format.FHIR:
             return fhir_dress(spec)
-        case Format.HTML | Format.CSV | Format.STATIC:
-            raise NotImplementedError
+        case Format.HTML:
+            return html_dress(spec, shape)
+        case Format.CSV:
+            return csv_dress(spec)
+        case Format.STATIC:
+            return static_dress(shape)
         case _:
             assert_never(shape.format)
 
 
 def dress_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
     """What is wrong with a view, of whose lines nothing else is, in its format."""
-    if shape.format is Format.XML:
-        yield from xml_problems(spec, shape)
-    if shape.format is Format.FHIR:
-        yield from fhir_problems(spec, shape)
+    match shape.format:
+        case Format.JSON:
+            pass
+        case Format.XML:
+            yield from xml_problems(spec, shape)
+        case Format.FHIR:
+            yield from fhir_problems(spec, shape)
+        case Format.HTML:
+            yield from html_problems(spec, shape)
+        case Format.CSV:
+            yield from csv_problems(spec, shape)
+        case Format.STATIC:
+            yield from static_problems(spec, shape)
+        case _:
+            assert_never(shape.format)
 
 
 def arrangement(spec: ViewSpec, shape: ResponseShape) -> tuple[ViewSpec, ResponseShape]:

@@ -1,0 +1,74 @@
+"""CSV exports: columns by name, rows as persons (RFC 4180).
+
+    /lignes[]/nomUsuel: keep
+
+The first record names the columns. Refused: no header, a column twice, a record of another length, quotes that do not
+close, a byte order mark, more rows than a table that is about the person asked for has. How many persons may leave is
+`max_persons` of the operation. What leaves has the columns of the view, in its order.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.json import Outgoing, Tree
+from paravent.masking.person import Members
+from paravent.reasons import Reason
+from paravent.rules import ResponseShape, ViewSpec, path_text
+
+ROOT: Final = "lignes"
+MAX_ROWS: Final = 1000
+"""As many as persons in one answer."""
+
+
+def csv_dress(spec: ViewSpec) -> Dress:
+    """CSV for one view."""
+    columns = [rule.path[1].name for rule in spec.fields]
+
+    def write(reduced: dict[str, Outgoing]) -> bytes:
+        out = io.StringIO()
+        table = csv.writer(out, lineterminator="\r\n")
+        table.writerow(columns)
+        rows = reduced.get(ROOT)
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict):
+                table.writerow([_text(row.get(column)) for column in columns])
+        return out.getvalue().encode()
+
+    return Dress(b"text/csv", media_type(rb"text/csv"), b"text/csv; charset=utf-8", _read, write)
+
+
+def _text(value: Outgoing) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else ""
+
+
+def _read(body: bytes, limit_bytes: int) -> Members | Reason:
+    if len(body) > limit_bytes:
+        return Reason.ANSWER_TOO_LARGE
+    try:
+        text = body.decode("utf-8")
+        if text.startswith("\ufeff") or "\0" in text:
+            return Reason.ANSWER_MALFORMED
+        # Without translation of line ends: a carriage return alone would be one to this reader and none to others.
+        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        # Their texts can quote the document: they end here.
+        return Reason.ANSWER_MALFORMED
+    header, *rows = records or [[]]
+    if not header or len(set(header)) != len(header) or any(len(row) != len(header) for row in rows):
+        return Reason.ANSWER_MALFORMED
+    if len(rows) > MAX_ROWS:
+        return Reason.ANSWER_TOO_LARGE
+    lines: list[Tree] = [dict[str, Tree](zip(header, row, strict=True)) for row in rows]
+    return {ROOT: lines}
+
+
+def csv_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
+    """Paths that no table has."""
+    for path in (*(rule.path for rule in spec.fields), *shape.persons):
+        if path[0].name != ROOT or not path[0].array or len(path) > 2 or any(step.array for step in path[1:]):
+            yield f"{path_text(path)}: a column of a table is /{ROOT}[]/column"

@@ -1,0 +1,159 @@
+"""Pages of a portal: what the operation's selectors point at is read, and a new page is written around what is left.
+
+    regions:
+      beneficiaires:
+        selector: "#beneficiaires tbody tr"          each match is an element of /beneficiaires[]
+        fields:
+          nomUsuel: {selector: "td:nth-child(1)", label: Nom}
+
+Nothing of the upstream's markup leaves: no script, style, comment, attribute, link or embedded data, and no text that
+no selector points at. The page that leaves is a table for each region, with the labels of the policy. So a reader that
+builds another tree of the same page, as browsers do, has nothing to disagree about.
+"""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Final
+
+from cssselect import SelectorError
+from lxml import etree
+from lxml import html as lxml_html
+from lxml.cssselect import CSSSelector
+
+from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.json import Outgoing, Tree
+from paravent.masking.person import Members
+from paravent.reasons import Reason
+from paravent.rules import HtmlRegion, HtmlShape, ResponseShape, ViewSpec, path_text
+
+MAX_ROWS: Final = 200
+"""Of one region. A family has ten; each costs some 10 µs a field."""
+MAX_PAGE_BYTES: Final = 256 * 1024
+"""A family's page has 10 KB, twice that with its data embedded. A page of this size takes 15 ms to parse."""
+
+_SILENT: Final = ("script", "style", "template", "noscript", "iframe", "object", "svg", "textarea", "select")
+"""Elements whose text is not the page's, or not shown as such."""
+
+type _Element = etree._Element
+
+
+def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
+    """HTML for one view of one operation."""
+    details = shape.details
+    if not isinstance(details, HtmlShape):
+        raise TypeError("a page needs its regions")
+    regions = {region.name: _Region(region, spec) for region in details.regions}
+
+    def read(body: bytes, limit_bytes: int) -> Members | Reason:
+        if len(body) > min(limit_bytes, MAX_PAGE_BYTES):
+            return Reason.ANSWER_TOO_LARGE
+        root = _parse(body)
+        if root is None:
+            return Reason.ANSWER_MALFORMED
+        members: Members = {}
+        for name, region in regions.items():
+            rows = region.rows(root)
+            if isinstance(rows, Reason):
+                return rows
+            members[name] = rows
+        return members
+
+    def write(reduced: dict[str, Outgoing]) -> bytes:
+        tables = "".join(regions[name].table(rows) for name, rows in reduced.items() if isinstance(rows, list))
+        return f"{_head(details)}{tables}</body></html>\n".encode()
+
+    return Dress(b"text/html", media_type(rb"text/html"), b"text/html; charset=utf-8", read, write)
+
+
+class _Region:
+    """One region, its selectors made ready."""
+
+    def __init__(self, region: HtmlRegion, spec: ViewSpec) -> None:
+        self._name = region.name
+        self._rows = CSSSelector(region.selector, translator="html")
+        self._fields = [(each.name, CSSSelector(each.selector, translator="html")) for each in region.fields]
+        labels = {each.name: each.label for each in region.fields}
+        shown = dict.fromkeys(rule.path[1].name for rule in spec.fields if rule.path[0].name == region.name)
+        self._columns = [(name, labels[name]) for name in shown]
+
+    def rows(self, root: _Element) -> list[Tree] | Reason:
+        """The region's values, a row an object."""
+        found = self._rows(root)
+        if len(found) > MAX_ROWS:
+            return Reason.ANSWER_TOO_LARGE
+        rows: list[Tree] = []
+        for row in found:
+            values: Members = {}
+            for name, selector in self._fields:
+                cells = selector(row)
+                if len(cells) > 1:
+                    return Reason.ANSWER_SHAPE  # Which of them is the value, the policy does not say.
+                if cells:
+                    values[name] = " ".join("".join(cells[0].itertext()).split())
+            rows.append(values)
+        return rows
+
+    def table(self, rows: list[Outgoing]) -> str:
+        """What leaves of it, in the order of the view's lines."""
+        head = "".join(f"<th>{escape(label)}</th>" for _, label in self._columns)
+        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in rows if isinstance(row, dict))
+        return f'<table id="{escape(self._name)}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+    def _cells(self, row: dict[str, Outgoing]) -> str:
+        cells = ((name, row.get(name)) for name, _ in self._columns)
+        return "".join(f'<td class="{escape(name)}">{escape(_text(value))}</td>' for name, value in cells)
+
+
+def _text(value: Outgoing) -> str:
+    if isinstance(value, bool):
+        return "oui" if value else "non"
+    return value if isinstance(value, str) else ""
+
+
+def _parse(body: bytes) -> _Element | None:
+    """The page's tree without what is silent. UTF-8 only, whatever its meta elements say."""
+    try:
+        text = body.decode("utf-8")
+        if not text.strip() or text.startswith("\ufeff") or "\0" in text:
+            return None
+        parser = lxml_html.HTMLParser(
+            encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False
+        )
+        root: _Element = lxml_html.document_fromstring(body, parser=parser)
+    except (UnicodeDecodeError, etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return None
+    etree.strip_elements(root, *_SILENT, with_tail=False)
+    return root
+
+
+def _head(details: HtmlShape) -> str:
+    sheets = "".join(f'<link rel="stylesheet" href="{escape(path)}">' for path in details.stylesheets)
+    title = escape(details.title)
+    return (
+        f'<!DOCTYPE html>\n<html lang="{escape(details.language)}"><head><meta charset="utf-8"><title>{title}</title>'
+        f"{sheets}</head><body><h1>{title}</h1>"
+    )
+
+
+def html_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
+    """Selectors that are none, and paths that no region gives."""
+    details = shape.details
+    if not isinstance(details, HtmlShape):
+        yield "the operation says format: html, but no regions"
+        return
+    for region in details.regions:
+        for selector in (region.selector, *(each.selector for each in region.fields)):
+            try:
+                CSSSelector(selector, translator="html")
+            except SelectorError:
+                yield f"{selector} is not a CSS selector"
+    known = {(region.name, each.name) for region in details.regions for each in region.fields}
+    fields = shape.identified_by
+    identity = (fields.nir, fields.birth_date, fields.birth_rank) if fields is not None else ()
+    for rule in spec.fields:
+        names = tuple(step.name for step in rule.path)
+        if names not in known or not rule.path[0].array or rule.path[1].array:
+            yield f"{path_text(rule.path)}: a field of a page is /region[]/field, as the operation names them"
+    for path in shape.persons:
+        if len(path) != 1 or any((path[0].name, name) not in known for name in identity):
+            yield f"{path_text(path)} is no region with the fields of identified_by"

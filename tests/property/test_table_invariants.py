@@ -1,0 +1,171 @@
+"""Invariants of pages and tables: whatever stands around the named cells, only what they say leaves.
+
+The oracles are other readers than the engine's: the standard library's HTML tokeniser, which knows no tree, and a CSV
+reader of a few lines written from RFC 4180.
+"""
+
+import csv
+import io
+from html.parser import HTMLParser
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effort import examples
+from masking_views import NOBODY, rule
+from paravent.masking import Reduced, View, compile_view
+from paravent.reasons import Reason
+from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec
+
+NAMES: Final = ("a", "b", "c")
+FIELDS: Final = tuple(HtmlField(name, f"td.{name}", name.upper()) for name in NAMES)
+PAGE: Final[View] = compile_view(
+    ViewSpec("o", "21", "p", (rule("/r[]/a", "keep"), rule("/r[]/c", "keep"))),
+    ResponseShape(format=Format.HTML, details=HtmlShape("T", (HtmlRegion("r", "#r > tbody > tr", FIELDS),))),
+)
+TABLE: Final[View] = compile_view(
+    ViewSpec("o", "21", "p", (rule("/lignes[]/a", "keep"), rule("/lignes[]/c", "keep"))),
+    ResponseShape(format=Format.CSV),
+)
+
+STRAY: Final = st.sampled_from(
+    [
+        "",
+        "<!-- {} -->",
+        "<script>{}</script>",
+        "<style>{}</style>",
+        '<i title="{}"></i>',
+        "<template>{}</template>",
+        "\n",
+    ]
+)
+ROWS: Final = st.lists(st.tuples(*[st.lists(STRAY, max_size=2) for _ in NAMES], STRAY), max_size=5)
+
+
+def page(rows: list[tuple[list[str], list[str], list[str], str]]) -> tuple[bytes, list[list[str]]]:
+    """A page with a value of its own in every place, and what its named cells say."""
+    number = 0
+
+    def value() -> str:
+        nonlocal number
+        number += 1
+        return f"v{number}v"
+
+    written, said = "", []
+    for *columns, stray in rows:
+        values = [value() for _ in NAMES]
+        cells = "".join(
+            f'<td class="{name}" data-x="{value()}">{text}{"".join(each.replace("{}", value()) for each in some)}</td>'
+            for name, text, some in zip(NAMES, values, columns, strict=True)
+        )
+        written += f"<tr>{cells}<td>{value()}</td></tr>{stray.replace('{}', value())}"
+        said.append([values[0], values[2]])
+    around = f"<title>{value()}</title><script>{value()}</script><p>{value()}</p>"
+    body = f'{around}<table id="r"><thead><tr><th>{value()}</th></tr></thead><tbody>{written}</tbody></table>{value()}'
+    return body.encode(), said
+
+
+class _Cells(HTMLParser):
+    """The cells of a page, as a tokeniser sees them; and every other text and attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.others: list[str] = []
+        self._in = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.others += [value or "" for _, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "td":
+            self._in = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = self._in and tag != "td"
+
+    def handle_data(self, data: str) -> None:
+        if self._in:
+            self.rows[-1][-1] += data
+        else:
+            self.others.append(data)
+
+
+@given(ROWS)
+@settings(max_examples=examples(80), deadline=None)
+def test_only_the_named_cells_of_a_page_leave(rows: list[tuple[list[str], list[str], list[str], str]]) -> None:
+    """Read by another parser, what leaves is the table of the named cells; and filtering twice is filtering once."""
+    body, said = page(rows)
+    reduced = PAGE.apply(body, NOBODY)
+    assert isinstance(reduced, Reduced)
+    seen = _Cells()
+    seen.feed(reduced.body.decode())
+    assert [row for row in seen.rows if row] == said
+    assert not any("v" in text and text.strip("v").isdigit() for text in seen.others)
+    again = PAGE.apply(reduced.body, NOBODY)
+    assert isinstance(again, Reduced)
+    assert again.body == reduced.body
+
+
+MARKUP: Final = st.text(alphabet="<>/!-=\"' tdrablescip&;#x0", max_size=60).map(str.encode) | st.binary(max_size=60)
+
+
+@given(MARKUP)
+@settings(max_examples=examples(100), deadline=None)
+def test_no_markup_makes_it_raise(body: bytes) -> None:
+    """Whatever an upstream sends, the outcome is a value."""
+    assert isinstance(PAGE.apply(body, NOBODY), Reduced | Reason)
+    assert isinstance(PAGE.apply(b'<table id="r"><tbody><tr><td class="a">' + body, NOBODY), Reduced | Reason)
+
+
+def records(text: str) -> list[list[str]]:
+    """RFC 4180 section 2, read character by character."""
+    rows: list[list[str]] = [[""]]
+    quoted, place = False, 0
+    while place < len(text):
+        character = text[place]
+        if quoted:
+            if character == '"' and text[place + 1 : place + 2] == '"':
+                rows[-1][-1] += '"'
+                place += 1
+            elif character == '"':
+                quoted = False
+            else:
+                rows[-1][-1] += character
+        elif character == '"':
+            quoted = True
+        elif character == ",":
+            rows[-1].append("")
+        elif text.startswith("\r\n", place):
+            rows.append([""])
+            place += 1
+        else:
+            rows[-1][-1] += character
+        place += 1
+    return rows[:-1]
+
+
+CELLS: Final = st.text(alphabet="ab,\"\n\r ;'=é", max_size=8)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6))
+@settings(max_examples=examples(100), deadline=None)
+def test_only_the_named_columns_of_a_table_leave(rows: list[tuple[str, str, str]]) -> None:
+    """Whatever is in the cells: read by the reader above, and filtered twice."""
+    out = io.StringIO()
+    csv.writer(out).writerows([NAMES, *rows])
+    reduced = TABLE.apply(out.getvalue().encode(), NOBODY)
+    assert isinstance(reduced, Reduced)
+    assert records(reduced.body.decode()) == [["a", "c"], *([row[0], row[2]] for row in rows)]
+    again = TABLE.apply(reduced.body, NOBODY)
+    assert isinstance(again, Reduced)
+    assert again.body == reduced.body
+
+
+@given(st.text(alphabet='ab,"\n\r', max_size=40).map(str.encode) | st.binary(max_size=40))
+@settings(max_examples=examples(100), deadline=None)
+def test_no_table_makes_it_raise(body: bytes) -> None:
+    """Whatever an upstream sends, the outcome is a value."""
+    assert isinstance(TABLE.apply(b"a,b,c\n" + body, NOBODY), Reduced | Reason)

@@ -1,0 +1,132 @@
+"""Pages: what a selector points at leaves in a page of our own, and nothing of the upstream's markup does."""
+
+from typing import Final
+
+import pytest
+
+from masking_views import NOBODY, path, rule
+from paravent.masking import Reduced, View, check_view, compile_view
+from paravent.masking.formats.html import MAX_ROWS
+from paravent.model import Asked
+from paravent.reasons import Reason
+from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, PersonFields, ResponseShape, ViewSpec
+
+FIELDS: Final = (
+    HtmlField("nom", "td.nom", "Nom"),
+    HtmlField("nir", "td.nir", "NIR"),
+    HtmlField("date", "td.date", "Né(e) le"),
+    HtmlField("rang", "td.rang", "Rang"),
+)
+DETAILS: Final = HtmlShape("Droits <1>", (HtmlRegion("p", "#p tr", FIELDS),), ("/style.css",))
+IDENTITY: Final = PersonFields("nir", "date", "rang")
+
+
+def shape(*persons: str, details: HtmlShape = DETAILS) -> ResponseShape:
+    return ResponseShape(tuple(map(path, persons)), IDENTITY if persons else None, format=Format.HTML, details=details)
+
+
+def view(*lines: str, of: ResponseShape | None = None) -> View:
+    rules = tuple(rule(line.split()[0], *(line.split()[1:] or ["keep"])) for line in lines)
+    return compile_view(ViewSpec("o", "21", "p", rules), of or shape())
+
+
+NAMES: Final = view("/p[]/nom")
+
+
+def page(*rows: str, around: str = "") -> bytes:
+    return (
+        f"<html><body>{around}<table id=p>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></body></html>".encode()
+    )
+
+
+def cells(body: bytes, compiled: View = NAMES, asked: Asked = NOBODY) -> list[str] | Reason:
+    """What stands in the body of the one table that leaves."""
+    reduced = compiled.apply(body, asked)
+    if isinstance(reduced, Reason):
+        return reduced
+    inside = reduced.body.decode().partition("<tbody>")[2].partition("</tbody>")[0]
+    return [cell.partition(">")[2].removesuffix("</td></tr>") for cell in inside.split("<tr><td")[1:]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        pytest.param("<td class=nom>A", "A", id="a text"),
+        pytest.param("<td class=nom> A \n  B ", "A B", id="blanks as a page shows them"),
+        pytest.param("<td class=nom>A<b>B</b>C", "ABC", id="text of elements inside"),
+        pytest.param("<td class=nom>A<!-- B -->C", "AC", id="not a comment"),
+        pytest.param("<td class=nom>A<script>B</script>C", "AC", id="not a script"),
+        pytest.param("<td class=nom>A<style>B</style><template>C</template>", "A", id="not a style or a template"),
+        pytest.param("<td class=nom data-nir=B title=C>A", "A", id="not an attribute"),
+        pytest.param("<td class=nom>&lt;b&gt;&amp;", "&lt;b&gt;&amp;", id="escaped again"),
+        pytest.param("<td class=nom>A<td class=autre>B", "A", id="not the next cell"),
+        pytest.param("<td class=autre>B", "", id="nothing where the cell is missing"),
+        pytest.param("<td class=nom>A<?php B ?>C", "AC", id="not an instruction"),
+    ],
+)
+def test_the_text_of_a_cell_leaves(cell: str, text: str) -> None:
+    """As a reader of the page sees it, and as text."""
+    assert cells(page(cell)) == [text]
+
+
+def test_nothing_else_of_a_page_leaves() -> None:
+    """Title, scripts, embedded data, links and other tables stay behind; title and labels are the policy's."""
+    around = '<title>SECRET</title><script type="application/json">SECRET</script><a href="/SECRET">SECRET</a>'
+    reduced = NAMES.apply(page("<td class=nom>A<td class=nir>SECRET", around=around), NOBODY)
+    assert isinstance(reduced, Reduced)
+    assert b"SECRET" not in reduced.body
+    head = '<!DOCTYPE html>\n<html lang="fr"><head><meta charset="utf-8"><title>Droits &lt;1&gt;</title>'
+    assert reduced.body.decode().startswith(head)
+    assert b'<link rel="stylesheet" href="/style.css">' in reduced.body
+    assert b"<th>Nom</th></tr>" in reduced.body
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"", Reason.ANSWER_MALFORMED, id="nothing"),
+        pytest.param(b"  \n", Reason.ANSWER_MALFORMED, id="blanks"),
+        pytest.param(page("<td class=nom>\u00e9").decode().encode("latin-1"), Reason.ANSWER_MALFORMED, id="Latin-1"),
+        pytest.param(page("<td class=nom>A").decode().encode("utf-16"), Reason.ANSWER_MALFORMED, id="UTF-16"),
+        pytest.param("\ufeff".encode() + page(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
+        pytest.param(page("<td class=nom>A\0"), Reason.ANSWER_MALFORMED, id="a NUL"),
+        pytest.param(page("<td class=nom>A<td class=nom>B"), Reason.ANSWER_SHAPE, id="two cells for one value"),
+        pytest.param(page(*["<td class=nom>A"] * (MAX_ROWS + 1)), Reason.ANSWER_TOO_LARGE, id="too many rows"),
+        pytest.param(page("<td class=nom>2 84 05 75&nbsp;990 003"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR"),
+    ],
+)
+def test_a_page_that_cannot_be_read_in_one_way_is_withheld(body: bytes, reason: Reason) -> None:
+    """Nothing of it leaves."""
+    assert cells(body) is reason
+
+
+def test_only_the_row_of_the_person_asked_about_leaves() -> None:
+    """Twins by rank; a row that names nobody is nobody's."""
+
+    def row(name: str, rank: str) -> str:
+        return f"<td class=nom>{name}<td class=nir>2 79 03 69 991 012<td class=date>20190713<td class=rang>{rank}"
+
+    scoped = view("/p[]/nom", of=shape("/p[]"))
+    body = page(row("ZOE", "1"), row("LOU", "2"), "<td class=nom>PERSONNE")
+    assert cells(body, scoped, Asked("2790369991012", "20190713", 2)) == ["LOU"]
+
+
+@pytest.mark.parametrize(
+    ("line", "of", "told"),
+    [
+        pytest.param("/q[]/nom", shape(), "a field of a page is", id="a region that is not there"),
+        pytest.param("/p[]/autre", shape(), "a field of a page is", id="a field that is not there"),
+        pytest.param("/p/nom", shape(), "a field of a page is", id="a region without []"),
+        pytest.param(
+            "/p[]/nom",
+            shape(details=HtmlShape("t", (HtmlRegion("p", "##", FIELDS),))),
+            "is not a CSS selector",
+            id="what is no selector",
+        ),
+        pytest.param("/p[]/nom", shape("/q[]"), "is no region", id="persons in no region"),
+    ],
+)
+def test_a_view_that_no_page_fits_is_a_policy_error(line: str, of: ResponseShape, told: str) -> None:
+    """Told when the policy is loaded."""
+    problems = check_view(ViewSpec("o", "21", "p", (rule(line, "keep"),)), of)
+    assert any(told in text for _, text in problems), problems

@@ -1,0 +1,126 @@
+"""CSV exports by column, and static files by digest or without an identifier."""
+
+import hashlib
+from typing import Final
+
+import pytest
+
+from masking_views import FIELDS, NOBODY, path, rule
+from paravent.masking import Reduced, View, check_view, compile_view
+from paravent.masking.formats.csv import MAX_ROWS
+from paravent.model import Asked
+from paravent.reasons import Reason
+from paravent.rules import Format, ResponseShape, StaticShape, ViewSpec
+
+TABLE: Final = ResponseShape(format=Format.CSV)
+
+
+def compiled(of: ResponseShape, *lines: str) -> View:
+    rules = tuple(rule(line.split()[0], *(line.split()[1:] or ["keep"])) for line in lines)
+    return compile_view(ViewSpec("o", "21", "p", rules), of)
+
+
+def left(view: View, body: bytes, asked: Asked = NOBODY) -> bytes | Reason:
+    reduced = view.apply(body, asked)
+    return reduced.body if isinstance(reduced, Reduced) else reduced
+
+
+NAMES: Final = compiled(TABLE, "/lignes[]/b", "/lignes[]/a")
+
+
+@pytest.mark.parametrize(
+    ("body", "leaves"),
+    [
+        pytest.param(b"a,b,c\r\n1,2,3\r\n", b"b,a\r\n2,1\r\n", id="named columns, in the order of the view"),
+        pytest.param(b"a,c\n1,3\n", b"b,a\r\n,1\r\n", id="a column that is missing is empty"),
+        pytest.param(b'a,b\n"x,y","""z"""\n', b'b,a\r\n"""z""","x,y"\r\n', id="quotes, where they are needed"),
+        pytest.param(b'a,b\n"x\r\ny",z\n', b'b,a\r\nz,"x\r\ny"\r\n', id="a line end inside a value"),
+        pytest.param(b"a,b\n", b"b,a\r\n", id="a table without rows"),
+        pytest.param(b"a;b,b\n1,2\n", b"b,a\r\n2,\r\n", id="a semicolon is no separator"),
+    ],
+)
+def test_columns_leave_by_name(body: bytes, leaves: bytes) -> None:
+    """A column that no line names stays behind."""
+    assert left(NAMES, body) == leaves
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"", Reason.ANSWER_MALFORMED, id="nothing"),
+        pytest.param(b"\n", Reason.ANSWER_MALFORMED, id="no header"),
+        pytest.param(b"a,a\n1,2\n", Reason.ANSWER_MALFORMED, id="a column twice"),
+        pytest.param(b"a,b\n1\n", Reason.ANSWER_MALFORMED, id="a record that is too short"),
+        pytest.param(b"a,b\n1,2,3\n", Reason.ANSWER_MALFORMED, id="a record that is too long"),
+        pytest.param(b'a,b\n"1,2\n', Reason.ANSWER_MALFORMED, id="a quote that does not close"),
+        pytest.param(b'a,b\n"1"x,2\n', Reason.ANSWER_MALFORMED, id="text after a quote"),
+        pytest.param("a,b\né,2\n".encode("latin-1"), Reason.ANSWER_MALFORMED, id="Latin-1"),
+        pytest.param("\ufeffa,b\n1,2\n".encode(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
+        pytest.param(b"a,b\n1\0,2\n", Reason.ANSWER_MALFORMED, id="a NUL"),
+        pytest.param(b"a,b\n" + b"1,2\n" * (MAX_ROWS + 1), Reason.ANSWER_TOO_LARGE, id="more rows than persons"),
+        pytest.param(b"a,b\n1,2840575990003\n", Reason.ANSWER_IDENTIFIER_LEFT, id="a number in a column that is kept"),
+    ],
+)
+def test_a_table_that_two_readers_could_cut_differently_is_withheld(body: bytes, reason: Reason) -> None:
+    """Nothing of it leaves."""
+    assert left(NAMES, body) is reason
+
+
+EXPORT: Final = compiled(
+    ResponseShape((path("/lignes[]"),), FIELDS, "listed", 2, Format.CSV),
+    "/lignes[]/nom",
+    "/lignes[]/noNIRCertifie pseudonym",
+)
+HEADER: Final = "nom,noNIRCertifie,dateNaissance,rangGemellaire\n"
+
+
+def test_the_persons_of_an_export_are_counted_and_bounded() -> None:
+    """Two of them leave; three are too many; a row that names nobody does not leave."""
+    rows = [f"N{n},28405759900{n:02},19840517,1\n" for n in (10, 11, 12)]
+    reduced = EXPORT.apply((HEADER + "".join(rows[:2]) + "X,,,\n").encode(), NOBODY)
+    assert isinstance(reduced, Reduced)
+    assert reduced.body == b"nom,noNIRCertifie\r\nN10,\r\nN11,\r\n"
+    assert len(reduced.persons) == 2
+    assert left(EXPORT, (HEADER + "".join(rows)).encode()) is Reason.TOO_MANY_PERSONS
+
+
+def test_a_column_is_named_below_the_rows() -> None:
+    """Any other path is told when the policy is loaded."""
+    told = check_view(ViewSpec("o", "21", "p", (rule("/rows[]/a", "keep"),)), TABLE)
+    assert any("a column of a table is /lignes[]/column" in text for _, text in told)
+
+
+# ---- static files
+
+CSS: Final = b"body { color: #223 }"
+PNG: Final = b"\x89PNG\r\n\x1a\n\xff\xfe"
+
+
+def static(*digests: bytes) -> ResponseShape:
+    shas = frozenset(hashlib.sha256(each).hexdigest() for each in digests)
+    return ResponseShape(format=Format.STATIC, details=StaticShape("text/css", shas))
+
+
+@pytest.mark.parametrize(
+    ("known", "body", "leaves"),
+    [
+        pytest.param((), CSS, CSS, id="a text without an identifier"),
+        pytest.param((), CSS + b"/* 2 84 05 75 990 003 */", Reason.ANSWER_IDENTIFIER_LEFT, id="a text with one"),
+        pytest.param((), PNG, Reason.ANSWER_MALFORMED, id="bytes that are no text"),
+        pytest.param((PNG,), PNG, PNG, id="bytes that are known"),
+        pytest.param((PNG, CSS), CSS, CSS, id="one of several that are known"),
+        pytest.param((PNG,), CSS, Reason.ANSWER_SHAPE, id="others than are known"),
+    ],
+)
+def test_a_file_leaves_as_it_came_or_not_at_all(known: tuple[bytes, ...], body: bytes, leaves: bytes | Reason) -> None:
+    """By digest where the policy has some, else as text that was looked through."""
+    assert left(compiled(static(*known), "/contenu"), body) == leaves
+
+
+@pytest.mark.parametrize(
+    "lines", [("/autre",), ("/contenu redact",), ("/contenu[]",)], ids=["name", "operator", "list"]
+)
+def test_a_file_has_one_line(lines: tuple[str, ...]) -> None:
+    """There is nothing in it to choose from."""
+    rules = tuple(rule(line.split()[0], *(line.split()[1:] or ["keep"])) for line in lines)
+    assert any("the only line" in text for _, text in check_view(ViewSpec("o", "21", "p", rules), static()))
