@@ -48,7 +48,7 @@ def credentials(facts: Facts, portal: Portal | None) -> Credentials | Reason:
     values = facts.values(b"authorization")
     # RFC 6750 section 2.3: a token in the query reaches logs and histories, and section 2: never by two ways at once.
     _, _, query = facts.target.partition(b"?")
-    if b"access_token" in unquote_to_bytes(query):
+    if query and b"access_token" in unquote_to_bytes(query):
         return Reason.TOKEN_MALFORMED
     cookie = token_of_cookie(facts, portal) if portal is not None else None
     if isinstance(cookie, Reason):
