@@ -1,4 +1,4 @@
-"""The cookie of a portal through a whole node: raw bytes over TLS with a client certificate, from pages of all sorts."""
+"""The cookie of a portal through a whole node: bytes over TLS with a client certificate, from pages of all sorts."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
