@@ -324,6 +324,18 @@ HEALTH: Final = Row(
             (Query(f"max by (source) (paravent_revocations_age_seconds{{{HERE}}})", "{{source}}"),),
         ),
         Panel(
+            "Issuers that did not answer",
+            "Introspections that got no clear answer in time, of each issuer. Every one of them was a 503.",
+            "short",
+            (Query(f"sum by (issuer) (increase(paravent_introspection_failed{{{HERE}}}{OVER}))", "{{issuer}}"),),
+        ),
+        Panel(
+            "Questions to issuers",
+            "Introspections of each issuer: one in three seconds for each token in use.",
+            "reqps",
+            (Query(f"sum by (issuer) (rate(paravent_introspection_asked{{{HERE}}}{OVER}))", "{{issuer}}"),),
+        ),
+        Panel(
             "Waiting for the state store",
             "Operations on budgets that wait, by node. It should touch 0 all the time.",
             "short",

@@ -51,6 +51,9 @@ def reference() -> str:
     return INTRODUCTION + "".join(f"{line}\n" for line in map(_line, described()))
 
 
+INTROSPECTION: Final = ("paravent_introspection_asked", "paravent_introspection_failed")
+
+
 def described() -> Iterable[Metric]:
     """Our metrics with at least one series each, so that their labels show."""
     metrics = Metrics()
@@ -59,7 +62,7 @@ def described() -> Iterable[Metric]:
     metrics.policy_loaded("revision", 0)
     metrics.could_expose([Radius(Scope.PRACTITIONER, "21", 3600, 360)])
     metrics.built("version")
-    for name in ("paravent_keys_age_seconds", "paravent_keys_limit_seconds", "paravent_keys_failures"):
+    for name in ("paravent_keys_age_seconds", "paravent_keys_limit_seconds", "paravent_keys_failures", *INTROSPECTION):
         metrics.watch_each(name, "", "issuer", {"issuer": float})
     for name in ("paravent_revocations_entries", "paravent_revocations_age_seconds"):
         metrics.watch_each(name, "", "source", {"state": float})

@@ -96,7 +96,9 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.TOKEN_LIFETIME: f"`exp` is more than {_TERMS.max_lifetime_s / 3600:g} h after `iat`, or not after it",
     Reason.TOKEN_AUDIENCE: "`aud` does not name us, or names somebody else too",
     Reason.TOKEN_CLIENT: "`client_id` is not in `clients` of the issuer, or `azp` contradicts it",
-    Reason.TOKEN_IDENTITY: "`sub`, `profession`, `client_id` or `finess` is missing or not written as it should be",
+    Reason.TOKEN_IDENTITY: "A claim that says who asks (`sub`, `profession`, `client_id`, `finess`; of Pro Santé "
+    "Connect, `preferred_username`, `SubjectRole`, `azp`) is missing, malformed, or contradicts another",
+    Reason.TOKEN_INACTIVE: "The issuer, when it was asked, said that the token does not stand any more",
     Reason.TOKEN_REVOKED: "A list of revocations names this token",
     Reason.SESSION_REVOKED: "A list of revocations names the login that the token comes from, or its issuer reported a "
     "logout",
@@ -154,6 +156,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     f"One question every {OPEN_S:.0f} s is its probe; when one is answered, all are asked again",
     Reason.UPSTREAM_BUSY: "As many questions as `upstream.connections` are under way, and none ended within "
     f"{QUEUE_S:.0f} s",
+    Reason.ISSUER_UNAVAILABLE: "The issuer could not be asked in time whether the token still stands, or its "
+    "answer made no sense",
     Reason.KEYS_UNAVAILABLE: "The issuer's key set has never been read, or is too old",
     Reason.STATE_UNAVAILABLE: "The state file could not be asked in time",
     Reason.AUDIT_UNAVAILABLE: "The ledger cannot be written, or not in time",

@@ -24,9 +24,9 @@ from typing import Final, assert_never
 
 from paravent.audit.record import record
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, abandon, decide, settle
-from paravent.effects import Charge, Deciding, Effect, FindKey, FindRevocations, ProofSeen, Reply, Settle
+from paravent.effects import Charge, Deciding, Effect, FindKey, FindRevocations, Introspect, ProofSeen, Reply, Settle
 from paravent.model import Answer, Deny, Facts, Release, Withhold
-from paravent.ports import AuditSink, Clock, KeySource, Ledger, Revocations
+from paravent.ports import AuditSink, Clock, Introspection, KeySource, Ledger, Revocations
 from paravent.reasons import Problem, Reason
 from paravent.telemetry import logs
 from paravent.telemetry.metrics import Metrics
@@ -43,6 +43,7 @@ class Ports:
 
     clock: Clock
     keys: KeySource
+    introspection: Introspection
     revocations: Revocations
     ledger: Ledger
     audit: AuditSink
@@ -166,6 +167,8 @@ class Engine:
         match effect:
             case FindKey():
                 return await self._ports.keys.find(effect)
+            case Introspect():
+                return await self._ports.introspection.ask(effect, self.now_ms())
             case FindRevocations():
                 return self._ports.revocations.find(effect)
             case ProofSeen():

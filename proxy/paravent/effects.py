@@ -5,7 +5,7 @@ ports. Live traffic, explain, replay and tests are drivers of the same generator
 end give each effect its reply's type, so that the core reads as plain calls.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from paravent.model import Subject
+from paravent.model import Json, Secret, Subject
 from paravent.rules import Window
 
 type PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
@@ -36,6 +36,34 @@ class KeyMissing(StrEnum):
     """The set is fresh enough and does not hold it."""
     UNAVAILABLE = "unavailable"
     """There is no set that may still be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introspect:
+    """Ask an issuer whether a token of its own still stands (RFC 7662)."""
+
+    issuer: str
+    """The issuer's name in the configuration."""
+    token: Secret[bytes]
+    digest: bytes = field(repr=False)
+    """SHA-256 of the token's text: under this name an answer is kept for a moment."""
+    expires_s: int
+    """Seconds since 1970. No answer is kept for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an issuer says of a token."""
+
+    active: bool
+    members: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    """The rest of what it says, unjudged."""
+
+
+class IssuerDown(StrEnum):
+    """The issuer could not be asked in time, or gave no answer that can be understood. Never means "active"."""
+
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +196,19 @@ class StoreDown(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-type Effect = FindKey | FindRevocations | ProofSeen | Charge | Settle
-type Reply = PublicKey | KeyMissing | tuple[Revocation, ...] | bool | Charged | OverBudget | Replayed | StoreDown
+type Effect = FindKey | Introspect | FindRevocations | ProofSeen | Charge | Settle
+type Reply = (
+    PublicKey
+    | KeyMissing
+    | Standing
+    | IssuerDown
+    | tuple[Revocation, ...]
+    | bool
+    | Charged
+    | OverBudget
+    | Replayed
+    | StoreDown
+)
 type Deciding[Result] = Generator[Effect, Reply, Result]
 """A conversation with the world that ends in a `Result`."""
 
@@ -179,6 +218,13 @@ def find_key(effect: FindKey) -> Deciding[PublicKey | KeyMissing]:
     if isinstance(reply, EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey | KeyMissing):
         return reply
     raise TypeError("a driver answered FindKey with something else")
+
+
+def introspect(effect: Introspect) -> Deciding[Standing | IssuerDown]:
+    reply = yield effect
+    if isinstance(reply, Standing | IssuerDown):
+        return reply
+    raise TypeError("a driver answered Introspect with something else")
 
 
 def find_revocations(effect: FindRevocations) -> Deciding[tuple[Revocation, ...] | StoreDown]:

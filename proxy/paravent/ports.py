@@ -11,6 +11,8 @@ from paravent.effects import (
     Charged,
     FindKey,
     FindRevocations,
+    Introspect,
+    IssuerDown,
     KeyMissing,
     OverBudget,
     ProofSeen,
@@ -18,6 +20,7 @@ from paravent.effects import (
     Replayed,
     Revocation,
     Settle,
+    Standing,
     StoreDown,
 )
 
@@ -35,6 +38,14 @@ class KeySource(Protocol):
 
     async def find(self, wanted: FindKey) -> PublicKey | KeyMissing:
         """Waits only for a kid that is not there, and only while its issuer is being asked for it."""
+        ...
+
+
+class Introspection(Protocol):
+    """Issuers that are asked whether a token still stands."""
+
+    async def ask(self, wanted: Introspect, now_ms: int) -> Standing | IssuerDown:
+        """An answer that may be a few seconds old, and never older than the token lives."""
         ...
 
 

@@ -163,6 +163,7 @@ class Reason(StrEnum):
     TOKEN_CLIENT = "token_client", Problem.TOKEN_REFUSED
     TOKEN_IDENTITY = "token_identity", Problem.TOKEN_REFUSED
     # what was revoked
+    TOKEN_INACTIVE = "token_inactive", Problem.TOKEN_REFUSED
     TOKEN_REVOKED = "token_revoked", Problem.TOKEN_REFUSED
     SESSION_REVOKED = "session_revoked", Problem.TOKEN_REFUSED
     PRACTITIONER_REVOKED = "practitioner_revoked", Problem.TOKEN_REFUSED
@@ -212,6 +213,7 @@ class Reason(StrEnum):
     UPSTREAM_CIRCUIT_OPEN = "upstream_circuit_open", Problem.UNAVAILABLE
     UPSTREAM_BUSY = "upstream_busy", Problem.UNAVAILABLE
     # ourselves
+    ISSUER_UNAVAILABLE = "issuer_unavailable", Problem.UNAVAILABLE
     KEYS_UNAVAILABLE = "keys_unavailable", Problem.UNAVAILABLE
     STATE_UNAVAILABLE = "state_unavailable", Problem.UNAVAILABLE
     AUDIT_UNAVAILABLE = "audit_unavailable", Problem.UNAVAILABLE

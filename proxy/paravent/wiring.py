@@ -15,9 +15,11 @@ from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
 from paravent.identity.assertion import Assertor
 from paravent.identity.gate import Gate
-from paravent.identity.issuers import Issuer, Profile
+from paravent.identity.issuers import MAX_LIFETIME_S, PSC_LIFETIME_S, Issuer, Profile
 from paravent.identity.nonces import Nonces
 from paravent.identity.portal import Portal
+from paravent.keys.asking import Trust
+from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
 from paravent.keys.source import JwksSource
 from paravent.masking import View, check_rule, check_view, compile_view
@@ -110,6 +112,9 @@ class Runtime:
             {name: _place(each) for name, each in settings.issuers.items()},
             stale_for_s={name: each.jwks_stale_for_s for name, each in settings.issuers.items()},
         )
+        self._introspection = Introspection(
+            {name: asked for name, each in settings.issuers.items() if (asked := _introspector(each)) is not None}
+        )
         self._revocations = RevocationLists(revocation_book(settings), _revocation_file(settings))
         self._audit, self._ledger = self._open()
         self._trouble: str | None = None
@@ -120,7 +125,7 @@ class Runtime:
         )
         self._keys.start()
         self._revocations.start()
-        ports = Ports(clock, self._keys, self._revocations, self._ledger, self._audit)
+        ports = Ports(clock, self._keys, self._introspection, self._revocations, self._ledger, self._audit)
         self.engine = Engine(ports, lambda: self._rules, self.metrics)
         self._watch()
 
@@ -282,6 +287,10 @@ class Runtime:
             "issuer",
             {name: partial(_failures, keys, name) for name in names},
         )
+        counts = self._introspection.counts.items()
+        for name in ("asked", "failed"):
+            read_each = {issuer: partial(_count, each, name) for issuer, each in counts}
+            metrics.watch_each(f"paravent_introspection_{name}", "", "issuer", read_each)
         for name, read in (("entries", self._revocations.entries), ("age_seconds", self._revocations.ages_s)):
             lists = {source: partial(_of_source, read, source) for source in self._revocations.entries()}
             metrics.watch_each(f"paravent_revocations_{name}", "", "source", lists)
@@ -333,6 +342,10 @@ def _failures(keys: JwksSource, name: str) -> float:
     return float(keys.failures[name])
 
 
+def _count(counts: Counts, name: str) -> float:
+    return float(counts.asked if name == "asked" else counts.failed)
+
+
 def _of_source(read: Callable[[], Mapping[str, float]], source: str) -> float:
     return float(read()[source])
 
@@ -345,14 +358,28 @@ def _digest(files: Mapping[str, bytes]) -> bytes:
 
 
 def _issuer(settings: IssuerSettings) -> Issuer:
+    profile = Profile(settings.profile)
     return Issuer(
         name=settings.name,
         issuer=settings.issuer,
         audience=settings.audience,
         clients=settings.clients,
         algorithms=settings.algorithms,
-        profile=Profile(settings.profile),
+        profile=profile,
+        certificates=settings.client_certificates,
+        introspection=settings.introspection is not None,
+        max_lifetime_s=PSC_LIFETIME_S if profile is Profile.PRO_SANTE_CONNECT else MAX_LIFETIME_S,
     )
+
+
+def _introspector(settings: IssuerSettings) -> Introspector | None:
+    asked = settings.introspection
+    if asked is None:
+        return None
+    if settings.ca is None:
+        raise ValueError("settings let an introspection through without its CA")
+    trust = Trust(settings.ca, asked.certificate, asked.key)
+    return Introspector(asked.url, trust, asked.client, asked.secret, asked.userinfo)
 
 
 def revocation_book(settings: Settings) -> RevocationBook:

@@ -30,6 +30,7 @@ from paravent.effects import (
     StoreDown,
 )
 from paravent.identity.assertion import Assertor
+from paravent.keys.introspection import Introspection
 from paravent.model import Answer, Connection, Deny, Facts, Release, Secret, Withhold
 from paravent.policy.match import RouteTable
 from paravent.reasons import Reason
@@ -118,8 +119,14 @@ class NothingRevoked:
         return ()
 
 
+def ports(world: World) -> Ports:
+    return Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), world, world)
+
+
 def engine(world: World, rules: Rulebook) -> Engine:
-    return Engine(Ports(FrozenClock(NOW_MS), world, NothingRevoked(), world, world), lambda: rules, Metrics())
+    return Engine(
+        Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), world, world), lambda: rules, Metrics()
+    )
 
 
 def request() -> Facts:
@@ -314,7 +321,9 @@ async def test_a_stopped_decision_is_counted(rules: Rulebook) -> None:
     plan = await plan_of(World(), rules, facts)
     metrics = Metrics()
     world = World(out_of_memory, 1)
-    broken = Engine(Ports(FrozenClock(NOW_MS), world, NothingRevoked(), world, world), lambda: rules, metrics)
+    broken = Engine(
+        Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), world, world), lambda: rules, metrics
+    )
     with pytest.raises(MemoryError):
         await broken.settle(facts, plan, GOOD)
     labels = {"operation": "droits.consultation", "decision": "withhold", "reason": "internal_error"}

@@ -2,7 +2,8 @@
 
     cnf.jkt        scheme DPoP and a proof (RFC 9449)
     cnf.x5t#S256   scheme Bearer and the client certificate of this connection (RFC 8705)
-    neither        refused
+    neither        refused; unless the configuration names the certificates of the software's organisation: then
+                   scheme Bearer and one of them
 
 Never the other way round, so that a stolen token cannot be presented under the weaker of two rules.
 """
@@ -25,7 +26,7 @@ def check_binding(
     """All of the binding that can be decided alone. A `ProofSeen` is still to be asked; a `Binding` is complete."""
     confirmation = token.claims.confirmation
     if confirmation is None:
-        return Reason.BINDING_MISSING
+        return _check_organisation(facts, scheme, token, assurance)
     if confirmation.binding not in assurance.bindings:
         return Reason.BINDING_NOT_ACCEPTED
     match confirmation.binding:
@@ -42,3 +43,16 @@ def check_binding(
             return check_certificate(facts.connection, confirmation.thumbprint, encoding) or Binding.MTLS
         case _:
             assert_never(confirmation.binding)
+
+
+def _check_organisation(facts: Facts, scheme: str, token: VerifiedToken, assurance: Assurance) -> Binding | Reason:
+    """A token without `cnf` is worth something only in the hands of the organisation that it was issued to: the ANS
+    transport guide knows a client by its organisation's certificate (AUTH_CLI). See docs/decisions."""
+    certificates = token.issuer.certificates.get(token.claims.practitioner.client)
+    if certificates is None:
+        return Reason.BINDING_MISSING
+    if Binding.MTLS not in assurance.bindings:
+        return Reason.BINDING_NOT_ACCEPTED
+    if scheme != "Bearer":
+        return Reason.BINDING_DOWNGRADE
+    return Binding.MTLS if facts.connection.certificate_sha256 in certificates else Reason.BINDING_CERTIFICATE

@@ -16,14 +16,16 @@ from paravent.model import Json, Practitioner
 from paravent.reasons import Reason
 from paravent.rules import Binding
 
-_SUBJECT: Final = re.compile(r"8([0-9]{11})")
-"""ANS, IdNat_PS: type of identifier 8, then the RPPS number. Its Luhn key is not checked: test numbers may fail it."""
+_PERSON: Final = re.compile(r"8?([0-9]{11})")
+"""ANS, IdNat_PS: type of identifier 8, then the RPPS number; or that number alone, as some authorization servers write
+it. The two cannot be taken for one another: they differ in length. The number's Luhn key is not checked: test numbers
+may fail it."""
 _PROFESSION: Final = re.compile(r"[0-9]{2}")
 """ANS, TRE_G15."""
 _FINESS: Final = re.compile(r"[0-9A-Z]{9}")
-_CLIENT: Final = re.compile(r"[\x20-\x7e]{1,256}")
+CLIENT: Final = re.compile(r"[\x20-\x7e]{1,256}")
 """RFC 6749 appendix A.1: VSCHAR. The length is ours."""
-_TOKEN_ID: Final = re.compile(r"[\x21-\x7e]{1,256}")
+IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}")
 """RFC 7519 section 4.1.7 only says string. Printable, so that it can be hashed and shown without surprise."""
 
 _CONFIRMATIONS: Final = {"jkt": Binding.DPOP, "x5t#S256": Binding.MTLS}
@@ -77,18 +79,21 @@ class Refused:
 def rfc9068(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
     """Read the payload of a token whose signature holds. Identity first, so that what follows can name who it is."""
     practitioner = _practitioner(payload, issuer)
-    if practitioner is None:
-        return Refused(Reason.TOKEN_IDENTITY)
+    return Refused(Reason.TOKEN_IDENTITY) if practitioner is None else read(payload, issuer, practitioner)
+
+
+def read(payload: Mapping[str, Json], issuer: Issuer, practitioner: Practitioner) -> Claims | Refused:
+    """What every profile has: for whom, from when to when, how strongly, bound to what."""
     reason = _terms(payload, issuer, practitioner.client) or _evidence(payload)
     if reason is not None:
         return Refused(reason, practitioner)
     token_id = payload.get("jti")
     issued, expires = _whole(payload, "iat"), _whole(payload, "exp")
     not_before = _whole(payload, "nbf") if "nbf" in payload else issued
-    if issued is None or expires is None or not_before is None or not _is_text(token_id, _TOKEN_ID):
+    if issued is None or expires is None or not_before is None or not _is_text(token_id, IDENTIFIER):
         return Refused(Reason.TOKEN_MALFORMED, practitioner)
     session = payload.get("sid")
-    if "sid" in payload and not _is_text(session, _TOKEN_ID):
+    if "sid" in payload and not _is_text(session, IDENTIFIER):
         return Refused(Reason.TOKEN_MALFORMED, practitioner)
     confirmation = _confirmation(payload)
     if isinstance(confirmation, Reason):
@@ -131,35 +136,45 @@ def out_of_force(claims: Claims, issuer: Issuer, now_s: int) -> Reason | None:
 
 def _practitioner(payload: Mapping[str, Json], issuer: Issuer) -> Practitioner | None:
     """Who. None when one of the claims that name somebody is absent or not as the profile writes it."""
-    subject, profession, client = payload.get("sub"), payload.get("profession"), payload.get("client_id")
-    finess = payload.get("finess")
-    if not (_is_text(subject, _SUBJECT) and _is_text(profession, _PROFESSION) and _is_text(client, _CLIENT)):
+    rpps, finess = rpps_of(payload.get("sub")), text_of(payload, "finess", _FINESS)
+    profession, client = text_of(payload, "profession", _PROFESSION), text_of(payload, "client_id", CLIENT)
+    if rpps is None or profession is None or client is None or ("finess" in payload and finess is None):
         return None
-    if "finess" in payload and not _is_text(finess, _FINESS):
-        return None
-    return Practitioner(
-        rpps=str(subject)[1:],
-        profession=str(profession),
-        finess=None if finess is None else str(finess),
-        client=str(client),
-        issuer=issuer.name,
-    )
+    return Practitioner(rpps=rpps, profession=profession, finess=finess, client=client, issuer=issuer.name)
+
+
+def rpps_of(identifier: Json) -> str | None:
+    """The canonical practitioner: 11 digits, whichever way the issuer writes them. None when it is no RPPS number."""
+    match = _PERSON.fullmatch(identifier) if isinstance(identifier, str) else None
+    return match[1] if match is not None else None
+
+
+def text_of(payload: Mapping[str, Json], name: str, pattern: re.Pattern[str]) -> str | None:
+    value = payload.get(name)
+    return value if isinstance(value, str) and pattern.fullmatch(value) is not None else None
 
 
 def _terms(payload: Mapping[str, Json], issuer: Issuer, client: str) -> Reason | None:
     """For us, from software that we know."""
     if payload.get("iss") != issuer.issuer:
         return Reason.TOKEN_ISSUER_UNKNOWN
-    audience = payload.get("aud")
-    named = [audience] if isinstance(audience, str) else audience
-    # RFC 7519 section 4.1.3 would be content with our name among others. A token that other services accept too can
-    # be played to us by one of them, so every name in the list must be ours.
-    if not isinstance(named, list) or not named or not all(name in issuer.audience for name in named):
+    if not _names_us(payload, issuer):
         return Reason.TOKEN_AUDIENCE
     # OpenID Connect Core section 2: `azp` names the party the token was issued to. It may not contradict client_id.
     if client not in issuer.clients or payload.get("azp", client) != client:
         return Reason.TOKEN_CLIENT
     return None
+
+
+def _names_us(payload: Mapping[str, Json], issuer: Issuer) -> bool:
+    """RFC 7519 section 4.1.3 would be content with our name among others. A token that other services accept too can
+    be played to us by one of them, so every name in the list must be ours."""
+    if "aud" not in payload:
+        # RFC 9068 section 2.2 demands it, and such an issuer has a name for us. Pro Santé Connect writes none.
+        return not issuer.audience
+    audience = payload["aud"]
+    named = [audience] if isinstance(audience, str) else audience
+    return isinstance(named, list) and bool(named) and all(name in issuer.audience for name in named)
 
 
 def _evidence(payload: Mapping[str, Json]) -> Reason | None:

@@ -1,6 +1,7 @@
 """Whose tokens are accepted, and on what terms. Deployment facts, from the configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -12,15 +13,17 @@ MAX_LIFETIME_S: Final = 4 * 3600
 """ANS, "Sécurisation de la couche transport API REST Pro Santé Connectée" 1.2.0: access tokens of 1 to 4 hours."""
 
 
-class Profile(StrEnum):
-    """Which claims a token carries and what they mean.
+PSC_LIFETIME_S: Final = 300
+"""Pro Santé Connect's own tokens live for two minutes, and were seen to live for five."""
 
-    One for now. A second one (Pro Santé Connect's own tokens: `typ` JWT, `authMode`, no `cnf`) is a member here, a
-    reader beside `claims.rfc9068`, and a case in `token.verify`; the type checker names the places.
-    """
+
+class Profile(StrEnum):
+    """Which claims a token carries and what they mean."""
 
     RFC9068 = "rfc9068"
     """JWT profile for OAuth 2.0 access tokens, with the claims of docs/reference: profession, finess, cnf."""
+    PRO_SANTE_CONNECT = "pro-sante-connect"
+    """Pro Santé Connect's own access tokens: see `psc`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Issuer:
     issuer: str
     """`iss`, compared exactly: RFC 9068 section 4."""
     audience: tuple[str, ...]
-    """The names by which this service goes. A token must name one of them and nobody else."""
+    """The names by which this service goes. A token must name one of them and nobody else. Empty: it must name nobody,
+    as Pro Santé Connect's do."""
     clients: frozenset[str]
     """`client_id` of the software that may call."""
     algorithms: tuple[str, ...] = algorithms.DEFAULT
@@ -40,14 +44,23 @@ class Issuer:
     profile: Profile = Profile.RFC9068
     leeway_s: int = 10
     """How far the issuer's clock may be from ours. FAPI 2.0 Security Profile section 5.3.2.1 asks for 10 seconds."""
+    certificates: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
+    """`client_id` → SHA-256 of the certificates of the organisation that runs it: what its tokens are bound to when
+    they name no key themselves."""
+    introspection: bool = False
+    """Whether the issuer is asked, at each use of a token, if it still stands (RFC 7662)."""
     max_lifetime_s: int = MAX_LIFETIME_S
     """`exp - iat` may not be more. The bound is on the authorization server's habit, not on the login: that has
     `max_auth_age` in the policy."""
 
     def __post_init__(self) -> None:
         """ValueError: the settings' own checks should have spoken first."""
-        if not (self.name and self.issuer and self.audience and self.clients and self.algorithms):
-            raise ValueError("an issuer needs a name, an issuer, an audience, clients and algorithms")
+        if not (self.name and self.issuer and self.clients and self.algorithms):
+            raise ValueError("an issuer needs a name, an issuer, clients and algorithms")
+        if not self.audience and self.profile is Profile.RFC9068:
+            raise ValueError("an issuer of RFC 9068 tokens needs an audience")
+        if not set(self.certificates) <= self.clients:
+            raise ValueError("only an issuer's clients have certificates")
         if not set(self.algorithms) <= set(algorithms.KNOWN):
             raise ValueError("an issuer's algorithms must all be known ones")
         if not 0 <= self.leeway_s <= MAX_LEEWAY_S:

@@ -20,13 +20,13 @@ from typing import Final
 
 from paravent.effects import Deciding, Revocation
 from paravent.identity.claims import name_of
-from paravent.identity.issuers import MAX_LEEWAY_S, MAX_LIFETIME_S, Issuer
+from paravent.identity.issuers import MAX_LEEWAY_S, MAX_LIFETIME_S, Issuer, Profile
 from paravent.identity.revocation import Kind, Named, mark_of
 from paravent.identity.signed import Signed, read_signed
 from paravent.model import Json
 from paravent.reasons import Reason
 
-_TYPE: Final = "logout+jwt"
+_TYPES: Final = dict.fromkeys(Profile, "logout+jwt")
 _EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 MAX_AGE_S: Final = 300
@@ -50,7 +50,7 @@ class Logout:
 
 def read_logout(text: bytes, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[Logout | Reason]:
     """`issuers` by issuer URL. Whether it was told before is for whoever remembers `name`."""
-    signed = yield from read_signed(text, _TYPE, issuers)
+    signed = yield from read_signed(text, _TYPES, issuers)
     return signed if isinstance(signed, Reason) else _read(signed, now_s)
 
 

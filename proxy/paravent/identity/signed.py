@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from paravent import effects
 from paravent.effects import Deciding, FindKey, KeyMissing, PublicKey
 from paravent.identity import algorithms, jws
-from paravent.identity.issuers import Issuer
+from paravent.identity.issuers import Issuer, Profile
 from paravent.model import Json
 from paravent.reasons import Reason
 
@@ -35,13 +35,17 @@ class Signed:
     key: PublicKey = field(repr=False)
 
 
-def read_signed(text: bytes, typ: str, issuers: Mapping[str, Issuer]) -> Deciding[Signed | Reason]:
-    """Grammar, header, issuer, key, signature. `typ` without "application/"; `issuers` by issuer URL."""
+def read_signed(text: bytes, types: Mapping[Profile, str], issuers: Mapping[str, Issuer]) -> Deciding[Signed | Reason]:
+    """Grammar, header, issuer, key, signature. `types`: the `typ` that each profile's issuers write, without
+    "application/"; `issuers` by issuer URL."""
     parts = jws.split(text, MAX_TOKEN_BYTES)
     header = jws.read_header(parts.header) if parts is not None else None
     payload = jws.read_object(parts.payload) if parts is not None else None
     # A `jwk` in the header (RFC 7515 section 4.1.3) would be the bearer's own idea of the issuer's key.
-    if parts is None or header is None or payload is None or jws.media_type(header) != typ or "jwk" in header:
+    if parts is None or header is None or payload is None or "jwk" in header:
+        return Reason.TOKEN_MALFORMED
+    typ = jws.media_type(header)
+    if typ not in types.values():
         return Reason.TOKEN_MALFORMED
     kid = header.get("kid")
     if not isinstance(kid, str) or KEY_ID.fullmatch(kid) is None:
@@ -50,6 +54,8 @@ def read_signed(text: bytes, typ: str, issuers: Mapping[str, Issuer]) -> Decidin
     issuer = issuers.get(named) if isinstance(named, str) else None
     if issuer is None:
         return Reason.TOKEN_ISSUER_UNKNOWN
+    if typ != types[issuer.profile]:
+        return Reason.TOKEN_MALFORMED
     # The constant from our list, and the issuer's, not the token's text: RFC 8725 section 3.1.
     algorithm = algorithms.named(header.get("alg"))
     if algorithm is None or algorithm not in issuer.algorithms:

@@ -2,8 +2,8 @@
 
 grammar → header members → issuer → key → signature (`signed`) → claims → time.
 
-A token that has come this far before skips what cannot have changed: see `verified`. The key is asked for and the time
-is judged at every use.
+A token that has come this far before skips what cannot have changed: see `verified`. The key is asked for, the time is
+judged and, where the configuration says so, the issuer is asked at every use.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from typing import Final, assert_never
 from urllib.parse import unquote_to_bytes
 
 from paravent import effects
-from paravent.effects import Deciding, KeyMissing
-from paravent.identity import claims
+from paravent.effects import Deciding, Introspect, IssuerDown, KeyMissing, Standing
+from paravent.identity import claims, psc
 from paravent.identity.claims import Claims, Refused
 from paravent.identity.issuers import Issuer, Profile
 from paravent.identity.portal import Portal, token_of_cookie
@@ -28,8 +28,9 @@ _SCHEMES: Final = {b"DPoP": "DPoP", b"Bearer": "Bearer"}
 """RFC 9449 section 7.1, RFC 6750 section 2.1, in one spelling. RFC 9110 section 11.1 would take the scheme in any case;
 one spelling leaves a front proxy and us nothing to disagree about."""
 
-_TYPE: Final = "at+jwt"
-"""RFC 9068 section 4. Any other `typ` is a token made for something else: an ID token, a logout token, a DPoP proof."""
+_TYPES: Final = {Profile.RFC9068: "at+jwt", Profile.PRO_SANTE_CONNECT: "jwt"}
+"""RFC 9068 section 4: any other `typ` is a token made for something else, an ID token, a logout token, a DPoP proof. Of
+Pro Santé Connect's, which all say "JWT", `psc` looks at the claim of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,14 @@ def verify(
 ) -> Deciding[VerifiedToken | Refused]:
     """A token that its issuer signed, for us, in force now. `issuers` by issuer URL."""
     digest = hashlib.sha256(text).digest()
-    token = yield from _known(digest, issuers, verified)
-    if token is None:
-        token = yield from _verify_anew(text, digest, issuers)
+    known = yield from _known(digest, issuers, verified)
+    token = known if known is not None else (yield from _verify_anew(text, digest, issuers, now_s))
     if isinstance(token, Refused):
         return token
     reason = claims.out_of_force(token.claims, token.issuer, now_s)
+    if reason is None and known is not None and token.issuer.introspection:
+        standing = yield from _ask_issuer(token.issuer, text, digest, token.claims.expires_s)
+        reason = standing if isinstance(standing, Reason) else None
     if reason is not None:
         return Refused(reason, token.claims.practitioner)
     verified.keep(token)
@@ -95,21 +98,44 @@ def _known(
     return token if key is token.key else None
 
 
-def _verify_anew(text: bytes, digest: bytes, issuers: Mapping[str, Issuer]) -> Deciding[VerifiedToken | Refused]:
-    """Signature, then claims."""
-    signed = yield from read_signed(text, _TYPE, issuers)
+def _verify_anew(
+    text: bytes, digest: bytes, issuers: Mapping[str, Issuer], now_s: int
+) -> Deciding[VerifiedToken | Refused]:
+    """Signature, then the issuer's own word where it is asked for, then claims."""
+    signed = yield from read_signed(text, _TYPES, issuers)
     if isinstance(signed, Reason):
         return Refused(signed)
     issuer, found = signed.issuer, signed.signed_with
-    read = _read_claims(signed.payload, issuer)
+    answer: Mapping[str, Json] = {}
+    if issuer.introspection:
+        expires = signed.payload.get("exp")
+        # Nobody is asked about a token that says itself that it is over.
+        if type(expires) is not int or expires <= now_s:
+            return Refused(Reason.TOKEN_EXPIRED)
+        standing = yield from _ask_issuer(issuer, text, digest, expires)
+        if isinstance(standing, Reason):
+            return Refused(standing)
+        answer = standing.members
+    read = _read_claims(signed.payload, answer, issuer)
     if isinstance(read, Refused):
         return read
     return VerifiedToken(digest, read, issuer, found, signed.key, marks_of(read, issuer.name, found.kid))
 
 
-def _read_claims(payload: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
+def _ask_issuer(issuer: Issuer, text: bytes, digest: bytes, expires_s: int) -> Deciding[Standing | Reason]:
+    standing = yield from effects.introspect(Introspect(issuer.name, Secret(text), digest, expires_s))
+    if isinstance(standing, IssuerDown):
+        return Reason.ISSUER_UNAVAILABLE
+    return standing if standing.active else Reason.TOKEN_INACTIVE
+
+
+def _read_claims(payload: Mapping[str, Json], answer: Mapping[str, Json], issuer: Issuer) -> Claims | Refused:
+    """`answer`: what the issuer said when it was asked; nothing when it was not."""
     match issuer.profile:
         case Profile.RFC9068:
             return claims.rfc9068(payload, issuer)
+        case Profile.PRO_SANTE_CONNECT:
+            whole = psc.completed(payload, answer)
+            return Refused(Reason.TOKEN_IDENTITY) if whole is None else psc.pro_sante_connect(whole, issuer)
         case _:
             assert_never(issuer.profile)

@@ -7,7 +7,7 @@ change is asked again at every use, remembered or not:
     a key withdrawn          `FindKey`, by the caller: another key under that kid, or none, and nothing is remembered
     an issuer's terms        the issuer must be the very one that it was verified for
     the policy               each revision of the rules begins with an empty memory
-    a revocation             `FindRevocations`, by the caller
+    a revocation             `FindRevocations`, by the caller; `Introspect`, where an issuer is asked
     who holds the token      certificate or proof, for every request
 
 It is keyed on the SHA-256 of the text and not on any claim: the second signature that ECDSA allows is another text, and

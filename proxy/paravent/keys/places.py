@@ -75,7 +75,7 @@ class KeyUrl:
             return "the key set address must be https, or http on loopback"
         if self.ca is None:
             return "an https key set needs `ca`, the PEM file of the authority to trust for it"
-        return None if _trusting(self.ca) is not None else "the file named by `ca` holds no certificate in PEM"
+        return None if trusting(self.ca) is not None else "the file named by `ca` holds no certificate in PEM"
 
     def read(self) -> bytes:
         """Fetch it. Redirects are not followed, proxies of the environment not used. Raises `ReadError`."""
@@ -103,13 +103,13 @@ def _connection(parts: SplitResult, ca: Path | None) -> http.client.HTTPConnecti
     host = parts.hostname or ""
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
-    context = _trusting(ca) if ca is not None else None
+    context = trusting(ca) if ca is not None else None
     if context is None:
         raise ReadError("the authority for the key set cannot be read")
     return http.client.HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=context)
 
 
-def _trusting(ca: Path) -> ssl.SSLContext | None:
+def trusting(ca: Path) -> ssl.SSLContext | None:
     """A context that trusts this authority and no other. Made anew each time: the file may have been replaced."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks names and certificates, loads no default authorities
     context.minimum_version = ssl.TLSVersion.TLSv1_2

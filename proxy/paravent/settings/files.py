@@ -25,6 +25,9 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 _KEY_FILE: Final = re.compile(rb"([0-9A-Fa-f]{64})\s*")
 
 
+_SECRET_FILE: Final = re.compile(rb"([\x21-\x7e]{1,1024})(?:\r?\n)?")
+
+
 def read(path: Path) -> bytes:
     """The whole file, when there is one and we may."""
     try:
@@ -96,6 +99,14 @@ def secret_of_32_bytes(path: Path) -> Secret[bytes]:
     if match is None:
         raise ValueError("does not hold 64 hexadecimal characters and nothing else")
     return Secret(bytes.fromhex(match.group(1).decode("ascii")))
+
+
+def secret_text(path: Path) -> Secret[str]:
+    """One line of visible ASCII (RFC 6749 appendix A.2), a line end allowed."""
+    match = _SECRET_FILE.fullmatch(read(path))
+    if match is None:
+        raise ValueError("does not hold one line of visible ASCII and nothing else")
+    return Secret(match.group(1).decode("ascii"))
 
 
 def jwks(path: Path) -> KeySet:

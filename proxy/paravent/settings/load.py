@@ -8,14 +8,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from paravent.identity import algorithms
-from paravent.policy.hints import did_you_mean
 from paravent.problems import InvalidFiles, Problem
 from paravent.settings import files, values
 from paravent.settings.given import Given
+from paravent.settings.issuers import read_issuers
 from paravent.settings.model import (
     Audit,
-    Issuer,
     Listen,
     Metrics,
     Network,
@@ -27,11 +25,8 @@ from paravent.settings.model import (
     State,
     Upstream,
 )
+from paravent.settings.pairs import check_pair, remark_if_open
 from paravent.settings.toml import parse
-
-PROFILES = ("rfc9068",)
-LATER = ("pro-sante-connect",)
-"""Known by name, so that the problem can say so."""
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -48,7 +43,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         raise InvalidFiles([toml])
     file = path.absolute()
     given = Given(toml, environ, file.parent)
-    listen, upstream, issuers = _listen(given), _upstream(given), _issuers(given)
+    listen, upstream, issuers = _listen(given), _upstream(given), read_issuers(given)
     state, audit, metrics, policy = _state(given), _audit(given), _metrics(given), _policy(given)
     if listen and metrics and listen.address.port != 0 and listen.address == metrics.address:
         given.complain(("metrics", "address"), "address is that of [listen]: two listeners cannot share it")
@@ -69,7 +64,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
 def _listen(given: Given) -> Listen | None:
     address = given.parsed(values.address, "listen", "address")
     external_origin = given.parsed(values.external_origin, "listen", "external_origin")
-    _pair(given, "listen", "certificate", "key")
+    check_pair(given, ("listen",), "certificate", "key")
     given.file(files.certificates, "listen", "client_ca")
     networks = _networks(given)
     ours, front = (
@@ -148,26 +143,6 @@ def _networks(given: Given) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _pair(given: Given, section: str, certificate: str, key: str) -> None:
-    """A certificate and its private key: both or neither, readable, and of one another."""
-    for one, other in ((certificate, key), (key, certificate)):
-        if given.has(section, one) and not given.has(section, other):
-            given.complain((section, one), f"{one} needs {other}")
-    chain = given.file(files.certificates, section, certificate)
-    public = given.file(files.public_of_key, section, key)
-    _remark_if_open(given, section, key)
-    if chain and public is not None and files.public_of_certificate(chain[0]) != public:
-        given.complain((section, key), f"{key} is not the key of {certificate}'s first certificate")
-
-
-def _remark_if_open(given: Given, section: str, key: str) -> None:
-    """`files` says why it is only a remark."""
-    path = given.path(section, key)
-    if path is not None and files.is_open_to_all(path):
-        message = f"{key}: everybody on this machine can read or change the file {given.text(section, key)!r}"
-        given.remark((section, key), message, "chmod 600; or nothing, where only this container sees it")
-
-
 def _portal(given: Given, listen: Listen | None) -> Portal | None:
     """[portal]"""
     cookie = given.parsed(values.cookie_name, "portal", "cookie")
@@ -192,7 +167,7 @@ def _portal(given: Given, listen: Listen | None) -> Portal | None:
 
 def _upstream(given: Given) -> Upstream | None:
     url = given.parsed(values.origin, "upstream", "url")
-    _pair(given, "upstream", "client_certificate", "client_key")
+    check_pair(given, ("upstream",), "client_certificate", "client_key")
     given.file(files.certificates, "upstream", "ca")
     timeout_s = _seconds(given, "timeout") or values.DEFAULT_TIMEOUT_S
     connect_s = _seconds(given, "connect_timeout") or values.DEFAULT_CONNECT_TIMEOUT_S
@@ -235,75 +210,6 @@ def _seconds(given: Given, key: str) -> float | None:
     return given.checked(values.seconds, "upstream", key)
 
 
-# ---- [issuers.NAME]
-
-
-def _issuers(given: Given) -> dict[str, Issuer]:
-    issuers: dict[str, Issuer] = {}
-    seen: dict[str, str] = {}
-    for name in given.issuers:
-        issuer = _issuer(given, name)
-        if issuer is None:
-            continue
-        issuers[name] = issuer
-        other = seen.setdefault(issuer.issuer, name)
-        if other != name:
-            message = f"issuer is that of [issuers.{other}]: a token could be either's"
-            given.complain(("issuers", name, "issuer"), message)
-    return issuers
-
-
-def _issuer(given: Given, name: str) -> Issuer | None:
-    profile = given.text("issuers", name, "profile")
-    if profile in LATER:
-        message = f"profile {profile} is not available in this version"
-        given.complain(("issuers", name, "profile"), message, "use rfc9068")
-    elif profile is not None and profile not in PROFILES:
-        given.complain(("issuers", name, "profile"), f"unknown profile {profile!r}", did_you_mean(profile, PROFILES))
-    url = given.parsed(values.issuer, "issuers", name, "issuer")
-    jwks = _jwks(given, name)
-    given.file(files.certificates, "issuers", name, "ca")
-    accepted = _algorithms(given, name)
-    stale_for_s = given.parsed(values.stale_for, "issuers", name, "jwks_stale_for")
-    if profile is None or url is None or jwks is None:
-        return None
-    return Issuer(
-        name=name,
-        profile=profile,
-        issuer=url,
-        jwks=jwks,
-        ca=given.path("issuers", name, "ca"),
-        jwks_stale_for_s=values.DEFAULT_STALE_S if stale_for_s is None else stale_for_s,
-        audience=given.texts("issuers", name, "audience"),
-        clients=frozenset(given.texts("issuers", name, "clients")),
-        algorithms=accepted,
-    )
-
-
-def _algorithms(given: Given, name: str) -> tuple[str, ...]:
-    where = ("issuers", name, "algorithms")
-    named = {text: algorithms.named(text) for text in given.texts(*where)}
-    for text, algorithm in named.items():
-        if algorithm is None:
-            given.complain(where, f"unknown algorithm {text!r}", f"known: {', '.join(algorithms.KNOWN)}")
-    return tuple(dict.fromkeys(known for known in named.values() if known is not None)) or algorithms.DEFAULT
-
-
-def _jwks(given: Given, name: str) -> Path | str | None:
-    where = ("issuers", name, "jwks")
-    text = given.text(*where)
-    if text is None:
-        return None
-    if "://" not in text:
-        keys = given.file(files.jwks, *where)
-        for problem in keys.problems if keys is not None else ():
-            given.remark(where, f"jwks: {problem}")
-        return given.path(*where)
-    if text.startswith("https://") and not given.has("issuers", name, "ca"):
-        given.complain(where, "jwks is a URL and needs ca", "ca: the PEM file of the authority of that server")
-    return given.parsed(values.https_url, *where)
-
-
 # ---- [state] [audit] [metrics] [policy]
 
 
@@ -332,7 +238,7 @@ def _state(given: Given) -> State | None:
 
 def _audit(given: Given) -> Audit | None:
     key = given.file(files.secret_of_32_bytes, "audit", "key_file")
-    _remark_if_open(given, "audit", "key_file")
+    remark_if_open(given, ("audit", "key_file"))
     path = given.path("audit", "path")
     if path is not None and os.path.exists(path) and not os.path.isdir(path):
         given.complain(("audit", "path"), "path is a file; the ledger is a directory")

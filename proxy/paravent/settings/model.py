@@ -70,23 +70,40 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Introspection:
+    """Of an issuer that is asked whether its tokens still stand (RFC 7662), at an address that `ca` vouches for."""
+
+    url: str
+    client: str
+    """Who we are there."""
+    secret: Secret[str] | None = field(repr=False)
+    """None: the certificate says it."""
+    certificate: Path | None
+    key: Path | None
+    userinfo: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """[issuers.NAME] Whose tokens are accepted."""
 
     name: str
     profile: str
-    """"rfc9068"."""
+    """"rfc9068" or "pro-sante-connect"."""
     issuer: str
     """`iss`, compared exactly."""
     jwks: Path | str
     """A file, or an https URL."""
     ca: Path | None
-    """Set whenever `jwks` is a URL."""
+    """Set whenever `jwks` is a URL, or there is an introspection."""
     jwks_stale_for_s: float
     """How long the last good key set serves while a new one cannot be read."""
     audience: tuple[str, ...]
     clients: frozenset[str]
     algorithms: tuple[str, ...]
+    client_certificates: Mapping[str, frozenset[bytes]]
+    """`client_id` → SHA-256 of its organisation's certificates."""
+    introspection: Introspection | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from paravent.identity import base64url
 from paravent.identity.portal import COOKIE_NAME
 from paravent.policy.paths import parse_duration
 from paravent.settings.model import Address, Network
@@ -172,10 +173,26 @@ def issuer(text: str) -> str:
     return text
 
 
+_FINGERPRINT: Final = re.compile("(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}", re.IGNORECASE)
+
+
+def client_certificate(text: str) -> tuple[str, bytes]:
+    """`portail=…`: a client_id and the SHA-256 of a certificate, as `openssl x509 -fingerprint -sha256` prints it or as
+    `x5t#S256` writes it (RFC 8705 section 3.1)."""
+    client, _, fingerprint = text.rpartition("=")
+    if _FINGERPRINT.fullmatch(fingerprint):
+        digest: bytes | None = bytes.fromhex(fingerprint.replace(":", ""))
+    else:
+        digest = base64url.decode(fingerprint.encode())
+    if not client or digest is None or len(digest) != 32:
+        raise ValueError("is not client=fingerprint, the SHA-256 of a certificate in hexadecimal or base64url")
+    return client, digest
+
+
 def https_url(text: str) -> str:
     """An https URL that can be fetched."""
     if _web(text).scheme != "https" or "#" in text:
-        raise ValueError("is neither a file nor an https URL")
+        raise ValueError("is no https URL")
     return text
 
 

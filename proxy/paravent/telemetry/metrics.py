@@ -304,6 +304,12 @@ WATCHED: Final = (
         ("issuer",),
     ),
     ("paravent_keys_limit_seconds", "The age at which the key set of an issuer is no longer used.", ("issuer",)),
+    ("paravent_introspection_asked", "Questions put to an issuer about its tokens, since the start.", ("issuer",)),
+    (
+        "paravent_introspection_failed",
+        "Of those, how many got no clear answer in time: nobody was let in for them.",
+        ("issuer",),
+    ),
     ("paravent_keys_failures", "Reads of an issuer's key set that gave none, since the start.", ("issuer",)),
     ("paravent_revocations_entries", "What is revoked, by the list that says so.", ("source",)),
     ("paravent_revocations_age_seconds", "Since a list of revocations was last read.", ("source",)),

@@ -410,7 +410,7 @@ CLIENT_, ISSUER_ = Reason.TOKEN_CLIENT, Reason.TOKEN_ISSUER_UNKNOWN
         ({"sub": "8" + RPPS + "\n"}, IDENTITY, "29: a line end after it"),
         ({"sub": int("8" + RPPS)}, IDENTITY, "29: as a number"),
         ({"sub": ["8" + RPPS]}, IDENTITY, "29: in a list"),
-        ({"sub": RPPS}, IDENTITY, "29: without its type"),
+        ({"sub": "88" + RPPS}, IDENTITY, "29: its type twice"),
         ({"sub": "0" + RPPS}, IDENTITY, "29: of another type, ADELI"),
         (
             {"sub": "8" + RPPS.translate(str.maketrans("0123456789", "０１２３４５６７８９"))},

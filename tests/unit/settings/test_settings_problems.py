@@ -14,6 +14,7 @@ from paravent.settings import load_settings
 P = "paravent.toml"
 ADDRESS, ORIGIN = 'address = "127.0.0.1:8443"', 'external_origin = "https://droits.example"'
 URL, ISSUER, JWKS = 'url = "http://127.0.0.1:9000"', 'issuer = "https://as.example"', 'jwks = "jwks.json"'
+FINGERPRINT = "AB:" * 31 + "cd"
 NO_KEY, NONE_LEFT = "gives no key to verify tokens with", "no key is left that could verify a token"
 NO_SET = f"{NO_KEY}: it is not a JWK set: UTF-8 without byte order mark, an object with `keys`, no member twice"
 NOT_A_HOST = "address is not host:port, as in 127.0.0.1:8443 or [::]:8443"
@@ -283,9 +284,47 @@ ROWS = [
         f"{P}:11:1: unknown profile 'rfc9086' (did you mean rfc9068?)",
     ),
     row(
-        "a profile of a later version is told so",
-        ('"rfc9068"', '"pro-sante-connect"'),
-        f"{P}:11:1: profile pro-sante-connect is not available in this version (use rfc9068)",
+        "an issuer of RFC 9068 tokens needs a name for us",
+        ('audience = ["urn:paravent:droits"]\n', ""),
+        f"{P}:10:1: audience is missing in [issuers.operateur] (names by which tokens may mean us; or PARAVENT_ISSUERS_OPERATEUR_AUDIENCE)",
+    ),
+    row(
+        "a client certificate is a fingerprint of a client that is known",
+        (JWKS, JWKS + f'\nclient_certificates = ["portail=abc", "portial={FINGERPRINT}"]'),
+        f"{P}:14:1: client_certificates has no effect: nobody is asked for a client certificate ([listen] client_ca)",
+        f"{P}:14:1: client_certificates: 'portail=abc' is not client=fingerprint, the SHA-256 of a certificate in hexadecimal or base64url",
+        f"{P}:14:1: client_certificates: 'portial' is not in clients (did you mean portail?)",
+    ),
+    row(
+        "an introspection needs an authority, a name and one way to prove it",
+        (JWKS, JWKS + '\nintrospection = "https://as.example/introspect"'),
+        f"{P}:14:1: introspection needs ca (ca: the PEM file of the authority of that server)",
+        f"{P}:14:1: introspection needs introspection_client",
+        f"{P}:14:1: introspection needs one way to say who we are: a secret file or a certificate",
+    ),
+    row(
+        "an introspection over plain http is refused",
+        (
+            JWKS,
+            JWKS
+            + '\nca = "server.pem"\nintrospection = "http://as.example/introspect"\nintrospection_client = "p"\nintrospection_secret_file = "audit.key"',
+        ),
+        f"{P}:15:1: introspection is no https URL",
+    ),
+    row(
+        "a secret without an introspection is told",
+        (JWKS, JWKS + '\nintrospection_secret_file = "audit.key"\nuserinfo = "https://as.example/userinfo"'),
+        f"{P}:14:1: introspection_secret_file needs introspection",
+        f"{P}:15:1: userinfo needs introspection",
+    ),
+    row(
+        "a secret is one line",
+        (
+            JWKS,
+            JWKS
+            + '\nca = "server.pem"\nintrospection = "https://as.example/i"\nintrospection_client = "p"\nintrospection_secret_file = "server.pem"',
+        ),
+        f"{P}:17:1: introspection_secret_file: the file 'server.pem' does not hold one line of visible ASCII and nothing else",
     ),
     row("an issuer is https", (ISSUER, 'issuer = "http://as.example"'), f"{P}:12:1: issuer must begin with https://"),
     row(
@@ -296,7 +335,7 @@ ROWS = [
     row(
         "keys over plain http are refused",
         (JWKS, 'jwks = "http://as.example/jwks"'),
-        f"{P}:13:1: jwks is neither a file nor an https URL",
+        f"{P}:13:1: jwks is no https URL",
     ),
     row(
         "keys over https need the authority",
@@ -346,7 +385,7 @@ ROWS = [
         f"{P}:17:1: clients is missing in [issuers.a-b] (client_id of the software that may call; or PARAVENT_ISSUERS_A_B_CLIENTS)",
         f"{P}:17:1: issuer is missing in [issuers.a-b] (the iss of its tokens; or PARAVENT_ISSUERS_A_B_ISSUER)",
         f"{P}:17:1: jwks is missing in [issuers.a-b] (its verification keys: a file, or an https URL; or PARAVENT_ISSUERS_A_B_JWKS)",
-        f'{P}:17:1: profile is missing in [issuers.a-b] ("rfc9068"; or PARAVENT_ISSUERS_A_B_PROFILE)',
+        f'{P}:17:1: profile is missing in [issuers.a-b] ("rfc9068" or "pro-sante-connect"; or PARAVENT_ISSUERS_A_B_PROFILE)',
         f"{P}:18:1: 'a_b' and another issuer would share their environment variables",
     ),
     row(
