@@ -22,7 +22,7 @@ CLAIMS: Final = (
     ("`kid` (header)", "names a key of the issuer's set"),
     ("`iss`", "exactly the `issuer` of the configuration"),
     ("`aud`", "one of `audience`, and nobody else"),
-    ("`sub`", "`8` and the RPPS: twelve digits"),
+    ("`sub`", "the RPPS, eleven digits; or `8` and the RPPS"),
     ("`client_id`", "one of `clients`"),
     ("`profession`", "a TRE_G15 code: `10` doctor, `21` pharmacist, `28` optician"),
     ("`finess`", "the establishment, 9 characters; may be left out"),
@@ -115,6 +115,9 @@ def _token() -> str:
 Profile `rfc9068`: a signed JWT of at most {MAX_TOKEN_BYTES // 1024} KiB.
 
 {table(("claim", "holds"), CLAIMS)}
+Profile `pro-sante-connect`: Pro Santé Connect's own token, unchanged, as `Bearer` over a connection that shows the
+certificate of the software's organisation: [how to connect to it](../how-to/connect-to-pro-sante-connect.md).
+
 With the reference policy a login is strong enough with `acr` eidas2 or eidas3, `amr` that holds `mfa`, and an
 `auth_time` within 4 h.
 

@@ -51,6 +51,11 @@ A `jwks` file is looked at every second. An address needs `ca` and is fetched ev
 token names an unknown key: that token waits for it, and unknown keys cause one fetch in {COOLDOWN_S:.0f} s. While it
 cannot be read, the last good set serves for {STALE_FOR_S / 3600:.0f} h, or as long as `jwks_stale_for` says.
 What tokens must hold is described for [callers](callers.md#the-access-token).
+
+`client_certificates`, `introspection` and `userinfo` are explained where they are needed: [Pro Santé
+Connect](../how-to/connect-to-pro-sante-connect.md). [An authorization server of your
+own](../how-to/connect-an-authorization-server.md) needs none of them. Each client certificate is
+`client=FINGERPRINT`, the SHA-256 in hexadecimal, with colons or without, or in base64url.
 """,
     "state": """\
 Where budgets and the memory of DPoP proofs are kept. `sqlite:state.db` is relative, `sqlite:///var/lib/paravent/state.db`
