@@ -1,5 +1,6 @@
 """An issuer whose tokens are bound to nothing, and which is only watched: decided and recorded, never answered."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ async def test_it_is_loud(tmp_path: Path) -> None:
     policy = sandbox.folder / "policies" / "assurance.yaml"
     policy.write_text(policy.read_text() + "observe_unbound: [operateur]\n")
     for words in (["check", "--config", str(sandbox.config)], ["policy", "check", str(policy.parent)]):
-        told = CliRunner().invoke(main, words)
+        told = await asyncio.to_thread(CliRunner().invoke, main, words)
         assert told.exit_code == 0
         assert "observe_unbound: tokens of operateur" in told.output
 
