@@ -76,16 +76,32 @@ def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
 @_PORT
 @_HOST
 @click.option("--issuer", required=True, help="The `iss` of its tokens.")
-@click.option("--audience", required=True, help="Their `aud`.")
+@click.option("--audience", help="Their `aud`; needed with rfc9068.")
 @click.option("--client", default="portail", show_default=True, help="Their `client_id`, unless a request names one.")
-def issuer(port: int, host: str, issuer: str, audience: str, client: str) -> None:
+@click.option(
+    "--profile",
+    type=click.Choice(["rfc9068", "pro-sante-connect"]),
+    default="rfc9068",
+    show_default=True,
+    help="Which tokens.",
+)
+@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="PEM certificate: serve HTTPS.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="PEM private key of --tls-cert.")
+def issuer(**options: Any) -> None:
     """Serve an issuer that signs whatever it is asked to."""
     from paravent.sandbox.issuer import serve
+    from paravent.sandbox.psc import PscMint
     from paravent.sandbox.server import Listening
     from paravent.sandbox.tokens import TokenMint
 
-    mint = TokenMint(issuer, audience, client)
-    _run(lambda ready: serve(mint, Listening(host, port), lambda: int(time.time()), ready), "issuer", "http", host)
+    url, audience, client = options["issuer"], options["audience"], options["client"]
+    if options["profile"] == "rfc9068" and audience is None:
+        raise click.UsageError("--audience is needed with rfc9068")
+    mint = TokenMint(url, audience, client) if options["profile"] == "rfc9068" else PscMint(url, client)
+    tls = _tls(options["tls_cert"], options["tls_key"])
+    listening = Listening(options["host"], options["port"], tls=tls)
+    scheme = "https" if tls else "http"
+    _run(lambda ready: serve(mint, listening, lambda: int(time.time()), ready), "issuer", scheme, options["host"])
 
 
 @sandbox.command()

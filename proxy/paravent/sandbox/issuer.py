@@ -4,17 +4,25 @@
     POST /token     {"rpps": "…", "profession": "21", "jkt": "…", …} → {"access_token", "token_type", "expires_in"}
     POST /rotate    signs with a new key from now on → {"kid"}
 
+Of profile pro-sante-connect also, and nobody who asks is asked who they are:
+
+    POST /introspect   token=… → {"active": …} (RFC 7662)
+    GET  /userinfo     Authorization: Bearer … → {"sub", "SubjectRole", …}
+    POST /end          token=…: its session is over
+
 Members of a token request: rpps (required), profession, finess, client_id, acr, amr, auth_time or auth_age_s, jkt or
 x5t#S256, ttl_s, claims. null for acr or amr leaves the claim out.
 """
 
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import parse_qs
 
 import orjson
 from tornado.httputil import HTTPHeaders
 
 from paravent.sandbox import server
+from paravent.sandbox.psc import PscMint, lifetime_s
 from paravent.sandbox.questions import Refused, json_object
 from paravent.sandbox.replies import JSON, Reply, error, json_reply
 from paravent.sandbox.server import Handler, Listening
@@ -49,17 +57,19 @@ def _acceptable(name: str, value: object) -> bool:
     return type(value) is str if name in _TEXTS else name in _NUMBERS and type(value) is int
 
 
-def handler(mint: TokenMint, now_s: Callable[[], int]) -> Handler:
+def handler(mint: TokenMint | PscMint, now_s: Callable[[], int]) -> Handler:
     """The function from a request to its reply."""
+    standing = _standing(mint, now_s) if isinstance(mint, PscMint) else None
 
     def token(body: bytes) -> Reply:
         try:
             wish = wish_of(body)
         except Refused as refused:
             return Reply(400, JSON, orjson.dumps({"error": refused.code, "error_description": refused.message}))
-        kind = "Bearer" if wish.jkt is None else "DPoP"
+        kind = "Bearer" if wish.jkt is None or standing is not None else "DPoP"
         signed = mint.mint(wish, now_s())
-        return json_reply({"access_token": signed, "token_type": kind, "expires_in": wish.ttl_s})
+        lifetime = wish.ttl_s if standing is None else lifetime_s(wish)
+        return json_reply({"access_token": signed, "token_type": kind, "expires_in": lifetime})
 
     def handle(method: str, target: str, headers: HTTPHeaders, body: bytes) -> Reply:
         match method, target:
@@ -69,11 +79,35 @@ def handler(mint: TokenMint, now_s: Callable[[], int]) -> Handler:
                 return token(body)
             case "POST", "/rotate":
                 return json_reply({"kid": mint.rotate()})
+        if standing is not None:
+            return standing(method, target, headers, body)
         return error(404, "unknown", "GET /jwks, POST /token, POST /rotate")
 
     return handle
 
 
-def serve(mint: TokenMint, listening: Listening, now_s: Callable[[], int], on_ready: Callable[[int], None]) -> None:
+def _standing(mint: PscMint, now_s: Callable[[], int]) -> Handler:
+    """What Pro Santé Connect says of its tokens. Whoever asks is answered: there are no secrets here."""
+
+    def handle(method: str, target: str, headers: HTTPHeaders, body: bytes) -> Reply:
+        token = parse_qs(body.decode("ascii", errors="replace")).get("token", [""])[0]
+        match method, target:
+            case "POST", "/introspect":
+                return json_reply(mint.introspect(token, now_s()))
+            case "POST", "/end":
+                return json_reply({"ended": mint.end(token)})
+            case "GET", "/userinfo":
+                person = mint.userinfo(headers.get("Authorization", "").removeprefix("Bearer "), now_s())
+                return (
+                    error(401, "invalid_token", "this token does not stand") if person is None else json_reply(person)
+                )
+        return error(404, "unknown", "GET /jwks, /userinfo; POST /token, /introspect, /end, /rotate")
+
+    return handle
+
+
+def serve(
+    mint: TokenMint | PscMint, listening: Listening, now_s: Callable[[], int], on_ready: Callable[[int], None]
+) -> None:
     """Serve until SIGTERM or SIGINT; `on_ready` is told the port. Raises `server.PortTaken`."""
     server.run(listening, handler(mint, now_s), on_ready)
