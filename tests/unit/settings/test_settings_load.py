@@ -204,3 +204,41 @@ def test_workers(deployment: Deployment) -> None:
     assert [problem.message for problem in wrong.value.problems] == [
         "address leaves no ports above it for the workers' metrics"
     ]
+
+
+PSC = """
+[issuers.psc]
+profile = "pro-sante-connect"
+issuer = "https://psc.example/realm"
+jwks = "jwks.json"
+ca = "ca.pem"
+clients = ["portail", "officine"]
+client_certificates = ["portail=@hexadecimal", "portail=@x5t"]
+introspection = "https://psc.example/introspect"
+introspection_client = "paravent"
+introspection_secret_file = "psc.secret"
+userinfo = "https://psc.example/userinfo"
+[state]
+"""
+
+
+def test_pro_sante_connect(deployment: Deployment) -> None:
+    """Without an audience, with RS256; each fingerprint in the spelling that its tool prints; a client without one is
+    told."""
+    x5t = "ABEiM0RVZneImaq7zN3u_wARIjNEVWZ3iJmqu8zd7v8"
+    text = PSC.replace("@hexadecimal", ":".join(["Ab"] * 32)).replace("@x5t", x5t)
+    deployment.write("ca.pem", certificate("ca")[0]).write("psc.secret", "s3cr:t\n")
+    listen = ('key = "server.key"', 'key = "server.key"\nclient_ca = "ca.pem"')
+    settings = deployment.change(("[state]\n", text), listen).load()
+    issuer = settings.issuers["psc"]
+    assert (issuer.audience, issuer.algorithms) == ((), ("RS256",))
+    assert issuer.client_certificates == {
+        "portail": {b"\xab" * 32, bytes.fromhex("00112233445566778899aabbccddeeff" * 2)}
+    }
+    asked = issuer.introspection
+    assert asked is not None
+    assert asked.secret is not None
+    assert (asked.url, asked.client, asked.secret.reveal()) == ("https://psc.example/introspect", "paravent", "s3cr:t")
+    assert (asked.userinfo, asked.certificate, asked.key) == ("https://psc.example/userinfo", None, None)
+    assert "s3cr" not in repr(settings)
+    assert any("officine has no certificate in client_certificates" in note.message for note in settings.notes)
