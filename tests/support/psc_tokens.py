@@ -34,5 +34,6 @@ def psc_claims(now_s: int = NOW_S, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**usual, **changes}.items() if value is not None}
 
 
-def psc_token(now_s: int = NOW_S, key: SigningKey = KEY, typ: str = "JWT", **changes: Any) -> str:
-    return compact(key, {"alg": key.alg, "typ": typ, "kid": key.kid}, psc_claims(now_s, **changes))
+def psc_token(now_s: int = NOW_S, key: SigningKey = KEY, header_typ: str = "JWT", **changes: Any) -> str:
+    """`changes` are of the claims, `typ` among them."""
+    return compact(key, {"alg": key.alg, "typ": header_typ, "kid": key.kid}, psc_claims(now_s, **changes))

@@ -203,6 +203,7 @@ def test_an_outage_is_retried_soon_and_ends(publisher: Publisher) -> None:
     publisher.status = 503
     clock.now_s += 300
     keys.tick()
+    assert keys.fetch_early() is None, "nor does an unknown kid hurry a server that has just failed"
     publisher.status = 200
     clock.now_s += 30
     keys.tick()
