@@ -92,8 +92,9 @@ class TestConfiguration:
         """The issuer's key server is down at the start: not ready, 503 and no login page."""
         with site(tmp_path) as made:
             made.change(('"jwks.json"', '"https://127.0.0.1:1/jwks.json"'), ("[state]", 'ca = "clients.pem"\n[state]'))
-            made.start(until=listening)
+            made.start(until=lambda site: listening(site) and checks(site)["canary"])
             assert made.scrape("/readyz")[0] == 503
+            assert {name for name, well in checks(made).items() if not well} == {"keys.operateur"}
             refused(made.ask(), 503, "unavailable")
 
     @pytest.mark.parametrize(
@@ -159,11 +160,19 @@ class TestConfiguration:
             assert any("certificate and key" in problem["message"] for problem in json.loads(done.stdout)["problems"])
 
     def test_what_this_version_does_not_have_is_said(self, tmp_path: Path) -> None:
-        """The two alternatives that the contract names in passing are refused by name, not misunderstood."""
+        """What the contract names in passing and is not there is refused by name, not misunderstood."""
         with site(tmp_path) as made:
-            made.change(('"rfc9068"', '"pro-sante-connect"'), ('"sqlite:state.db"', '"redis://127.0.0.1:6379/0"'))
+            made.change(('"sqlite:state.db"', '"redis://127.0.0.1:6379/0"'))
             done = made.serve()
-            assert (done.returncode, done.stderr.count("not available in this version")) == (2, 2)
+            assert (done.returncode, done.stderr.count("not available in this version")) == (2, 1)
+
+    def test_the_other_profile(self, tmp_path: Path) -> None:
+        """ "pro-sante-connect" is good, and told of a software whose unbound tokens nothing binds."""
+        with site(tmp_path) as made:
+            made.change(('"rfc9068"', '"pro-sante-connect"'))
+            done = made.command("check", "--config", str(made.config))
+            assert done.returncode == 0
+            assert "client_certificates" in done.stderr
 
     def test_the_policy_folder_works_wherever_it_is_copied(self, tmp_path: Path) -> None:
         """Moved and renamed, named by a path from the file, by an absolute one, or by a link."""
@@ -176,6 +185,12 @@ class TestConfiguration:
             made.environment = {"PARAVENT_POLICY_PATH": "../Ma politique"}
             made.start()
             assert made.ask().status == 200
+
+
+def checks(made: Site) -> dict[str, bool]:
+    """What /readyz says of each part."""
+    said: dict[str, bool] = json.loads(made.scrape("/readyz")[1])["checks"]
+    return said
 
 
 def behind(made: Site, front_proxy: str) -> None:
