@@ -203,6 +203,14 @@ LEAVES: Final = Row(
             width=12,
         ),
         Panel(
+            "Fields that no view names",
+            "What the upstream sends and nobody is given, by operation, in the answers that were looked through. A "
+            "step is a new field: `paravent policy drift` lists them.",
+            "short",
+            (Query(f"count by (operation) (paravent_unnamed_fields_total{{{HERE}}})", "{{operation}}"),),
+            width=12,
+        ),
+        Panel(
             "Answers withheld",
             "The upstream answered and it did not leave. answer_identifier_left and answer_other_person are the "
             "last nets: something before them let through what it should not have.",

@@ -43,6 +43,11 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         1: "a theft could expose more persons than under `--against`",
         2: "there are problems",
     },
+    "policy drift": {
+        0: "listed, also when nothing is new",
+        1: "the management listener did not answer",
+        2: "the configuration has problems",
+    },
     "policy schema": {0: "printed", 2: "no such kind of file"},
     "audit verify": {
         0: "the ledger is whole",

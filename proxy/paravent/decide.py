@@ -174,7 +174,14 @@ def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
     if isinstance(settled, OverBudget):
         yield from _pay_a_miss(plan, now_ms)
         return Withhold(reason_of(settled), plan.about, retry_after_s=settled.retry_after_s)
-    return Release(reduced.body, plan.view.dress.content_type, plan.about, disclosed, reduced.released, reduced.dropped)
+    unnamed = plan.view.unnamed(answer.body) if plan.charge.id.startswith(_LOOKED_THROUGH) else ()
+    content_type = plan.view.dress.content_type
+    return Release(reduced.body, content_type, plan.about, disclosed, reduced.released, reduced.dropped, unnamed)
+
+
+_LOOKED_THROUGH: Final = "00"
+"""How the ids of requests begin whose answers are looked through for new fields: one in 256, whoever asks. A pharmacy's
+day is one or two; a thousand pharmacies see a new field within minutes."""
 
 
 def abandon(plan: Plan, reason: Reason, now_ms: int) -> Deciding[Withhold]:

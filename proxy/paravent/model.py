@@ -234,3 +234,5 @@ class Release:
     """Policy path of a field → how many values of it leave."""
     dropped: int
     """How many values of the upstream's answer do not leave."""
+    unnamed: tuple[str, ...] = ()
+    """Paths of this answer that no view of the operation names: looked for in one answer of some hundreds."""

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from paravent.keys.asking import Trust
 from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
 from paravent.keys.source import JwksSource
-from paravent.masking import View, check_rule, check_view, compile_view
+from paravent.masking import View, check_rule, check_view, compile_view, names_of
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
 from paravent.ports import Clock, RevocationBook
@@ -30,6 +31,7 @@ from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
 from paravent.revocations.file import RevocationFile
 from paravent.revocations.lists import RevocationLists
+from paravent.rules import Path as FieldPath
 from paravent.rules import Policy
 from paravent.settings import Issuer as IssuerSettings
 from paravent.settings import Settings, read_policy_folder
@@ -311,8 +313,14 @@ def compile_views(files: Mapping[str, bytes]) -> tuple[Policy, Mapping[tuple[str
     ]
     if problems:
         raise InvalidFiles(problems)
+    lines: dict[str, list[FieldPath]] = {}
+    for spec in policy.views:
+        lines.setdefault(spec.operation, []).extend(rule.path for rule in spec.fields)
+    names = {operation: names_of(paths) for operation, paths in lines.items()}
     return policy, {
-        (spec.operation, spec.profession, spec.purpose): compile_view(spec, policy.operations[spec.operation].response)
+        (spec.operation, spec.profession, spec.purpose): replace(
+            compile_view(spec, policy.operations[spec.operation].response), names=names[spec.operation]
+        )
         for spec in policy.views
     }
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import orjson
@@ -28,6 +29,13 @@ from tokens import NOW_MS, ORIGIN, dpop_headers, mint, prove
 
 PROFESSIONS: Final = {"pharmacien": "21", "medecin": "10", "opticien": "28"}
 """The policy's word → TRE_G15 code."""
+
+
+_ROOT: Final = Path(__file__).parents[2]
+JSON_EXAMPLE: Final = (_ROOT / "proxy/paravent/sandbox/examples/consultation.response.json").read_bytes()
+SOAP_EXAMPLE: Final = (_ROOT / "proxy/paravent/sandbox/examples/adri.response.xml").read_bytes()
+FHIR_EXAMPLE: Final = (_ROOT / "tests/golden/reference/eligibilite.input.json").read_bytes()
+PAGE_EXAMPLE: Final = (_ROOT / "tests/golden/reference/page.input.html").read_bytes()
 
 
 @cache

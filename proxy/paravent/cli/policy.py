@@ -1,6 +1,7 @@
 """`paravent policy`: work on a policy folder without a deployment around it."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ _FOLDER = click.argument("folder", type=click.Path(path_type=Path, exists=True, 
 
 @click.group()
 def policy() -> None:
-    """Work on a policy: check it, say what a theft could expose under it, print the schemas that editors use."""
+    """Work on a policy: check it, say what a theft could expose under it, list what it does not name, print schemas."""
 
 
 @policy.command()
@@ -59,6 +60,42 @@ def blast_radius(folder: Path, against: Path | None, as_json: bool) -> None:
         click.echo(table(rows, before))
     if more:
         raise SystemExit(1)
+
+
+@policy.command()
+@click.option(
+    "--config", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The configuration file (TOML)."
+)
+@click.option("--json", "as_json", is_flag=True, help="The list as JSON on standard output.")
+def drift(config: Path, as_json: bool) -> None:
+    """List the fields that the API behind sends and no view names, as the running node of --config has seen them.
+
+    One answer in 256 is looked through. Exits 1 when the node's management listener does not answer.
+    """
+    from paravent.cli.drift import rows_of, table
+    from paravent.problems import InvalidFiles
+    from paravent.settings import load_settings
+
+    try:
+        settings = load_settings(config, os.environ)
+    except InvalidFiles as invalid:
+        give_up(invalid.problems, as_json)
+    nodes = [
+        (settings.metrics.address.host, settings.metrics.address.port + worker)
+        for worker in range(settings.listen.workers)
+    ]
+    try:
+        rows = rows_of(nodes)
+    except OSError:
+        click.echo("The management listener did not answer: is the node running?", err=True)
+        raise SystemExit(1) from None
+    if as_json:
+        found = [
+            {"operation": operation, "path": path, "seen": seen} for (operation, path), seen in sorted(rows.items())
+        ]
+        click.echo(json.dumps({"unnamed": found}))
+        return
+    click.echo(table(rows))
 
 
 @policy.command()

@@ -1,5 +1,6 @@
 """Minimisation: an answer is parsed, cut down to one person and to what a view names, and serialised anew."""
 
+from paravent.masking.drift import names_of
 from paravent.masking.operators import REGISTRY
 from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import check_rule, check_shape
@@ -18,4 +19,5 @@ __all__ = [
     "check_shape",
     "check_view",
     "compile_view",
+    "names_of",
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Final
 
+from paravent.masking.drift import Names, unnamed
 from paravent.masking.formats import UNWRITTEN, Dress, arrangement, dress_of
 from paravent.masking.periods import PeriodAt, periods_of, uncovered
 from paravent.masking.person import PersonIdentity
@@ -61,6 +62,8 @@ class View:
     """The format of the answers."""
     periods: tuple[PeriodAt, ...] = ()
     """Lists of which only what covers the care date leaves."""
+    names: Names = field(default_factory=dict, repr=False)
+    """What any view of the operation names, for `unnamed`."""
 
     def apply(self, body: bytes, asked: Asked, *, limit_bytes: int = MAX_BODY_BYTES) -> Reduced | Reason:
         """Reduce one answer, or say why nothing of it leaves. Never raises for what the bytes hold."""
@@ -87,6 +90,11 @@ class View:
         released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))
         released.pop("", None)  # what a format adds of its own is on no line of the view
         return Reduced(written, scoped.persons, released, run.dropped)
+
+    def unnamed(self, body: bytes) -> tuple[str, ...]:
+        """Which fields of an answer no view of its operation names. Costs another reading: not for every answer."""
+        root = self.dress.whole(body) if self.dress.whole is not None else None
+        return unnamed(root, self.names) if root is not None else ()
 
 
 def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:

@@ -30,6 +30,10 @@ WHOLE_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SHARE: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """How full a budget is after a charge."""
 
+MAX_UNNAMED: Final = 500
+"""Series of fields that no view names: the reference API has some two hundred in all its operations."""
+OTHER_PATHS: Final = "other"
+
 
 class Metrics:
     """The metrics of one process, on their own registry so that tests and workers never share one."""
@@ -76,6 +80,12 @@ class Metrics:
             "paravent_values_dropped",
             "Field values of the upstream that did not leave.",
             ["operation"],
+            registry=self.registry,
+        )
+        self._unnamed = Counter(
+            "paravent_unnamed_fields",
+            "Answers, of those that were looked through, in which the upstream sent a field that no view names.",
+            ["operation", "path"],
             registry=self.registry,
         )
         self._budget_used_ratio = Histogram(
@@ -201,6 +211,15 @@ class Metrics:
             self._persons.series[operation, profession].value += len(result.persons)
             self._values_released.series[operation,].value += sum(result.released.values())
             self._values_dropped.series[operation,].value += result.dropped
+            if result.unnamed:
+                self._drifted(operation, result.unnamed)
+
+    def _drifted(self, operation: str, paths: Iterable[str]) -> None:
+        """Paths are the upstream's words, so that their number is bounded here."""
+        series = self._unnamed.series
+        for path in paths:
+            known = (operation, path) in series or len(series) < MAX_UNNAMED
+            series[operation, path if known else OTHER_PATHS].value += 1
 
     def allowed(self, usage: Iterable[Usage]) -> None:
         """A charge fitted; how full the practitioner's windows are now."""

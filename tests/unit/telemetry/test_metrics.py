@@ -1,6 +1,7 @@
 """Metrics: a closed table, every known series from the start, and no label that a caller could fill."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client.exposition import generate_latest
@@ -10,7 +11,7 @@ from paravent.effects import BudgetKind, Scope, Usage
 from paravent.model import About, Deny, Evidence, Practitioner, Release, Subject, Withhold
 from paravent.reasons import Reason
 from paravent.rules import Window
-from paravent.telemetry.metrics import DENIED, HOOKS, UNROUTED, WITHHELD, Metrics
+from paravent.telemetry.metrics import DENIED, HOOKS, MAX_UNNAMED, OTHER_PATHS, UNROUTED, WITHHELD, Metrics
 
 OPERATION = "droits.consultation"
 WHO = Practitioner("99700427885", "21", "990000012", "portail", "operateur")
@@ -197,3 +198,17 @@ def test_two_processes_do_not_share() -> None:
     one, other = Metrics(), Metrics()
     one.unmarked_response()
     assert value(other, "paravent_unmarked_responses_total") == 0
+
+
+def test_fields_that_no_view_names_are_counted_and_bounded() -> None:
+    """By operation and path; an upstream that invents names without end makes one more series, and no more."""
+    metrics = Metrics()
+    release = replace(released(), unnamed=("/a", "/b"))
+    metrics.decided(release, 0.01)
+    metrics.decided(release, 0.01)
+    assert value(metrics, "paravent_unnamed_fields_total", operation=OPERATION, path="/a") == 2
+    for n in range(MAX_UNNAMED + 50):
+        metrics.decided(replace(release, unnamed=(f"/n{n}",)), 0.01)
+    names = [key for key in series(metrics) if key[0] == "paravent_unnamed_fields_total"]
+    assert len(names) == MAX_UNNAMED + 1
+    assert value(metrics, "paravent_unnamed_fields_total", operation=OPERATION, path=OTHER_PATHS) == 52

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members
 from paravent.reasons import Reason
@@ -37,7 +38,7 @@ def csv_dress(spec: ViewSpec) -> Dress:
                 table.writerow([_text(row.get(column)) for column in columns])
         return out.getvalue().encode()
 
-    return Dress(b"text/csv", media_type(rb"text/csv"), b"text/csv; charset=utf-8", _read, write)
+    return Dress(b"text/csv", media_type(rb"text/csv"), b"text/csv; charset=utf-8", _read, write, _whole)
 
 
 def _text(value: Outgoing) -> str:
@@ -65,6 +66,11 @@ def _read(body: bytes, limit_bytes: int) -> Members | Reason:
         return Reason.ANSWER_TOO_LARGE
     lines: list[Tree] = [dict[str, Tree](zip(header, row, strict=True)) for row in rows]
     return {ROOT: lines}
+
+
+def _whole(body: bytes) -> Members | None:
+    found = _read(body, MAX_WHOLE_BYTES)
+    return None if isinstance(found, Reason) else found
 
 
 def csv_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:

@@ -18,8 +18,9 @@ from typing import Final
 
 from paravent.masking import json
 from paravent.masking.formats.base import Dress, media_type
-from paravent.masking.formats.fhir_bundle import NIR, OF, RANK, SUBJECTS, arrange, bundle
+from paravent.masking.formats.fhir_bundle import NIR, OF, RANK, SUBJECTS, arrange, bundle, by_types
 from paravent.masking.formats.fhir_required import TYPES
+from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.formats.json import read as read_json
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
@@ -58,9 +59,12 @@ def fhir_dress(spec: ViewSpec) -> Dress:
     def write(reduced: dict[str, Outgoing]) -> bytes:
         return json.encode(bundle(reduced))
 
-    return Dress(
-        b"application/fhir+json", media_type(rb"application/(?:fhir\+)?json"), b"application/fhir+json", read, write
-    )
+    def by_type(body: bytes) -> Members | None:
+        root = read_json(body, MAX_WHOLE_BYTES)
+        return None if isinstance(root, Reason) else by_types(root)
+
+    types = media_type(rb"application/(?:fhir\+)?json")
+    return Dress(b"application/fhir+json", types, b"application/fhir+json", read, write, by_type)
 
 
 def fhir_spec(spec: ViewSpec) -> ViewSpec:

@@ -65,6 +65,15 @@ def arrange(root: Members, references: Iterable[Path]) -> Members | Reason:
     return tree
 
 
+def by_types(root: Members) -> Members | None:
+    """The resources of an answer by type, as they are."""
+    found: dict[str, list[Tree]] = {}
+    for resource, _ in _resources(root) or ():
+        plain = {name: value for name, value in resource.items() if name != "resourceType"}
+        found.setdefault(str(resource["resourceType"]), []).append(plain)
+    return {**found} or None
+
+
 def _resources(root: Members) -> Resources | None:
     """The resources of a Bundle, or the one that is the answer."""
     entries = root.get("entry", []) if root.get("resourceType") == "Bundle" else [{"resource": root}]

@@ -16,10 +16,20 @@ def read(body: bytes, limit_bytes: int) -> Members | Reason:
     return root if isinstance(root, dict) else Reason.ANSWER_SHAPE
 
 
+def whole(body: bytes) -> Members | None:
+    """The document as it is."""
+    root = json.decode(body, limit_bytes=MAX_WHOLE_BYTES)
+    return root if isinstance(root, dict) else None
+
+
+MAX_WHOLE_BYTES: Final = 256 * 1024
+"""A longer answer is not looked through for new fields."""
+
 JSON: Final = Dress(
     accept=b"application/json",
     types=media_type(rb"application/json"),
     content_type=b"application/json",
     read=read,
     write=json.encode,
+    whole=whole,
 )

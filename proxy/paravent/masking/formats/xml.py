@@ -18,6 +18,7 @@ from typing import Final
 
 from paravent import strict_xml
 from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing
 from paravent.masking.periods import ends_of
 from paravent.masking.person import Members
@@ -88,9 +89,15 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         element = strict_xml.payload(root, envelope) if root is not None else None
         return element is not None and strict_xml.refuses(element, envelope)
 
+    def whole(body: bytes) -> Members | None:
+        root = strict_xml.parse(body) if len(body) <= MAX_WHOLE_BYTES else None
+        element = strict_xml.payload(root, envelope) if root is not None else None
+        return None if element is None else {root_name: _whole(element, namespace)}
+
     types = media_type(rb"(?:text/xml|application/xml|application/soap\+xml)")
     content_type = _CONTENT_TYPES[envelope]
-    return Dress(content_type, types, content_type, read, write, fault if envelope is not Envelope.NONE else None)
+    faults = fault if envelope is not Envelope.NONE else None
+    return Dress(content_type, types, content_type, read, write, whole, faults)
 
 
 def xml_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
@@ -189,6 +196,16 @@ def _take(child: Element, name: str, named: Named, namespace: str, members: Memb
         return False
     members[name] = value
     return True
+
+
+def _whole(element: Element, namespace: str) -> Members:
+    """Every name below an element, as often as it stands there: for who looks for new ones."""
+    members: Members = {f"@{name}": value for name, value in element.attrib.items() if "}" not in name}
+    for name, child in strict_xml.children(element, namespace):
+        items = members.setdefault(name, [])
+        if isinstance(items, list):
+            items.append(_whole(child, namespace))
+    return members
 
 
 # ---- writing

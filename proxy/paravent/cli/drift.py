@@ -1,0 +1,48 @@
+"""`paravent policy drift`: what running nodes have seen of the upstream that no view names."""
+
+from collections.abc import Iterable
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+_METRIC: Final = "paravent_unnamed_fields"
+_DEADLINE_S: Final = 5
+
+type Rows = dict[tuple[str, str], int]
+"""Operation and path → answers it was seen in."""
+
+
+def rows_of(nodes: Iterable[tuple[str, int]]) -> Rows:
+    """Added up over management listeners. Raises OSError when one of them does not answer."""
+    rows: Rows = {}
+    for host, port in nodes:
+        for family in text_string_to_metric_families(_scrape(host, port)):
+            if family.name == _METRIC:
+                for sample in family.samples:
+                    key = (sample.labels["operation"], sample.labels["path"])
+                    rows[key] = rows.get(key, 0) + int(sample.value)
+    return rows
+
+
+def _scrape(host: str, port: int) -> str:
+    connection = HTTPConnection(host, port, timeout=_DEADLINE_S)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise ConnectionError("the management listener answers, but not with metrics")
+        return body.decode("utf-8")
+    except HTTPException as error:
+        raise ConnectionError("the management listener does not speak HTTP") from error
+    finally:
+        connection.close()
+
+
+def table(rows: Rows) -> str:
+    """One line a field, by operation."""
+    if not rows:
+        return "No answer that was looked through had a field that no view names."
+    width = max(len(operation) for operation, _ in rows)
+    return "\n".join(f"{operation:{width}}  {seen:>7}  {path}" for (operation, path), seen in sorted(rows.items()))

@@ -1,0 +1,68 @@
+"""Which fields of an answer no view of its operation names."""
+
+from typing import Final
+
+import orjson
+import pytest
+
+from masking_views import path
+from paravent.masking.drift import MAX_PATHS, names_of, unnamed
+from reference import FHIR_EXAMPLE, JSON_EXAMPLE, PAGE_EXAMPLE, SOAP_EXAMPLE, view_of
+
+NAMES: Final = names_of([path(text) for text in ("/a", "/b/c", "/l[]/x", "/l[k=1]/y/z", "/e@at", "/v[]")])
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        pytest.param({"a": 1, "b": {"c": 2}, "l": [{"x": 1}], "v": ["t"]}, (), id="nothing new"),
+        pytest.param({"a": 1, "n": 2}, ("/n",), id="a new field"),
+        pytest.param({"b": {"n": {"o": 1}}}, ("/b/n",), id="the topmost of what is new"),
+        pytest.param({"l": [{"x": 1}, {"n": 1}, {"n": 2}]}, ("/l[]/n",), id="in one element of a list, told once"),
+        pytest.param({"l": [{"y": {"z": 1, "n": 1}}]}, ("/l[]/y/n",), id="under a condition"),
+        pytest.param({"e": [{"@at": "1", "@n": "2"}]}, ("/e[]/@n",), id="an attribute"),
+        pytest.param({"a": {"n": 1}}, (), id="an object where a value was: dropped, and not looked into"),
+        pytest.param({"b": {"2840575990003": 1}}, ("/b/?",), id="a name that is a number"),
+        pytest.param({"b": {"DUPONT Claire": 1}}, ("/b/?",), id="a name that is somebody's"),
+        pytest.param({"b": {"x" * 60: 1}}, ("/b/?",), id="a name that is no name"),
+    ],
+)
+def test_the_topmost_new_names_are_told(document: object, found: tuple[str, ...]) -> None:
+    """Sorted, and without anything that could be a person's."""
+    assert isinstance(document, dict)
+    assert unnamed(document, NAMES) == found
+
+
+def test_an_answer_of_nothing_but_new_fields_is_bounded() -> None:
+    """However many an upstream invents."""
+    assert (
+        len(unnamed({f"n{letter}{other}": 1 for letter in "abcdefgh" for other in "ijklmnopqrst"}, NAMES)) <= MAX_PATHS
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "new"),
+    [
+        ("fhir.eligibilite", FHIR_EXAMPLE, "/Patient[]/generalPractitioner"),
+        ("droits.consultation", JSON_EXAMPLE, "/beneficiaireDeSoins/adresse"),
+        ("soap.adri", SOAP_EXAMPLE, "/DroitsReponse/beneficiaireDeSoins[]/adresse"),
+    ],
+)
+def test_the_reference_api_sends_what_no_view_names(operation: str, body: bytes, new: str) -> None:
+    """In each of its formats; what a view of another profession names is not new."""
+    found = view_of(operation, "28").unnamed(body)
+    assert new in found
+    named = ("/codeRegime", "/@codeRegime", "/subscriberId", "/resourceType")
+    assert not any("@of" in text or "@nir" in text or text.endswith(named) for text in found)
+
+
+def test_a_page_has_no_fields_but_those_that_selectors_point_at() -> None:
+    """So none can be new."""
+    assert view_of("portail.droits", "21").unnamed(PAGE_EXAMPLE) == ()
+
+
+def test_what_cannot_be_read_tells_nothing() -> None:
+    """An answer that is not the format's."""
+    assert view_of("droits.consultation", "21").unnamed(b"[1]") == ()
+    assert view_of("soap.adri", "21").unnamed(b"<a/>") == ()
+    assert view_of("droits.consultation", "21").unnamed(orjson.dumps({"x": "y" * 300_000})) == ()
