@@ -123,6 +123,8 @@ def test_only_what_is_named_leaves(body: str, leaves: str) -> None:
         pytest.param(document("<nom>A"), Reason.ANSWER_MALFORMED, id="half a document"),
         pytest.param("<a>" * 300 + "</a>" * 300, Reason.ANSWER_MALFORMED, id="nesting over 256"),
         pytest.param("", Reason.ANSWER_MALFORMED, id="nothing"),
+        pytest.param(document("<a/>" * 6_001), Reason.ANSWER_TOO_LARGE, id="more elements than an answer has"),
+        pytest.param(document(" " * 256 * 1024), Reason.ANSWER_TOO_LARGE, id="over 256 KiB"),
         pytest.param(document("<nom>2 84 05 75 990 003</nom>"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR in a name"),
         pytest.param(document("<nom>2&#56;40575990003</nom>"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR, escaped"),
     ],

@@ -21,6 +21,17 @@ def media_type(names: bytes) -> re.Pattern[bytes]:
     return re.compile(names + UTF8, re.IGNORECASE)
 
 
+MAX_MARKUP_BYTES = 256 * 1024
+"""Of XML, pages and tables. A family with five contracts has 60 KB of XML, the longest of the three."""
+_MAX_TAGS = 6_000
+"""Each costs 2 µs to read. That family has two thousand."""
+
+
+def too_long(body: bytes, limit_bytes: int) -> bool:
+    """Whether a document in markup would hold everybody up while it is read: over 20 ms."""
+    return len(body) > min(limit_bytes, MAX_MARKUP_BYTES) or body.count(b"<") > _MAX_TAGS
+
+
 @dataclass(frozen=True, slots=True)
 class Dress:
     """One format, made ready for one view."""

@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.base import MAX_MARKUP_BYTES, Dress, media_type
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members
@@ -48,7 +48,7 @@ def _text(value: Outgoing) -> str:
 
 
 def _read(body: bytes, limit_bytes: int) -> Members | Reason:
-    if len(body) > limit_bytes:
+    if len(body) > min(limit_bytes, MAX_MARKUP_BYTES):
         return Reason.ANSWER_TOO_LARGE
     try:
         text = body.decode("utf-8")

@@ -20,7 +20,7 @@ from lxml import etree
 from lxml import html as lxml_html
 from lxml.cssselect import CSSSelector
 
-from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.base import Dress, media_type, too_long
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members
 from paravent.reasons import Reason
@@ -28,8 +28,6 @@ from paravent.rules import HtmlRegion, HtmlShape, ResponseShape, ViewSpec, path_
 
 MAX_ROWS: Final = 200
 """Of one region. A family has ten; each costs some 10 µs a field."""
-MAX_PAGE_BYTES: Final = 256 * 1024
-"""A family's page has 10 KB, twice that with its data embedded. A page of this size takes 15 ms to parse."""
 
 _SILENT: Final = ("script", "style", "template", "noscript", "iframe", "object", "svg", "textarea", "select")
 """Elements whose text is not the page's, or not shown as such."""
@@ -45,7 +43,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     regions = {region.name: _Region(region, spec) for region in details.regions}
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
-        if len(body) > min(limit_bytes, MAX_PAGE_BYTES):
+        if too_long(body, limit_bytes):
             return Reason.ANSWER_TOO_LARGE
         root = _parse(body)
         if root is None:

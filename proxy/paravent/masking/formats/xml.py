@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from paravent import strict_xml
-from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.base import Dress, media_type, too_long
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing
 from paravent.masking.periods import ends_of
@@ -63,7 +63,7 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     envelope, namespace = details.envelope, details.namespace
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
-        if len(body) > limit_bytes:
+        if too_long(body, limit_bytes):
             return Reason.ANSWER_TOO_LARGE
         root = strict_xml.parse(body)
         if root is None:
@@ -85,12 +85,12 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         return strict_xml.serialise(root)
 
     def fault(body: bytes) -> bool:
-        root = strict_xml.parse(body) if len(body) <= _LONGEST_FAULT_BYTES else None
+        root = None if too_long(body, _LONGEST_FAULT_BYTES) else strict_xml.parse(body)
         element = strict_xml.payload(root, envelope) if root is not None else None
         return element is not None and strict_xml.refuses(element, envelope)
 
     def whole(body: bytes) -> Members | None:
-        root = strict_xml.parse(body) if len(body) <= MAX_WHOLE_BYTES else None
+        root = None if too_long(body, MAX_WHOLE_BYTES) else strict_xml.parse(body)
         element = strict_xml.payload(root, envelope) if root is not None else None
         return None if element is None else {root_name: _whole(element, namespace)}
 

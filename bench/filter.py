@@ -1,0 +1,167 @@
+"""`./dev shell python -m bench.filter`: what reducing an answer costs, by format and size.
+
+In microseconds of CPU, and as a multiple of reading and writing the same document whole with the parsers that the
+format uses, in the same run. Answers are the sandbox's: one person's, a family's, several families' worth of contracts
+(the contracts repeated, so that the document stays about one person). The result is kept in bench/results/filter.json.
+"""
+
+import csv
+import io
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import jiter
+import orjson
+from lxml import etree, html
+
+from paravent.masking import Reduced, View
+from paravent.model import Asked
+from paravent.sandbox import documents_csv, documents_fhir, documents_html, documents_json, documents_soap
+from paravent.sandbox.documents_json import Desk, Document
+from paravent.sandbox.population import Person, Population
+from paravent.settings import read_policy_folder
+from paravent.wiring import compile_views
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SIZES_KB: Final = (3, 9, 100)
+ROUNDS: Final = 7
+PERSON: Final = 12_294_990
+MOMENT: Final = "2026-11-22T09:30:00+01:00"
+
+
+def cpu_us(run: Callable[[], object]) -> float:
+    """The median of several rounds, each as long as 20 ms."""
+    started = time.process_time()
+    run()
+    count = max(3, int(0.02 / max(time.process_time() - started, 1e-6)))
+    rounds = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        for _ in range(count):
+            run()
+        rounds.append((time.process_time() - started) / count * 1e6)
+    return statistics.median(rounds)
+
+
+def sized(document: Document, write: Callable[[Document], bytes], size_bytes: int) -> bytes:
+    """About so many bytes: without the family where it is small, with the contracts repeated where it is large."""
+    contracts, family = document["contratsAMC"], document["famille"]
+    assert isinstance(contracts, list)
+    assert isinstance(family, list)
+    alone = [{**each, "beneficiaires": []} for each in contracts]
+    smaller = document | {"famille": [], "contratsAMC": alone}
+    chosen = smaller if len(write(document)) > size_bytes * 1.5 else document
+    listed, repeats = alone if chosen is smaller else contracts, 1
+    while len(write(chosen | {"contratsAMC": listed * repeats})) < size_bytes * 0.8:
+        repeats += 1
+    return write(chosen | {"contratsAMC": listed * repeats})
+
+
+def bundle(desk: Desk, person: Person, size_bytes: int) -> bytes:
+    document: Any = documents_fhir.eligibility(desk, person, MOMENT)
+    entries = document["entry"]
+    own = f"Patient/REF-{person.index:08d}"
+    mine = [e for e in entries if own in json.dumps(e["resource"]) or e["fullUrl"].endswith(own)]
+    body = orjson.dumps(document | {"entry": mine})
+    if len(body) < size_bytes / 2:
+        body = orjson.dumps(document)
+    copies = 0
+    while len(body) < size_bytes * 0.8:
+        copies += 1
+        more = [
+            {"resource": e["resource"] | {"id": f"{e['resource']['id']}-{copies}"}}
+            for e in entries
+            if e["resource"]["resourceType"] == "Coverage"
+        ]
+        document["entry"] = [*document["entry"], *more]
+        body = orjson.dumps(document)
+    return body
+
+
+def whole_json(body: bytes) -> bytes:
+    tree = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
+    return orjson.dumps(tree)
+
+
+def whole_xml(body: bytes) -> bytes:
+    return bytes(etree.tostring(etree.fromstring(body), encoding="UTF-8"))
+
+
+def whole_html(body: bytes) -> bytes:
+    return bytes(html.tostring(html.document_fromstring(body), encoding="utf-8"))
+
+
+def whole_csv(body: bytes) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows(csv.reader(io.StringIO(body.decode(), newline=""), strict=True))
+    return out.getvalue().encode()
+
+
+def main() -> None:
+    """Measure, print a table, keep the figures."""
+    desk = Desk.of(Population())
+    person = desk.people.person(PERSON)
+    _, views = compile_views(read_policy_folder(ROOT / "policies"))
+    document = documents_json.consultation(desk, person, "", MOMENT)
+    asked = Asked(person.nir, person.birth_date, person.birth_rank, {})
+    table = _table_view()
+    figures = []
+    for size_kb in SIZES_KB:
+        size = size_kb * 1000
+        rows = max(1, size // 150)
+        persons = [person, *(desk.people.person(PERSON + 4 * n) for n in range(1, min(rows, 900)))]
+        cases: dict[str, tuple[View, bytes, Callable[[bytes], bytes]]] = {
+            "json": (
+                views["droits.consultation", "21", "dispensation"],
+                sized(document, orjson.dumps, size),
+                whole_json,
+            ),
+            "fhir": (views["fhir.eligibilite", "21", "dispensation"], bundle(desk, person, size), whole_json),
+            "xml": (
+                views["soap.adri", "21", "dispensation"],
+                sized(document, documents_soap.consultation, size),
+                whole_xml,
+            ),
+            "html": (
+                views["portail.droits", "21", "dispensation"],
+                sized(document, documents_html.consultation, size),
+                whole_html,
+            ),
+            "csv": (table, documents_csv.export(desk, persons, ""), whole_csv),
+        }
+        for name, (view, body, whole) in cases.items():
+            reduced = view.apply(body, asked)
+            assert isinstance(reduced, Reduced), (name, size_kb, reduced)
+            filtered, plain = cpu_us(lambda v=view, b=body: v.apply(b, asked)), cpu_us(lambda w=whole, b=body: w(b))
+            figures.append(
+                {
+                    "format": name,
+                    "kb": round(len(body) / 1000, 1),
+                    "filter_us": round(filtered, 1),
+                    "parse_and_serialise_us": round(plain, 1),
+                    "multiple": round(filtered / plain, 2),
+                }
+            )
+            print("  ".join(f"{value:>22}" for value in figures[-1].values()))
+    if "--keep" in sys.argv:
+        (ROOT / "bench/results/filter.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+def _table_view() -> View:
+    from paravent.masking import compile_view
+    from paravent.rules import FieldRule, Format, PersonFields, ResponseShape, Step, ViewSpec
+
+    lines = Step("lignes", array=True)
+    fields = tuple(FieldRule((lines, Step(name)), "keep") for name in ("nomUsuel", "prenom", "numeroAMC"))
+    identity = PersonFields("noNIRCertifie", "dateNaissance", "rangGemellaire")
+    shape = ResponseShape(((lines,),), identity, format=Format.CSV)
+    return compile_view(ViewSpec("exports", "21", "dispensation", fields), shape)
+
+
+if __name__ == "__main__":
+    main()
