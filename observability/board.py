@@ -207,7 +207,12 @@ LEAVES: Final = Row(
             "What the upstream sends and nobody is given, by operation, in the answers that were looked through. A "
             "step is a new field: `paravent policy drift` lists them.",
             "short",
-            (Query(f"count by (operation) (paravent_unnamed_fields_total{{{HERE}}})", "{{operation}}"),),
+            (
+                Query(
+                    f"count by (operation) (sum by (operation, path) (paravent_unnamed_fields_total{{{HERE}}})) - 1",
+                    "{{operation}}",
+                ),
+            ),
             width=12,
         ),
         Panel(

@@ -20,6 +20,8 @@ def rows_of(nodes: Iterable[tuple[str, int]]) -> Rows:
         for family in text_string_to_metric_families(_scrape(host, port)):
             if family.name == _METRIC:
                 for sample in family.samples:
+                    if not sample.value:
+                        continue
                     key = (sample.labels["operation"], sample.labels["path"])
                     rows[key] = rows.get(key, 0) + int(sample.value)
     return rows

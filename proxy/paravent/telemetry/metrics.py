@@ -33,6 +33,7 @@ SHARE: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 MAX_UNNAMED: Final = 500
 """Series of fields that no view names: the reference API has some two hundred in all its operations."""
 OTHER_PATHS: Final = "other"
+"""What is counted beyond them. Begun at 0 for each operation, like every series that is known beforehand."""
 
 
 class Metrics:
@@ -192,6 +193,7 @@ class Metrics:
                 self._persons.labels(operation, code)
             self._values_released.labels(operation)
             self._values_dropped.labels(operation)
+            self._unnamed.labels(operation, OTHER_PATHS)
 
     def exposition(self) -> bytes:
         """All of them in Prometheus' text format. One of several workers has its number on every series."""
