@@ -58,8 +58,9 @@ own](../how-to/connect-an-authorization-server.md) needs none of them. Each clie
 `client=FINGERPRINT`, the SHA-256 in hexadecimal, with colons or without, or in base64url.
 """,
     "state": """\
-Where budgets and the memory of DPoP proofs are kept. `sqlite:state.db` is relative, `sqlite:///var/lib/paravent/state.db`
-absolute. One machine, one file. The folder must exist and be writable; the file is made when absent.
+Where budgets, the memory of DPoP proofs and revocations are kept. `sqlite:state.db` is relative,
+`sqlite:///var/lib/paravent/state.db` absolute. One machine, one file. The folder must exist and be writable; the file
+is made when absent. Several machines share a [Redis or Valkey](../how-to/use-several-machines.md).
 """,
     "audit": """\
 The [ledger](ledger.md). `key_file` holds 32 random bytes as 64 hexadecimal characters. Four keys are derived from it:

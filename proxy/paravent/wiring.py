@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from paravent import __version__, logout
 from paravent.audit.keys import LedgerKeys, derive_keys
@@ -34,7 +34,7 @@ from paravent.revocations.lists import RevocationLists
 from paravent.rules import Path as FieldPath
 from paravent.rules import Policy
 from paravent.settings import Issuer as IssuerSettings
-from paravent.settings import Settings, read_policy_folder
+from paravent.settings import Redis, Settings, read_policy_folder
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import LedgerBusy, LedgerDamaged
 from paravent.stores.sqlite import SqliteLedger
@@ -43,6 +43,10 @@ from paravent.stores.sqlite_schema import StateFileError
 from paravent.telemetry import logs
 from paravent.telemetry.management import is_ready
 from paravent.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from paravent.stores.redis import RedisLedger
+    from paravent.stores.redis_link import Server
 
 POLICY_POLL_S: Final = 1.0
 """A content hash a second notices edits, atomic renames, ConfigMap symlink swaps and network folders alike."""
@@ -131,13 +135,13 @@ class Runtime:
         self.engine = Engine(ports, lambda: self._rules, self.metrics)
         self._watch()
 
-    def _open(self) -> tuple[FileSink, SqliteLedger]:
+    def _open(self) -> "tuple[FileSink, SqliteLedger | RedisLedger]":
         """What can only be known by trying: key sets, ledger, state. All problems at once."""
         settings = self._settings
         file = settings.file.name
         problems = [Problem(file, 0, 0, sentence) for sentence in self._keys.load()]
         audit: FileSink | None = None
-        ledger: SqliteLedger | None = None
+        ledger: SqliteLedger | RedisLedger | None = None
         try:
             audit = FileSink(settings.audit.path, self._fixed.keys.chain, self._writer)
         except (LedgerDamaged, LedgerBusy) as refusal:
@@ -145,7 +149,7 @@ class Runtime:
         except OSError as failure:
             problems.append(Problem(file, 0, 0, f"audit.path cannot be written ({type(failure).__name__})"))
         try:
-            ledger = SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
+            ledger = _open_ledger(settings)
         except StateFileError as refusal:
             problems.append(Problem(file, 0, 0, f"state.url: {refusal}"))
         problems += self._revocations.load()  # after the state file is there
@@ -191,6 +195,7 @@ class Runtime:
     async def watch_policy(self) -> None:
         """Look at the folder each second; swap a good change in whole, keep the last good one through a bad one."""
         while True:
+            await self._ledger.look_after()
             await asyncio.sleep(POLICY_POLL_S)
             self._tell_trouble()
             try:
@@ -393,7 +398,26 @@ def _introspector(settings: IssuerSettings) -> Introspector | None:
 
 def revocation_book(settings: Settings) -> RevocationBook:
     """The list that all nodes share."""
+    if isinstance(settings.state, Redis):
+        from paravent.stores.redis_revocations import RedisRevocations  # noqa: PLC0415 — an extra of the distribution
+
+        return RedisRevocations(_server(settings.state))
     return SqliteRevocations(settings.state.path)
+
+
+def _open_ledger(settings: Settings) -> "SqliteLedger | RedisLedger":
+    """Raises StateFileError. A Redis that cannot be reached is no error: the node is not ready until it can be."""
+    if isinstance(settings.state, Redis):
+        from paravent.stores.redis import RedisLedger  # noqa: PLC0415 — as above
+
+        return RedisLedger(_server(settings.state), deadline_ms=STATE_DEADLINE_MS)
+    return SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
+
+
+def _server(state: Redis) -> "Server":
+    from paravent.stores.redis_link import Server  # noqa: PLC0415 — as above
+
+    return Server(state.address.host, state.address.port, state.database, state.user, state.password, state.ca)
 
 
 def names_of_issuers(settings: Settings) -> Mapping[str, str]:

@@ -16,7 +16,9 @@ from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen,
 from paravent.ports import Ledger
 from paravent.rules import Window
 from paravent.stores.memory import MemoryLedger
+from paravent.stores.redis import RedisLedger
 from paravent.stores.sqlite import SqliteLedger
+from redis_server import RedisServer, running_redis
 
 PERSONS, REQUESTS, MISSES = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES
 PRACTITIONER, ESTABLISHMENT = Scope.PRACTITIONER, Scope.ESTABLISHMENT
@@ -24,10 +26,22 @@ PRACTITIONER, ESTABLISHMENT = Scope.PRACTITIONER, Scope.ESTABLISHMENT
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.real)])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     if request.param == "memory":
         yield MemoryLedger()
+    elif request.param == "redis":
+        running: RedisServer = request.getfixturevalue("redis")
+        running.client().flushall()
+        shared = RedisLedger(running.server, deadline_ms=PATIENT_MS, server_time=False)
+        yield shared
+        shared.close()
     else:
         sqlite = SqliteLedger.open(tmp_path / "state.db", deadline_ms=PATIENT_MS)
         yield sqlite

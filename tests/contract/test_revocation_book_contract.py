@@ -1,20 +1,33 @@
 """What every shared list of revocations promises, whatever it is made of (`paravent.ports.RevocationBook`)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from paravent.effects import Revocation, StoreDown
 from paravent.ports import RevocationBook
+from paravent.stores.redis_revocations import RedisRevocations
 from paravent.stores.sqlite import SqliteLedger
 from paravent.stores.sqlite_revocations import SqliteRevocations
+from redis_server import RedisServer, running_redis
 
 NOW_S = 1_767_225_600
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.real)])
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[RevocationBook, RevocationBook]:
     """The same list, as two nodes see it."""
+    if request.param == "redis":
+        running: RedisServer = request.getfixturevalue("redis")
+        running.client().flushall()
+        return RedisRevocations(running.server), RedisRevocations(running.server)
     SqliteLedger.open(tmp_path / "state.db").close()
     return SqliteRevocations(tmp_path / "state.db"), SqliteRevocations(tmp_path / "state.db")
 

@@ -5,8 +5,9 @@
     reply = await desk.settle(charge, disclosed=(1,))
     reply = await desk.look_up(3)                    # reserve, then disclose
 
-Run as a program it is one more worker on a state file: `python ledgers.py FILE FIRST LAST LIMIT` waits for a line on
-its standard input, looks up the persons FIRST to LAST - 1 one by one, and prints the number of each that passed.
+Run as a program it is one more worker on a state file, or on a Redis when FILE is `redis:PORT`. `python ledgers.py FILE
+FIRST LAST LIMIT` waits for a line on its standard input, looks up the persons FIRST to LAST - 1 one by one, and prints
+the number of each that passed.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ from paravent.effects import (
 from paravent.model import Subject
 from paravent.ports import Ledger
 from paravent.rules import Window
+from paravent.stores.redis import RedisLedger
+from paravent.stores.redis_link import Server
 from paravent.stores.sqlite import SqliteLedger
 
 type Answer = Charged | OverBudget | StoreDown
@@ -107,8 +110,16 @@ class Desk:
         return reply.usage[0].used - (kind is not BudgetKind.PERSONS)
 
 
+def opened(place: str) -> SqliteLedger | RedisLedger:
+    """A state file, or the Redis on a port of this machine: `redis:PORT`."""
+    if place.startswith("redis:"):
+        server = Server("127.0.0.1", int(place.removeprefix("redis:")))
+        return RedisLedger(server, deadline_ms=PATIENT_MS, server_time=False)
+    return SqliteLedger.open(Path(place), deadline_ms=PATIENT_MS)
+
+
 async def _work(path: str, first: int, last: int, limit: int) -> None:
-    ledger = SqliteLedger.open(Path(path), deadline_ms=PATIENT_MS)
+    ledger = opened(path)
     desk = Desk(ledger, FrozenClock(), own_persons((limit, 600)))
     print("ready", flush=True)
     sys.stdin.readline()

@@ -57,7 +57,7 @@ jwks = {jwks}
 audience = ["{audience}"]
 clients = ["{client}"]
 [state]
-url = "sqlite:state.db"
+url = "{state}"
 [audit]
 path = "audit"
 key_file = "audit.key"
@@ -139,6 +139,7 @@ def make_folder(
     timeout: str = "2s",
     address: str = "127.0.0.1:0",
     jwks: str = '"jwks.json"',
+    state: str = "sqlite:state.db",
     more: str = "",
 ) -> Sandbox:
     """A complete configuration with the reference policy, keys made here, ports chosen by the system.
@@ -164,6 +165,7 @@ def make_folder(
             audience=tokens.AUDIENCE,
             client=tokens.CLIENT,
             jwks=jwks,
+            state=state,
             more=more,
         )
     )
@@ -290,10 +292,13 @@ async def running_node(
     address: str = "127.0.0.1:0",
     limits: Limits | None = None,
     jwks: str = '"jwks.json"',
+    state: str = "sqlite:state.db",
     more: str = "",
 ) -> AsyncIterator[RunningNode]:
     """Start a node, wait until it answers; at the end drain it and sweep all that it said."""
-    sandbox = make_folder(folder, upstream, listen=listen, timeout=timeout, address=address, jwks=jwks, more=more)
+    sandbox = make_folder(
+        folder, upstream, listen=listen, timeout=timeout, address=address, jwks=jwks, state=state, more=more
+    )
     settings = load_settings(sandbox.config, {})
     with sweep.recorded_logs() as logs:
         runtime = build(settings)

@@ -83,7 +83,12 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("introspection_key", "PEM file: its private key"),
         _key("userinfo", "https URL that is asked who somebody is, where neither token nor introspection says"),
     ),
-    "state": (_key("url", "sqlite:FILE", required=True),),
+    "state": (
+        _key("url", "sqlite:FILE, redis://HOST:PORT/NUMBER, or rediss:// the same with TLS", required=True),
+        _key("ca", "PEM file: authorities of the Redis server's certificate; needed with rediss"),
+        _key("user", "name at the Redis server; its default user when not given"),
+        _key("password_file", "file with the password at the Redis server"),
+    ),
     "audit": (
         _key("path", "directory of the ledger", required=True),
         _key("key_file", "file with 64 hexadecimal characters: the key of pseudonyms and of the chain", required=True),

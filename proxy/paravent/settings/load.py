@@ -6,6 +6,7 @@ read ─► parse (toml) ─► given, by key (given) ─► sections, with thei
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from paravent.problems import InvalidFiles, Problem
@@ -19,6 +20,7 @@ from paravent.settings.model import (
     Network,
     PolicyFolder,
     Portal,
+    Redis,
     Revocation,
     Settings,
     Sqlite,
@@ -220,12 +222,15 @@ def _state(given: Given) -> State | None:
         return None
     scheme, _, rest = text.partition(":")
     if scheme in {"redis", "rediss"}:
-        given.complain(where, "a Redis store is not available in this version", 'use url = "sqlite:state.db"')
-        return None
+        return _redis(given)
+    for key in ("ca", "user", "password_file"):
+        if given.has("state", key):
+            given.complain(("state", key), f"{key} has no meaning for a state file", "remove it, or use redis://")
     # sqlite:state.db is relative; sqlite:///var/lib/state.db is absolute, as RFC 8089 writes file URLs.
     path = rest[2:] if rest.startswith("///") else rest
     if scheme != "sqlite" or not path or path.startswith("//") or path.endswith("/") or set(path) & set("?#\0"):
-        given.complain(where, "url is not sqlite:FILE", "sqlite:state.db, or sqlite:///absolute/state.db")
+        message = "sqlite:state.db, sqlite:///absolute/state.db, or redis://host:port/0"
+        given.complain(where, "url is neither sqlite:FILE nor redis://HOST:PORT/NUMBER", message)
         return None
     database = given.base / path
     # os.path, here and below: pathlib raises for a path that is too long or may not be looked at.
@@ -234,6 +239,24 @@ def _state(given: Given) -> State | None:
     elif os.path.isdir(database):
         given.complain(where, "the state file is a directory")
     return Sqlite(database)
+
+
+def _redis(given: Given) -> Redis | None:
+    password = given.file(files.secret_text, "state", "password_file")
+    remark_if_open(given, ("state", "password_file"))
+    given.file(files.certificates, "state", "ca")
+    parsed = given.parsed(values.redis_url, "state", "url")
+    if parsed is None:
+        return None
+    tls, address, database = parsed
+    if find_spec("hiredis") is None or find_spec("redis") is None:
+        given.complain(("state", "url"), "the packages redis and hiredis are not installed", "install paravent[redis]")
+    if tls != given.has("state", "ca"):
+        message = "url is rediss and needs ca" if tls else "ca has no meaning without TLS"
+        given.complain(("state", "url" if tls else "ca"), message, "rediss:// with ca: the PEM file of its authority")
+    if given.has("state", "user") and not given.has("state", "password_file"):
+        given.complain(("state", "user"), "user needs password_file")
+    return Redis(address, database, tls, given.path("state", "ca"), given.text("state", "user"), password)
 
 
 def _audit(given: Given) -> Audit | None:

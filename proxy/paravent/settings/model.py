@@ -113,8 +113,20 @@ class Sqlite:
     path: Path
 
 
-type State = Sqlite
-"""[state] Where budgets and seen proofs are kept. One kind so far."""
+@dataclass(frozen=True, slots=True)
+class Redis:
+    """The store that several machines share: Redis, or Valkey."""
+
+    address: Address
+    database: int
+    tls: bool
+    ca: Path | None
+    user: str | None
+    password: Secret[str] | None = field(repr=False)
+
+
+type State = Sqlite | Redis
+"""[state] Where budgets and seen proofs are kept."""
 
 
 @dataclass(frozen=True, slots=True)

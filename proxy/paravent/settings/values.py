@@ -189,6 +189,25 @@ def client_certificate(text: str) -> tuple[str, bytes]:
     return client, digest
 
 
+_REDIS: Final = re.compile(r"redis(s?)://([^/@?#]+?)(?:/([0-9]{1,4}))?/?")
+
+
+def redis_url(text: str) -> tuple[bool, Address, int]:
+    """`redis://10.0.0.5:6379/0` → TLS or not, where, which database. Neither name nor password: those have keys of
+    their own, since a URL gets into logs and shells."""
+    if "@" in text:
+        raise ValueError("holds a name or a password")
+    match = _REDIS.fullmatch(text)
+    if match is None:
+        raise ValueError("is not redis://host:port/number")
+    host = match.group(2)
+    return (
+        match.group(1) == "s",
+        address(host if re.search(r":[0-9]+$", host) else f"{host}:6379"),
+        int(match.group(3) or 0),
+    )
+
+
 def https_url(text: str) -> str:
     """An https URL that can be fetched."""
     if _web(text).scheme != "https" or "#" in text:

@@ -114,6 +114,9 @@ class SqliteLedger:
         self._highest_ms = max(self._highest_ms, now_ms)
         return cast(bool | StoreDown, await self._answer(self._ask(Prove(proof, now_ms))))
 
+    async def look_after(self) -> None:
+        """A file needs no connection to be kept up."""
+
     def close(self) -> None:
         """Finish what was asked, close the file. Every later operation answers StoreDown."""
         self._closed = True

@@ -9,7 +9,7 @@ import pytest
 from deployments import CONFIGURATION, Deployment, certificate
 from paravent.identity.issuers import Issuer
 from paravent.problems import InvalidFiles
-from paravent.settings import Address, Sqlite
+from paravent.settings import Address, Redis, Sqlite
 from paravent.settings.keys import SECTIONS, variable
 
 
@@ -101,6 +101,27 @@ def test_state(deployment: Deployment, url: str, path: str) -> None:
     """The embedded store is a file."""
     url = url.replace("{folder}", str(deployment.folder).lstrip("/"))
     assert deployment.change(("sqlite:state.db", url)).load().state.path == deployment.folder / path
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "database"),
+    [
+        ("redis://10.0.0.5:6380/3", Address("10.0.0.5", 6380), 3),
+        ("redis://redis.example", Address("redis.example", 6379), 0),
+        ("redis://[::1]:6379/0", Address("::1", 6379), 0),
+    ],
+    ids=["an address", "a name alone", "IPv6"],
+)
+def test_shared_state(deployment: Deployment, url: str, address: Address, database: int) -> None:
+    """The store of several machines is a Redis; who we are there stands beside the URL."""
+    deployment.write("redis.password", "hunter2\n")
+    keys = f'"{url}"\nuser = "paravent"\npassword_file = "redis.password"'
+    state = deployment.change(('"sqlite:state.db"', keys)).load().state
+    assert isinstance(state, Redis)
+    assert (state.address, state.database, state.tls, state.user) == (address, database, False, "paravent")
+    assert state.password is not None
+    assert state.password.reveal() == "hunter2"
+    assert "hunter2" not in repr(state)
 
 
 ENVIRONMENT = [

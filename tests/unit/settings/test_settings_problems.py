@@ -397,19 +397,39 @@ ROWS = [
         f"{P}:19:1: issuer is that of [issuers.operateur]: a token could be either's",
     ),
     row(
-        "a Redis store is not there yet",
+        "credentials of Redis have keys of their own",
         ("sqlite:state.db", "redis://user:password@host:6379/0"),
-        f'{P}:18:1: a Redis store is not available in this version (use url = "sqlite:state.db")',
+        f"{P}:18:1: url holds a name or a password",
+    ),
+    row(
+        "a Redis has a number",
+        ("sqlite:state.db", "redis://host:6379/other"),
+        f"{P}:18:1: url is not redis://host:port/number",
+    ),
+    row(
+        "Redis over TLS needs an authority",
+        ("sqlite:state.db", "rediss://host:6379/0"),
+        f"{P}:18:1: url is rediss and needs ca (rediss:// with ca: the PEM file of its authority)",
+    ),
+    row(
+        "a name needs a password",
+        ('"sqlite:state.db"', '"redis://host:6379/0"\nuser = "paravent"'),
+        f"{P}:19:1: user needs password_file",
+    ),
+    row(
+        "a state file has no password",
+        ('"sqlite:state.db"', '"sqlite:state.db"\nuser = "paravent"'),
+        f"{P}:19:1: user has no meaning for a state file (remove it, or use redis://)",
     ),
     row(
         "state is a sqlite file",
         ("sqlite:state.db", "state.db"),
-        f"{P}:18:1: url is not sqlite:FILE (sqlite:state.db, or sqlite:///absolute/state.db)",
+        f"{P}:18:1: url is neither sqlite:FILE nor redis://HOST:PORT/NUMBER (sqlite:state.db, sqlite:///absolute/state.db, or redis://host:port/0)",
     ),
     row(
         "state has no parameters",
         ("sqlite:state.db", "sqlite:state.db?mode=memory"),
-        f"{P}:18:1: url is not sqlite:FILE (sqlite:state.db, or sqlite:///absolute/state.db)",
+        f"{P}:18:1: url is neither sqlite:FILE nor redis://HOST:PORT/NUMBER (sqlite:state.db, sqlite:///absolute/state.db, or redis://host:port/0)",
     ),
     row(
         "state needs its folder",
@@ -561,7 +581,7 @@ def test_a_section_that_is_a_value_is_told(deployment: Deployment) -> None:
     deployment.change(('[state]\nurl = "sqlite:state.db"\n', ""), ("[listen]", "state = 3\n[listen]"))
     assert deployment.problems() == [
         f"{P}:1:1: state must be a section: [state]",
-        f"{P}:1:1: url is missing in [state] (sqlite:FILE; or PARAVENT_STATE_URL)",
+        f"{P}:1:1: url is missing in [state] (sqlite:FILE, redis://HOST:PORT/NUMBER, or rediss:// the same with TLS; or PARAVENT_STATE_URL)",
     ]
 
 

@@ -1,0 +1,208 @@
+"""The shared ledger: one Redis or Valkey, for all nodes. Answers as `stores.memory` does, in one script a charge.
+
+Time is the server's, so that nodes need not agree on it; it never goes back, also not after a failover. What a timeout
+or a lost connection leaves behind is what `stores.sqlite` leaves: a charge whose answer did not come is StoreDown, and
+undone as soon as Redis can be asked again; a settlement that is lost leaves its reservation charged.
+
+Redis itself must keep what it has said (`appendonly yes`). A replica that takes over may lack what was charged in the
+last moments before: by so many persons, and no more, a budget can be exceeded after a failover.
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from contextlib import suppress
+from typing import Final, cast
+
+from paravent.effects import Budget, Charge, Charged, OverBudget, ProofSeen, Replayed, Settle, StoreDown
+from paravent.quota.bill import BILLS_KEPT, bill_of
+from paravent.quota.settling import adds_nobody
+from paravent.stores.memory import RETENTION_S
+from paravent.stores.redis_calls import Call, Plan, proof_call
+from paravent.stores.redis_link import Answer, CommandError, Link, LinkDown, Server, connect
+from paravent.stores.redis_script import SCRIPT
+
+AGAIN_S: Final = 0.1
+"""Between two tries to connect. A node that is down costs Redis ten connections a second, and comes back in as long."""
+
+OWED_AT_MOST: Final = 10_000
+"""Settlements kept for when Redis is back. More are lost: what they would have given back stays charged."""
+
+_SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+
+
+class RedisLedger:
+    """`paravent.ports.Ledger` on one Redis. One per process; all on one event loop."""
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        deadline_ms: int = 250,
+        retention_s: int = RETENTION_S,
+        server_time: bool = True,
+    ) -> None:
+        """`deadline_ms` bounds each operation from call to answer. Without `server_time`, the effects tell the time:
+        for tests of windows. Connects when it is first asked, or looked after."""
+        self._server = server
+        self._deadline_s = deadline_ms / 1000
+        self._common: dict[str, object] = {"server_time": server_time}
+        self._retention_s = retention_s
+        self._plans: dict[int, tuple[tuple[Budget, ...], Plan]] = {}
+        self._link: Link | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._open: set[str] = set()
+        self._highest_ms = 0
+        self._owed: deque[Settle] = deque(maxlen=OWED_AT_MOST)
+        self._under_way = 0
+        self._closed = False
+
+    @property
+    def healthy(self) -> bool:
+        """There is a connection, and the last answer on it came in time."""
+        return self._link is not None and self._link.up and not self._closed
+
+    @property
+    def queue_depth(self) -> int:
+        """How many operations wait for their answer."""
+        return self._under_way
+
+    async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
+        """See `paravent.effects.Charge`. Raises ValueError when the id is that of an open charge."""
+        self._highest_ms = max(self._highest_ms, charge.now_ms)
+        plan = self._plan(charge.budgets)
+        in_doubt = False
+        try:
+            link = await self._ready()
+            in_doubt = True
+            answer = await self._ask(link, plan.charge(charge, **self._bounds(plan)))
+            in_doubt = False
+        except LinkDown:
+            return StoreDown.UNAVAILABLE
+        finally:
+            # Nobody was told of it, and nobody is to pay for it: also when the caller was cancelled.
+            if in_doubt:
+                self._owe(Settle(charge, charge.now_ms, disclosed=(), missed=False))
+        told = plan.told(answer)
+        if isinstance(told, Charged):
+            self._open.add(charge.id)
+        return told
+
+    async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
+        """See `paravent.effects.Settle`. One that adds nobody is not waited for."""
+        self._highest_ms = max(self._highest_ms, settle.now_ms)
+        ours = settle.charge.id in self._open
+        self._open.discard(settle.charge.id)
+        if ours and not self._closed and adds_nobody(settle, self._highest_ms):
+            self._owe(settle)
+            return Charged(())
+        plan = self._plan(settle.charge.budgets)
+        try:
+            link = await self._ready()
+            answer = await self._ask(link, plan.settle(settle, **self._bounds(plan)))
+        except LinkDown:
+            return StoreDown.UNAVAILABLE
+        return cast(Charged | OverBudget, plan.told(answer))
+
+    async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
+        """See `paravent.ports.Ledger`. After StoreDown the proof may be remembered: it is not to be tried again."""
+        self._highest_ms = max(self._highest_ms, now_ms)
+        try:
+            link = await self._ready()
+            call = proof_call(proof, now_ms, longest_s=self._retention_s, **self._common)
+            return (await self._ask(link, call))[0] == b"replayed"
+        except LinkDown:
+            return StoreDown.UNAVAILABLE
+
+    async def look_after(self) -> None:
+        """Connect, if there is no connection; find out whether there still is one. To be called now and then."""
+        with suppress(LinkDown, CommandError):
+            link = await self._ready()
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    await link.send(b"PING")
+            except TimeoutError:
+                link.drop()
+
+    def close(self) -> None:
+        """What is owed is on its way. Every later operation answers StoreDown."""
+        self._closed = True
+        with suppress(RuntimeError):  # the loop is closed already, and all its connections with it
+            if self._connecting is not None:
+                self._connecting.cancel()
+            if self._link is not None:
+                self._link.close()
+
+    async def _ready(self) -> Link:
+        """A connection, within the deadline. Raises LinkDown."""
+        if self._link is not None and self._link.up and not self._closed:
+            return self._link
+        if self._closed:
+            raise LinkDown
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        await asyncio.wait({self._connecting}, timeout=self._deadline_s)
+        if self._link is None or not self._link.up:
+            raise LinkDown
+        return self._link
+
+    async def _connect(self) -> None:
+        try:
+            link = await connect(self._server)
+            await link.send(b"SCRIPT", b"LOAD", SCRIPT.encode())
+        except (LinkDown, CommandError):
+            await asyncio.sleep(AGAIN_S)  # whoever asks meanwhile waits for this task, not for one of its own
+            return
+        self._link = link
+        self._pay()
+
+    async def _ask(self, link: Link, call: Call) -> list[bytes | int]:
+        """The script's answer. Raises LinkDown when it does not come in time, or is an error."""
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return cast(list[bytes | int], await link.send(b"EVALSHA", _SHA, *call))
+        except TimeoutError:
+            link.drop()
+            raise LinkDown from None
+        except CommandError:
+            # NOSCRIPT after a restart, READONLY after a failover, OOM: another connection begins anew.
+            link.drop()
+            raise LinkDown from None
+        finally:
+            self._under_way -= 1
+
+    def _owe(self, settle: Settle) -> None:
+        """To be written, and not waited for: now, or when there is a connection again."""
+        self._owed.append(settle)
+        if self._link is not None and self._link.up:
+            self._pay()
+
+    def _pay(self) -> None:
+        if self._link is None:
+            return
+        while self._owed and self._link.up:
+            settle = self._owed.popleft()
+            plan = self._plan(settle.charge.budgets)
+            call = plan.settle(settle, **self._bounds(plan))
+            future = self._link.send(b"EVALSHA", _SHA, *call)
+            future.add_done_callback(_ignore)
+
+    def _bounds(self, plan: Plan) -> dict[str, object]:
+        return {**self._common, "longest_s": max(self._retention_s, plan.longest_s)}
+
+    def _plan(self, budgets: tuple[Budget, ...]) -> Plan:
+        """Looked up by which object they are, as in `quota.bill.Bills`."""
+        kept = self._plans.get(id(budgets))
+        if kept is not None:
+            return kept[1]
+        if len(self._plans) >= BILLS_KEPT:
+            self._plans.clear()
+        plan = Plan(bill_of(budgets))
+        self._plans[id(budgets)] = (budgets, plan)
+        return plan
+
+
+def _ignore(future: asyncio.Future[Answer]) -> None:
+    if not future.cancelled():
+        future.exception()

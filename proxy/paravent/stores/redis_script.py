@@ -1,0 +1,330 @@
+"""What Redis runs: one script, three operations, each of them one atomic step. What it must answer: `stores.memory`.
+
+KEYS    clock, charge, proof, then whatever the operation names by number
+ARGV    a MessagePack map (of texts and numbers: Redis's reader knows no byte strings), then the persons reserved and
+        the persons disclosed, 16 bytes each; `redis_calls` writes them
+
+    clock            hash     now: the highest moment ever seen, longest_s: the longest window ever charged
+    charge           string   when it was made; there while it is not settled
+    proof            string   until when it is remembered
+    set of a payer   zset     subject → since when they count
+    … and beside it  hash     subject → last disclosure | reservations not settled | who reserved first
+    a counter        hash     bucket → used, and t: all of them, o: the oldest bucket
+
+Every key has a time to live. A window is read with ZCOUNT, which costs the logarithm of the set's size.
+
+Lua's numbers are doubles, exact up to 2^53; they are written with %.0f, since tostring() would round a moment.
+"""
+
+from typing import Final
+
+SCRIPT: Final = """
+local q = cmsgpack.unpack(ARGV[1])
+local call, fmt = redis.call, string.format
+local function int(n) return fmt('%.0f', n) end
+
+local function persons(packed)
+  local list = {}
+  for first = 1, #packed, 16 do list[#list + 1] = string.sub(packed, first, first + 15) end
+  return list
+end
+q.subjects, q.disclosed = persons(ARGV[2]), persons(ARGV[3])
+
+-- the clock
+
+local asked = q.now_ms
+if q.server_time then
+  local time = call('TIME')
+  asked = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+-- Where the callers tell the time it may stand still, and what Redis counts down would end too early.
+local slack_ms = q.server_time and 0 or 3600000
+local kept = call('HMGET', KEYS[1], 'now', 'longest_s')
+local now = math.max(asked, tonumber(kept[1] or 0))
+local longest_s = math.max(q.longest_s, tonumber(kept[2] or 0))
+local keep_ms = longest_s * 1000
+local function ends(key, in_ms) call('PEXPIRE', key, int(math.max(1, in_ms) + slack_ms)) end
+call('HSET', KEYS[1], 'now', int(now), 'longest_s', int(longest_s))
+ends(KEYS[1], keep_ms)
+
+local function counts(at_ms, then_ms, per_s) return then_ms < at_ms + per_s * 1000 end
+
+-- counters
+
+local function bucket_ms(per_s) return math.ceil(per_s * 1000 / 60) end
+local function bucket_of(at_ms, per_s) return math.floor(at_ms / bucket_ms(per_s)) end
+local function bucket_leaves_ms(bucket, per_s) return (bucket + 1) * bucket_ms(per_s) - 1 + per_s * 1000 end
+
+local function buckets_of(key)
+  local flat, buckets = call('HGETALL', key), {}
+  for i = 1, #flat, 2 do
+    local number = tonumber(flat[i])
+    if number then buckets[#buckets + 1] = {number, tonumber(flat[i + 1])} end
+  end
+  table.sort(buckets, function(a, b) return a[1] < b[1] end)
+  return buckets
+end
+
+local function counted(key, per_s)
+  local held = call('HMGET', key, 'o', 't')
+  if not held[1] then return 0 end
+  if bucket_leaves_ms(tonumber(held[1]), per_s) > now then return tonumber(held[2]) end
+  local total, oldest = 0, nil
+  for _, bucket in ipairs(buckets_of(key)) do
+    if bucket_leaves_ms(bucket[1], per_s) <= now then
+      call('HDEL', key, int(bucket[1]))
+    else
+      oldest = oldest or bucket[1]
+      total = total + bucket[2]
+    end
+  end
+  if oldest then call('HSET', key, 'o', int(oldest), 't', int(total)) else call('DEL', key) end
+  return total
+end
+
+local function count(key, per_s, amount)
+  local bucket = int(bucket_of(now, per_s))
+  call('HINCRBY', key, bucket, amount)
+  call('HINCRBY', key, 't', amount)
+  call('HSETNX', key, 'o', bucket)
+  ends(key, per_s * 1000 + bucket_ms(per_s))
+end
+
+local function uncount(key, per_s, at_ms)
+  local bucket = int(bucket_of(at_ms, per_s))
+  if tonumber(call('HGET', key, bucket) or 0) > 0 then
+    call('HINCRBY', key, bucket, -1)
+    call('HINCRBY', key, 't', -1)
+  end
+end
+
+-- sets
+
+local function person(set, subject)
+  local at_ms = call('ZSCORE', set.zset, subject)
+  if not at_ms or not counts(tonumber(at_ms), now, longest_s) then return nil end
+  local confirmed, pending, held_by = string.match(call('HGET', set.hash, subject) or '|0|', '^(%d*)|(%d+)|(.*)$')
+  return {
+    at_ms = tonumber(at_ms), confirmed_ms = tonumber(confirmed), pending = tonumber(pending),
+    held_by = held_by ~= '' and held_by or nil,
+  }
+end
+
+local function put(set, subject, it)
+  call('ZADD', set.zset, int(it.at_ms), subject)
+  local confirmed = it.confirmed_ms and int(it.confirmed_ms) or ''
+  call('HSET', set.hash, subject, confirmed .. '|' .. int(it.pending) .. '|' .. (it.held_by or ''))
+  ends(set.zset, keep_ms)
+  ends(set.hash, keep_ms)
+end
+
+local function drop(set, subject)
+  call('ZREM', set.zset, subject)
+  call('HDEL', set.hash, subject)
+end
+
+local function release(it, id)
+  it.pending = math.max(0, it.pending - 1)
+  if it.pending == 0 or it.held_by == id then it.held_by = nil end
+  if it.pending == 0 and it.confirmed_ms then it.at_ms = it.confirmed_ms end
+end
+
+local sets, own = {}, nil
+for i, set in ipairs(q.sets or {}) do
+  sets[i] = {zset = KEYS[set.key], hash = KEYS[set.key + 1], windows = set.windows}
+  if set.own then own = sets[i] end
+  local gone = call('ZRANGEBYSCORE', sets[i].zset, '-inf', int(now - keep_ms), 'LIMIT', 0, 64)
+  for _, subject in ipairs(gone) do drop(sets[i], subject) end
+end
+
+-- one charge against every window; `number` is the line's place in the operation
+
+local function lines_of(subjects, what)
+  local lines, number = {}, 0
+  local function new(set, per_s)
+    local left = 0
+    for _, subject in ipairs(subjects) do
+      local it = set and set.seen[subject]
+      if not it or not counts(it, now, per_s) then left = left + 1 end
+    end
+    return left
+  end
+  for _, set in ipairs(sets) do
+    set.seen = {}
+    for _, subject in ipairs(subjects) do
+      local it = person(set, subject)
+      set.seen[subject] = it and it.at_ms
+    end
+    for _, window in ipairs(set.windows) do
+      number = number + 1
+      local adds = new(set, window[2])
+      if adds > 0 or what == 'all' then
+        local used = call('ZCOUNT', set.zset, '(' .. int(now - window[2] * 1000), '+inf')
+        lines[#lines + 1] = {
+          number = number, set = set, limit = window[1], per_s = window[2], used = used, adds = adds,
+        }
+      end
+    end
+  end
+  for _, it in ipairs(q.persons or {}) do
+    number = number + 1
+    local adds = new(own, it.per_s)
+    if adds > 0 then
+      local key = KEYS[it.key]
+      lines[#lines + 1] = {
+        number = number, key = key, limit = it.limit, per_s = it.per_s, used = counted(key, it.per_s), adds = adds,
+      }
+    end
+  end
+  if what == 'all' then
+    for _, it in ipairs(q.events or {}) do
+      number = number + 1
+      local key = KEYS[it.key]
+      lines[#lines + 1] = {
+        number = number, key = key, limit = it.limit, per_s = it.per_s, used = counted(key, it.per_s), adds = 1,
+      }
+    end
+  end
+  return lines
+end
+
+local function free_ms(line, subjects)
+  local excess = line.used + line.adds - line.limit
+  if line.set then
+    local asked_about = {}
+    for _, subject in ipairs(subjects) do asked_about[subject] = true end
+    local oldest = call(
+      'ZRANGEBYSCORE', line.set.zset, '(' .. int(now - line.per_s * 1000), '+inf', 'WITHSCORES',
+      'LIMIT', 0, int(excess + #subjects))
+    for i = 1, #oldest, 2 do
+      if not asked_about[oldest[i]] then excess = excess - 1 end
+      if excess == 0 then return tonumber(oldest[i + 1]) + line.per_s * 1000 end
+    end
+  else
+    for _, bucket in ipairs(buckets_of(line.key)) do
+      excess = excess - bucket[2]
+      if excess <= 0 then return bucket_leaves_ms(bucket[1], line.per_s) end
+    end
+  end
+  return nil
+end
+
+local function refusal(lines, subjects)
+  local worst, longest = nil, 0
+  for _, line in ipairs(lines) do
+    if line.adds > 0 and line.used + line.adds > line.limit then
+      local free = free_ms(line, subjects)
+      local wait_s = free and math.max(1, math.ceil((free - asked) / 1000)) or line.per_s
+      if wait_s > longest then worst, longest = line, wait_s end
+    end
+  end
+  return worst and {'over', worst.number, longest}
+end
+
+local function count_lines(lines)
+  for _, line in ipairs(lines) do
+    if line.key then count(line.key, line.per_s, line.adds) end
+  end
+end
+
+-- the three operations
+
+local function seen()
+  local until_ms = tonumber(call('GET', KEYS[3]) or 0)
+  if until_ms > now then return true end
+  local left_ms = q.until_ms - q.now_ms  -- both on the node's clock, whatever ours says
+  call('SET', KEYS[3], int(now + left_ms))
+  ends(KEYS[3], left_ms)
+  return false
+end
+
+local function opened_ms()
+  local at_ms = tonumber(call('GET', KEYS[2]) or nil)
+  return at_ms and counts(at_ms, now, longest_s) and at_ms or nil
+end
+
+local function charge()
+  if q.until_ms and seen() then return {'replayed'} end
+  local lines = lines_of(q.subjects, 'all')
+  local over = refusal(lines, q.subjects)
+  if over then return over end
+  if opened_ms() then return {'open'} end
+  call('SET', KEYS[2], int(now))
+  ends(KEYS[2], keep_ms)
+  count_lines(lines)
+  for _, set in ipairs(sets) do
+    for _, subject in ipairs(q.subjects) do
+      local it = person(set, subject) or {pending = 0}
+      if it.pending == 0 then it.held_by = q.id end
+      it.pending, it.at_ms = it.pending + 1, now
+      put(set, subject, it)
+    end
+  end
+  local told = {'charged'}
+  for _, line in ipairs(lines) do
+    told[#told + 1] = line.number
+    told[#told + 1] = line.used + line.adds
+  end
+  return told
+end
+
+local function give_back(subjects, opened)
+  for _, subject in ipairs(subjects) do
+    for _, set in ipairs(sets) do
+      local it = person(set, subject)
+      if it then
+        local held = it.held_by == q.id
+        release(it, q.id)
+        if it.pending == 0 and held and set == own then
+          for _, wider in ipairs(q.persons or {}) do
+            if not it.confirmed_ms or not counts(it.confirmed_ms, opened, wider.per_s) then
+              uncount(KEYS[wider.key], wider.per_s, opened)
+            end
+          end
+        end
+        if it.pending == 0 and not it.confirmed_ms then drop(set, subject) else put(set, subject, it) end
+      end
+    end
+  end
+end
+
+local function settle()
+  local opened, is_reserved = opened_ms(), {}
+  local is_disclosed, kept_back, shown = {}, {}, {}
+  for _, subject in ipairs(q.disclosed) do is_disclosed[subject] = true end
+  if opened then
+    call('DEL', KEYS[2])
+    for _, subject in ipairs(q.subjects) do
+      is_reserved[subject] = true
+      local list = is_disclosed[subject] and shown or kept_back
+      list[#list + 1] = subject
+    end
+    give_back(kept_back, opened)
+    if not q.missed then
+      for _, it in ipairs(q.events or {}) do
+        if it.miss then uncount(KEYS[it.key], it.per_s, opened) end
+      end
+    end
+  end
+  local lines = lines_of(q.disclosed, 'new')
+  local over = refusal(lines, q.disclosed)
+  if over then
+    if opened then give_back(shown, opened) end
+    return over
+  end
+  count_lines(lines)
+  for _, set in ipairs(sets) do
+    for _, subject in ipairs(q.disclosed) do
+      local it = person(set, subject) or {pending = 0}
+      if is_reserved[subject] then release(it, q.id) end
+      it.at_ms, it.confirmed_ms = now, now
+      put(set, subject, it)
+    end
+  end
+  return {'charged'}
+end
+
+if q.op == 'charge' then return charge() end
+if q.op == 'settle' then return settle() end
+return {seen() and 'replayed' or 'new'}
+"""

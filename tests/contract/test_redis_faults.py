@@ -1,0 +1,242 @@
+"""What a shared ledger promises while its Redis is killed, stopped, replaced or behind: real servers, real signals."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+import ledgers
+from clock import FrozenClock
+from ledgers import PATIENT_MS, Desk, budget, own_persons
+from paravent.effects import BudgetKind, Charged, OverBudget, ProofSeen, Scope, StoreDown
+from paravent.stores.redis import RedisLedger
+from redis_server import RedisServer, running_redis
+from until import until
+
+pytestmark = pytest.mark.real
+
+HOUR = 3_600
+FULL_HOUSE = (
+    own_persons((60, 600), (600, 86_400)),
+    budget(Scope.PRACTITIONER, BudgetKind.REQUESTS, (10**6, 10)),
+    budget(Scope.PRACTITIONER, BudgetKind.MISSES, (10**6, HOUR)),
+    budget(Scope.ESTABLISHMENT, BudgetKind.PERSONS, (10**6, 86_400)),
+    budget(Scope.FLEET, BudgetKind.PERSONS, (10**6, 86_400)),
+)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    with running_redis(tmp_path / "redis", "--appendonly", "yes") as running:
+        yield running
+
+
+@pytest.fixture
+async def ledger(redis: RedisServer) -> AsyncIterator[RedisLedger]:
+    opened = RedisLedger(redis.server, deadline_ms=PATIENT_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+async def test_what_was_acknowledged_survives_kill_9_of_redis(
+    redis: RedisServer, ledger: RedisLedger, clock: FrozenClock
+) -> None:
+    """With `appendonly yes`; the ledger finds the new process by itself, which does not know the script yet."""
+    desk = Desk(ledger, clock, own_persons((10**6, HOUR)))
+    for n in range(20):
+        assert await desk.passes(n)
+    proof = ProofSeen(b"p" * 32, clock.now_ms() + 60_000)
+    assert await ledger.proof_seen(proof, clock.now_ms()) is False
+    redis.kill()
+    assert await Desk(ledger, clock, *desk.budgets).look_up(99) is StoreDown.UNAVAILABLE
+    assert not ledger.healthy
+    redis.start()
+    await ledger.look_after()
+    await until(lambda: ledger.healthy)
+    assert await desk.used(HOUR) == 20
+    assert await ledger.proof_seen(proof, clock.now_ms()) is True
+
+
+async def test_a_redis_that_hangs_is_an_outage_within_the_deadline(redis: RedisServer, clock: FrozenClock) -> None:
+    """SIGSTOP: every question is answered StoreDown, in time, and the loop runs on."""
+    ledger = RedisLedger(redis.server, deadline_ms=100)
+    await ledger.look_after()
+    assert redis.process is not None
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        started, ticks = time.monotonic(), 0
+        asking = asyncio.gather(*(desk.look_up(n) for n in range(8)))
+        while not asking.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        assert asking.result() == [StoreDown.UNAVAILABLE] * 8
+        assert time.monotonic() - started < 2
+        assert ticks > 2
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
+    ledger.close()
+
+
+async def test_a_charge_whose_answer_did_not_come_is_undone(redis: RedisServer, clock: FrozenClock) -> None:
+    """Redis carries it out when it wakes up; nobody was told, so nobody stays charged."""
+    ledger = RedisLedger(redis.server, deadline_ms=200)
+    desk = Desk(ledger, clock, own_persons((1, HOUR)))
+    await desk.used(HOUR)
+    assert redis.process is not None
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        assert await desk.look_up(1) is StoreDown.UNAVAILABLE
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
+    ledger_again = RedisLedger(redis.server, deadline_ms=PATIENT_MS)
+
+    async def nobody_is_charged() -> bool:
+        await ledger.look_after()
+        return ledger.healthy and await Desk(ledger_again, clock, *desk.budgets).used(HOUR) == 0
+
+    async with asyncio.timeout(10):
+        while not await nobody_is_charged():
+            await asyncio.sleep(0.02)
+    assert await Desk(ledger_again, clock, *desk.budgets).passes(2)
+    ledger.close()
+    ledger_again.close()
+
+
+async def test_a_replica_that_takes_over_knows_what_it_was_told(
+    redis: RedisServer, ledger: RedisLedger, tmp_path: Path, clock: FrozenClock
+) -> None:
+    """Until it is promoted it is not asked at all; then every charge that had reached it counts."""
+    with running_redis(tmp_path / "replica", "--replicaof", f"127.0.0.1 {redis.port}") as replica:
+        there = RedisLedger(replica.server, deadline_ms=PATIENT_MS)
+        await until(lambda: replica.client().info("replication")["master_link_status"] == "up")
+        desk = Desk(ledger, clock, own_persons((10, HOUR)))
+        for n in range(10):
+            assert await desk.passes(n)
+        assert await Desk(there, clock, *desk.budgets).look_up(1) is StoreDown.UNAVAILABLE
+        await ledger.look_after()
+        assert redis.client().wait(1, 10_000) == 1
+        redis.kill()
+        replica.client().replicaof("NO", "ONE")
+        async with asyncio.timeout(10):
+            while not there.healthy:
+                await there.look_after()
+        promoted = Desk(there, clock, *desk.budgets)
+        assert await promoted.used(HOUR) == 10
+        assert not await promoted.passes(11)
+        assert await promoted.passes(1)
+        there.close()
+
+
+async def test_a_primary_that_became_a_replica_is_left(
+    redis: RedisServer, ledger: RedisLedger, clock: FrozenClock
+) -> None:
+    """It refuses to write, and is asked again only when it says that it is a primary."""
+    desk = Desk(ledger, clock, own_persons((10, HOUR)))
+    assert await desk.passes(1)
+    redis.client().replicaof("127.0.0.1", "1")
+    assert await desk.look_up(2) is StoreDown.UNAVAILABLE
+    assert await desk.look_up(2) is StoreDown.UNAVAILABLE
+    redis.client().replicaof("NO", "ONE")
+    async with asyncio.timeout(10):
+        while not ledger.healthy:
+            await ledger.look_after()
+    assert await desk.passes(2)
+
+
+async def test_nodes_need_not_agree_on_the_time(redis: RedisServer, ledger: RedisLedger) -> None:
+    """The server's clock counts: a node an hour ahead, or behind, refills nothing, and tells the wait of the server."""
+    for hours in (0, 1, -1):
+        clock = FrozenClock()
+        clock.step(h=hours)
+        desk = Desk(ledger, clock, own_persons((1, HOUR)))
+        if hours == 0:
+            assert await desk.passes(1)
+        over = await desk.look_up(2)
+        assert isinstance(over, OverBudget)
+        assert HOUR - 60 < over.retry_after_s <= HOUR
+
+
+async def test_every_key_ends(redis: RedisServer, ledger: RedisLedger, clock: FrozenClock) -> None:
+    """Nothing is kept past the longest window, whoever never comes back."""
+    desk = Desk(ledger, clock, *FULL_HOUSE)
+    await desk.look_up(1)
+    charge, _ = await desk.charge(2)
+    await desk.settle(charge, (2, 3), missed=True)
+    await desk.charge(4)
+    await ledger.proof_seen(ProofSeen(b"p" * 32, clock.now_ms() + 60_000), clock.now_ms())
+    client = redis.client()
+    lives_ms = {key: client.pttl(key) for key in client.keys("*")}
+    assert len(lives_ms) > 8
+    assert all(0 < ms <= 30 * 86_400_000 for ms in lives_ms.values())
+    assert b"99700427885" in b" ".join(lives_ms)
+
+
+def test_three_processes_on_one_redis_share_one_budget(redis: RedisServer) -> None:
+    """Three nodes that race for 60 places get 60 together."""
+    programs = [
+        subprocess.Popen(
+            [sys.executable, ledgers.__file__, f"redis:{redis.port}", str(first), str(first + 80), "60"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for first in (0, 1000, 2000)
+    ]
+    for program in programs:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+    passed = [program.communicate("go\n")[0].split() for program in programs]
+    assert sum(map(len, passed)) == 60
+    assert all(program.returncode == 0 for program in programs)
+
+
+async def test_a_node_that_is_killed_loses_nothing_it_said_yes_to(redis: RedisServer, clock: FrozenClock) -> None:
+    """Every person whose answer could have left counts; at most the one in flight besides."""
+    program = subprocess.Popen(
+        [sys.executable, ledgers.__file__, f"redis:{redis.port}", "0", "100000", "100000"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    assert program.stdout.readline() == "ready\n"
+    print("go", file=program.stdin, flush=True)
+    passed = [program.stdout.readline() for _ in range(30)]
+    program.send_signal(signal.SIGKILL)
+    rest, _ = program.communicate()
+    acknowledged = {int(line) for line in (*passed, *rest.splitlines(keepends=True)) if line.endswith("\n")}
+    ledger = RedisLedger(redis.server, deadline_ms=PATIENT_MS, server_time=False)
+    desk = Desk(ledger, clock, own_persons((0, 600)))
+    assert await desk.used(600) - len(acknowledged) in {0, 1}
+    assert [n for n in acknowledged if not await desk.passes(n)] == []
+    ledger.close()
+
+
+async def test_sixty_four_at_the_limit_while_redis_restarts(
+    redis: RedisServer, ledger: RedisLedger, clock: FrozenClock
+) -> None:
+    """Killed in full flight: who was told yes counts, and never are there more than the limit."""
+    desk = Desk(ledger, clock, own_persons((20, HOUR)))
+    asking = asyncio.gather(*(desk.charge(n) for n in range(64)))
+    await asyncio.sleep(0)
+    redis.kill()
+    told = [reply for _, reply in await asking]
+    assert sum(isinstance(reply, Charged) for reply in told) <= 20
+    redis.start()
+    async with asyncio.timeout(10):
+        while not ledger.healthy:
+            await ledger.look_after()
+    yes = sum(isinstance(reply, Charged) for reply in told)
+    assert yes <= await desk.used(HOUR) <= 20
