@@ -45,24 +45,24 @@ def new_request_id() -> str:
 
 def facts_of(flow: http.HTTPFlow, now_ms: int, connection: Connection) -> Facts:
     """The request of a flow, as it was sent."""
-    sent = _sent(flow.request)
+    sent, body = _sent(flow.request)
     return Facts(
         now_ms=now_ms,
         request_id=new_request_id(),
         method=sent.method,
         target=sent.target,
         headers=tuple([(name.lower(), value.strip(b" \t")) for name, value in sent.headers]),
-        body=sent.body,
+        body=body,
         connection=connection,
     )
 
 
-def _sent(request: http.Request) -> Sent:
+def _sent(request: http.Request) -> tuple[Sent, bytes]:
     unseen = request.unseen if type(request) is Request else None
     if unseen is not None:
         return unseen
     data = request.data
-    return Sent(data.method, data.path, data.headers.fields, data.content or b"")
+    return Sent(data.method, data.path, data.headers.fields), data.content or b""
 
 
 def answer_of(response: http.Response) -> Answer:

@@ -17,12 +17,11 @@ type Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The parts of a request that are somebody's choice."""
+    """The parts of a request that are somebody's choice, but for its body."""
 
     method: bytes
     target: bytes
     headers: Headers
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +39,24 @@ class Request(http.Request):
     def __init__(self, place: Place, sent: Sent) -> None:
         self._place = place
         self._sent = sent
+        self._body = b""
         self._seen: http.RequestData | None = None
 
     @property
-    def unseen(self) -> Sent | None:
-        """As it was sent; None when an addon may have edited it."""
-        return self._sent if self._seen is None else None
+    def unseen(self) -> tuple[Sent, bytes] | None:
+        """As it was sent, and its body; None when an addon may have edited it."""
+        return (self._sent, self._body) if self._seen is None else None
 
     def complete(self, body: bytes) -> None:
         """Its body has arrived, after the first hook."""
-        if self._seen is None:
-            self._sent = Sent(self._sent.method, self._sent.target, self._sent.headers, body)
-        else:
+        self._body = body
+        if self._seen is not None:
             self._seen.content = body
 
     def show(self, ours: UpstreamRequest) -> None:
         """The flow shows what goes upstream."""
-        self._sent = Sent(ours.method, ours.target, ours.headers, ours.body)
+        self._sent = Sent(ours.method, ours.target, ours.headers)
+        self._body = ours.body
         self._seen = None
 
     @property
@@ -73,7 +73,7 @@ class Request(http.Request):
                 path=sent.target,
                 http_version=b"HTTP/1.1",
                 headers=http.Headers(sent.headers),
-                content=sent.body,
+                content=self._body,
                 trailers=http.Headers(),
                 timestamp_start=now_s,
                 timestamp_end=now_s,

@@ -166,14 +166,18 @@ class Conversation(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = cast("httptools.HttpResponseParser", self._parser)
         self._in_body = True
-        lengths = [value for name, value in self._headers if name == b"content-length"]
-        codings = [value.lower() for name, value in self._headers if name == b"transfer-encoding"]
+        lengths, codings, size = [], [], 0
+        for name, value in self._headers:
+            size += len(name) + len(value) + 4
+            if name == b"content-length":
+                lengths.append(value)
+            elif name == b"transfer-encoding":
+                codings.append(value.lower())
         version = parser.get_http_version()
         by_length = len(lengths) == 1 and not codings and _LENGTH.fullmatch(lengths[0]) is not None
         by_chunks = not lengths and codings == [b"chunked"] and version == "1.1"
         # RFC 9110 section 15.2: we send no Expect and no Upgrade, so an interim response answers nothing of ours.
         final = parser.get_status_code() >= 200 and not parser.should_upgrade()
-        size = sum(len(name) + len(value) + 4 for name, value in self._headers)
         if version not in {"1.0", "1.1"} or not final or not (by_length or by_chunks) or size > HEAD_BYTES:
             self._fail(Reason.UPSTREAM_PROTOCOL)
 

@@ -76,7 +76,7 @@ class Upstream:
         wire = self._wire(request)
         if wire is None:
             return Reason.INTERNAL_ERROR
-        if self._turns.locked() and self.breaker.is_open:
+        if self.breaker.is_open and self._turns.locked():
             return Reason.UPSTREAM_CIRCUIT_OPEN
         if not await self._turn():
             return Reason.UPSTREAM_BUSY

@@ -105,12 +105,13 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
     reduced: list[Outgoing] = []
     if _too_many(items, run):
         return reduced
+    person, member = elements.person, elements.member
     for item in items:
-        if not isinstance(item, dict) or (elements.person and id(item) not in kept) or id(item) in foreign:
+        if not isinstance(item, dict) or (person and id(item) not in kept) or (foreign and id(item) in foreign):
             continue
         branch = elements.always
-        if elements.member is not None:
-            value = item.get(elements.member)
+        if member is not None:
+            value = item.get(member)
             branch = elements.selected.get(value, branch) if isinstance(value, str) else branch
         if branch is not None:
             reduced.append(reduce_object(branch, item, run))

@@ -8,7 +8,7 @@ from paravent_mitmproxy.facts import answer_of, facts_of
 from paravent_mitmproxy.messages import Answered, Place, Request, Sent
 
 PLACE = Place("upstream.example", 443, b"https")
-SENT = Sent(b"POST", b"/v1/a", ((b"Host", b"droits.example"), (b"X-A", b" 1 ")), b"")
+SENT = Sent(b"POST", b"/v1/a", ((b"Host", b"droits.example"), (b"X-A", b" 1 ")))
 ANSWER = Answer(200, ((b"content-type", b"application/json"),), b"{}")
 
 
