@@ -294,9 +294,10 @@ class Runtime:
             "issuer",
             {name: partial(_failures, keys, name) for name in names},
         )
-        counts = self._introspection.counts.items()
+        # Also for issuers that are never asked: a panel shows 0, and an alert can see.
+        counts = {issuer: self._introspection.counts.get(issuer, Counts()) for issuer in names}
         for name in ("asked", "failed"):
-            read_each = {issuer: partial(_count, each, name) for issuer, each in counts}
+            read_each = {issuer: partial(_count, each, name) for issuer, each in counts.items()}
             metrics.watch_each(f"paravent_introspection_{name}", "", "issuer", read_each)
         for name, read in (("entries", self._revocations.entries), ("age_seconds", self._revocations.ages_s)):
             lists = {source: partial(_of_source, read, source) for source in self._revocations.entries()}
