@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from mitmproxy import exceptions, options
 from mitmproxy.addons.proxyserver import Proxyserver
 
 from answers import ANSWER
-from node import RunningNode, running_node
+from node import RunningNode, make_folder, running_node
 from paravent_mitmproxy.options import FROZEN, Frost, frozen_options
 from wire import raw_upstream
 
@@ -98,6 +100,47 @@ async def test_no_option_can_be_changed(tmp_path: Path) -> None:
             assert getattr(opts, name) == before, name
             assert await addresses(node) == [node.port], name
         assert (await node.ask())[0] == 200
+
+
+async def test_an_option_that_nobody_named_cannot_be_changed_either(tmp_path: Path) -> None:
+    """Every option that mitmproxy knows, also one that a release or an addon adds."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        opts = node.node.master.options
+        opts.add_option("emudhra", bool, False, "A certificate authority whose key is public.")
+        other: dict[type, Any] = {bool: lambda now: not now, int: lambda now: (now or 0) + 1}
+        names = sorted(opts.keys())
+        assert len(names) > 30
+        for name in names:
+            kind = type(getattr(opts, name))
+            value = other.get(kind, lambda _: ["x"] if kind is list else "x")(getattr(opts, name))  # noqa: B023
+            before = getattr(opts, name)
+            with pytest.raises((exceptions.OptionsError, TypeError)):
+                opts.update(**{name: value})
+            assert getattr(opts, name) == before, name
+        assert (await node.ask())[0] == 200
+
+
+@pytest.mark.real
+def test_no_file_of_mitmproxys_is_read_or_made(tmp_path: Path) -> None:
+    """Its configuration folder holds options and the key of an authority: production has neither."""
+    home = tmp_path / "home"
+    (home / ".mitmproxy").mkdir(parents=True)
+    (home / ".mitmproxy" / "config.yaml").write_text("http2: true\nkeep_host_header: true\nno_such_option: 1\n")
+    sandbox = make_folder(tmp_path, 9)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "paravent.cli", "serve", "--config", str(sandbox.config)],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert "ready on" in process.stdout.readline()
+    finally:
+        process.terminate()
+        process.wait(15)
+    assert [each.name for each in home.rglob("*")] == [".mitmproxy", "config.yaml"]
 
 
 async def test_a_reset_starts_no_server(tmp_path: Path) -> None:

@@ -85,6 +85,17 @@ async def test_what_was_set_otherwise_refuses_the_start(
         harden(options, settings)
 
 
+async def test_an_option_that_a_release_adds_refuses_the_start(options: Options, settings: Settings) -> None:
+    """mitmproxy 12.3 brings two that sign with an authority's key which everybody has."""
+    options.add_option("an_option_of_a_release", bool, False, "")
+    harden(options, settings)
+    for name in {"an_option_of_a_release", "emudhra", "emudhra_old"} & set(options.keys()):
+        options._options[name].set(True)
+        with pytest.raises(Unfit, match=name):
+            harden(options, settings)
+        options._options[name].set(False)
+
+
 @pytest.mark.parametrize(
     ("modes", "sentence"),
     [

@@ -104,6 +104,40 @@ def test_others_keep_level_and_place_only(stream: io.StringIO, name: str) -> Non
     assert "unexpected" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL])
+def test_what_mitmproxy_says_reaches_no_sink(stream: io.StringIO, level: int) -> None:
+    """Its own loggers, whose messages hold pieces of requests, at every level; its own handlers, and anybody's."""
+    import mitmproxy.tools.dump as _all_of_mitmproxy  # noqa: F401
+    from mitmproxy.log import MitmFormatter, MitmLogHandler
+
+    entries: list[str] = []
+
+    class Sink(MitmLogHandler):
+        def emit(self, record: logging.LogRecord) -> None:
+            entries.append(self.format(record) + repr(record.__dict__))
+
+    handler = Sink(logging.NOTSET)
+    handler.setFormatter(MitmFormatter(colorize=False))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    loggers = [name for name in logging.root.manager.loggerDict if name.startswith("mitmproxy")]
+    assert len(loggers) > 20
+    for name in ("", *loggers):
+        logger = logging.getLogger(name or None)
+        logger.log(level, "Unexpected data from server: %r", PAYLOAD.encode())
+        logger.log(level, f"{PAYLOAD}", stack_info=True)
+        try:
+            raise ValueError(PAYLOAD)
+        except ValueError:
+            logger.log(level, PAYLOAD, exc_info=True)
+    assert len(entries) == 3 * (len(loggers) + 1)
+    for text in (stream.getvalue(), *entries):
+        assert not any(secret in text for secret in (NIR, TOKEN, "DURAND", "Unexpected"))
+    assert "ValueError" in entries[2]
+    assert "test_logs.py:" in entries[2]
+
+
 def test_others_below_warning_are_dropped(stream: io.StringIO) -> None:
     """mitmproxy's INFO, which quotes the upstream, does not reach the log."""
     logging.getLogger("mitmproxy").info("server sent %s", PAYLOAD)
