@@ -98,13 +98,14 @@ class ClientConnection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
         try:
+            self._transport = cast("asyncio.Transport", transport)
             if not self._may_stay(self._transport) or not self._register(self._transport):
                 self._transport.abort()
         except Exception:
+            # First of all: without a deadline it would stay for ever, and no other call would end it.
+            cast("asyncio.Transport", transport).abort()
             self._house.metrics.hook_raised("listener")
-            self._transport.abort()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
