@@ -116,8 +116,8 @@ class FileSink:
         self._waiting.append(waiting)
         if self._telling is not loop:
             # One wake-up for all that this turn of the loop brings.
-            self._telling = loop
             loop.call_soon(self._tell)
+            self._telling = loop  # only now: were it said of a call that nobody makes, nobody would ring again
         bell = self._deadline.set(partial(_resolve, ((waiting.answer, False),)))
         try:
             return await waiting.answer

@@ -158,10 +158,11 @@ class SqliteLedger:
             self._stand_aside(batch, timer)
 
     def _submit(self) -> Batch | None:
-        for handle in (self._soon, self._later):
+        # Forgotten first: what still stood there would be taken for a call that is yet to come.
+        handles, self._soon, self._later = (self._soon, self._later), None, None
+        for handle in handles:
             if handle is not None:
                 handle.cancel()
-        self._soon = self._later = None
         if not self._asked or self._loop is None:
             return None
         batch = Batch(self._asked, self._loop, time.monotonic() + self._deadline_s)
