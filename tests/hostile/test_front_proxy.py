@@ -297,10 +297,17 @@ class TestFrontProxiesOverTls:
             answer = await node.send(node.request(x5t=caller.x5t, extra=client_cert(caller)), tls=context)
             assert parse(answer)[0] == 200
 
-    async def test_its_own_certificate_is_nobodys_who_asks(self, tmp_path: Path, upstream: RawUpstream) -> None:
+    @pytest.mark.parametrize(
+        "listen",
+        [PINNED, TLS + '\nfront_certificates = "front.pem"'],
+        ids=["with Client-Cert", "without"],
+    )
+    async def test_its_own_certificate_is_nobodys_who_asks(
+        self, tmp_path: Path, upstream: RawUpstream, listen: str
+    ) -> None:
         """A token bound to the front proxy's certificate is refused: the front proxy has no patients."""
         front = Authority(tmp_path, "internal").issue("front", use=CLIENT)
-        async with running_node(tmp_path, upstream.port, listen=PINNED) as node:
+        async with running_node(tmp_path, upstream.port, listen=listen) as node:
             context = node.sandbox.tls((front.certificate, front.key))
             assert parse(await node.send(node.request(x5t=front.x5t), tls=context))[0] == 401
 

@@ -6,6 +6,7 @@ Whoever cannot be served is told soon, pays nothing, and does not make it worse.
 
 import asyncio
 import ssl
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,40 @@ class TestNewFiles:
             serving.load_cert_chain(pair.certificate, pair.key)
             assert isinstance(await asker.ask(ASK), Answer)
             asker.close()
+
+    async def test_a_connection_at_work_while_they_are_replaced_is_not_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It answers the question that it has, and no other."""
+        monkeypatch.setattr(tls, "LOOK_S", -1.0)
+        ca = tmp_path / "ca.pem"
+        ours, new = Authority(tmp_path, "ours"), Authority(tmp_path, "new")
+        ca.write_bytes(ours.certificate.read_bytes())
+        serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        pair = ours.issue("upstream")
+        serving.load_cert_chain(pair.certificate, pair.key)
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                while await reader.readuntil(b"{}"):
+                    asked.set()
+                    await answer.wait()
+                    writer.write(http_answer(b"{}"))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                writer.transport.abort()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            with closing(Upstream(Origin("localhost", port, ClientTls(ca, None, None), 5.0))) as asker:
+                at_work = asyncio.create_task(asker.ask(ASK))
+                await asyncio.wait_for(asked.wait(), 5)
+                ca.write_bytes(new.certificate.read_bytes())
+                assert await asker.ask(ASK) is Reason.UPSTREAM_UNREACHABLE
+                answer.set()
+                assert isinstance(await at_work, Answer)
+                assert await asker.ask(ASK) is Reason.UPSTREAM_UNREACHABLE
 
     async def test_our_new_certificate_is_shown(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """On a connection made with it; a key that does not fit yet leaves the last good pair in use."""

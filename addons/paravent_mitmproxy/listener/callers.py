@@ -15,6 +15,7 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -72,14 +73,15 @@ _CALLER: Final = (
 class CallerCertificates:
     """Judges the header. The file of the authorities is looked at as those of TLS are."""
 
-    def __init__(self, client_ca: Path) -> None:
-        """Raises OSError or ValueError for a file that cannot be used."""
+    def __init__(self, client_ca: Path, now_s: Callable[[], float] = time.time) -> None:
+        """`now_s`: the wall clock. Raises OSError or ValueError for a file that cannot be used."""
+        self._now_s = now_s
         self._store = Renewed((client_ca,), lambda: Store(x509.load_pem_x509_certificates(client_ca.read_bytes())))
         self._known: OrderedDict[bytes, tuple[Store, bytes | None, float]] = OrderedDict()
 
     def judge(self, header: bytes) -> bytes | Reason | None:
         """SHA-256 of the DER of a good certificate; None for one that is not; a Reason for what is no certificate."""
-        store, now_s = self._store.current(), time.time()
+        store, now_s = self._store.current(), self._now_s()
         known = self._known.get(header)
         if known is not None and known[0] is store and now_s < known[2]:
             self._known.move_to_end(header)
