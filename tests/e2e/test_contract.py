@@ -162,7 +162,7 @@ class TestConfiguration:
     def test_what_this_version_does_not_have_is_said(self, tmp_path: Path) -> None:
         """What the contract names in passing and is not there is refused by name, not misunderstood."""
         with site(tmp_path) as made:
-            made.change(('"sqlite:state.db"', '"redis://127.0.0.1:6379/0"'))
+            made.change(('path = "audit"', 'path = "audit"\ncheckpoint = "head"'))
             done = made.serve()
             assert (done.returncode, done.stderr.count("not available in this version")) == (2, 1)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -44,6 +45,13 @@ def eventually(true: Callable[[], bool], within_s: float = 30.0) -> None:
     while not true():
         assert time.monotonic() < until_s
         time.sleep(0.05)
+
+
+def accepts(url: str) -> bool:
+    """Somebody still listens there."""
+    place = urlsplit(url)
+    with socket.socket() as caller:
+        return caller.connect_ex((place.hostname or "", place.port or 0)) == 0
 
 
 def at_once(stack: Stack, login: Login, persons: range) -> list[Reply]:
@@ -166,12 +174,14 @@ def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
             with ThreadPoolExecutor(1) as pool:
                 asking = pool.submit(stack.consult, stack.login(), 1)
                 deaf.settimeout(10)
-                deaf.accept()[0].recv(1)
-                process.send_signal(signal.SIGTERM)
-                time.sleep(0.5)
-                assert process.poll() is None
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(5) == 0
+                asked, _ = deaf.accept()
+                with asked:  # kept open: the upstream has the question and says nothing
+                    asked.recv(1)
+                    process.send_signal(signal.SIGTERM)
+                    eventually(lambda: not accepts(stack.url))
+                    assert process.poll() is None
+                    process.send_signal(signal.SIGTERM)
+                    assert process.wait(5) == 0
                 assert asking.exception(10) is not None or asking.result().status >= 500
 
 
