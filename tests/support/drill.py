@@ -55,6 +55,8 @@ class Call:
     """Else the event loop called: whatever is no Exception ends the process there, and the kernel every connection."""
     in_hook: bool
     """Called, by whatever way, by a hook of the guard."""
+    alone: bool
+    """The beginning of what the event loop calls by itself: nothing of ours stands around it that could notice."""
     late: bool
     """Reached when the answer had been handed to the kernel."""
 
@@ -89,7 +91,8 @@ class Made:
         if threading.get_ident() != self.thread or (code, offset) in self.places or name.endswith("exit__"):
             return None
         self.written = self.written or (code.co_qualname == WRITER and name.endswith(".write"))
-        self.places[code, offset] = Call(code, offset, name, _in_task(), _in_hook(), self.written)
+        alone = offset == BEGINNING and not _called_by_us()
+        self.places[code, offset] = Call(code, offset, name, _in_task(), _in_hook(), alone, self.written)
         return None
 
 
@@ -100,6 +103,12 @@ def _in_hook() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _called_by_us() -> bool:
+    """Of the frame that begins."""
+    caller = sys._getframe(3).f_back
+    return caller is not None and caller.f_code.co_filename.startswith(OURS)
 
 
 def _in_task() -> bool:

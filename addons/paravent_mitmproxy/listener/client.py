@@ -207,8 +207,8 @@ class ClientConnection(asyncio.Protocol):
         return head
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
-        self._house.busy.add(self)
         self._task = self._loop.create_task(self._close_on_failure(work))
+        self._house.busy.add(self)  # now that `_done` will take it out
         self._task.add_done_callback(self._done)
 
     async def _close_on_failure(self, work: Coroutine[None, None, None]) -> None:

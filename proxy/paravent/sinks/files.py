@@ -123,6 +123,8 @@ class FileSink:
             return await waiting.answer
         finally:
             self._deadline.clear(bell)
+            # Were the call lost to a failure, whoever comes next rings again; one too many wakes the thread for nothing.
+            self._telling = None
 
     def _tell(self) -> None:
         self._telling = None

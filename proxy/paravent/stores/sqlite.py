@@ -187,4 +187,6 @@ class SqliteLedger:
         except asyncio.CancelledError:
             # Also when the answer was on its way: whoever is cancelled here will not see it.
             ticket.abandoned = True
+            # Were the call that hands it over lost to a failure, whoever asks next rings again.
+            self._soon = None
             raise
