@@ -80,8 +80,8 @@ def http_answer(
     return head + extra + b"\r\n" + body
 
 
-def reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter | asyncio.Transport) -> None:
     """Hang up with a reset. An orderly end could be a client that has closed its half, and waits."""
     wire: socket.socket = writer.get_extra_info("socket")
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
+    (writer.transport if isinstance(writer, asyncio.StreamWriter) else writer).abort()

@@ -123,7 +123,7 @@ class FileSink:
             return await waiting.answer
         finally:
             self._deadline.clear(bell)
-            # Were the call lost to a failure, whoever comes next rings again; one too many wakes the thread for nothing.
+            # Were the call lost to a failure, whoever comes next rings again; one too many wakes the thread in vain.
             self._telling = None
 
     def _tell(self) -> None:
