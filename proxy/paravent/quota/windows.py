@@ -42,11 +42,6 @@ def bucket_of(at_ms: int, per_s: int) -> int:
     return at_ms // bucket_ms(per_s)
 
 
-def oldest_bucket(now_ms: int, per_s: int) -> int:
-    """Number of the oldest bucket that still counts: the one that holds the first moment of the window."""
-    return bucket_of(now_ms - per_s * 1000 + 1, per_s)
-
-
 def bucket_leaves_ms(bucket: int, per_s: int) -> int:
     """The first moment at which a bucket no longer counts: when the last moment it may hold has left the window."""
     return leaves_ms((bucket + 1) * bucket_ms(per_s) - 1, per_s)

@@ -33,10 +33,6 @@ class Recent[Key, Row]:
         """The table has it, or never needs to."""
         self._rows.pop(key, None)
 
-    def first_seq(self) -> int | None:
-        """The oldest entry that is still needed for one of these rows."""
-        return next(iter(self._rows.values()))[0] if self._rows else None
-
     def up_to(self, seq: int) -> list[tuple[Key, Row]]:
         """The rows whose last change is of entry `seq` or before."""
         return list(self._up_to(seq))

@@ -21,9 +21,7 @@ from paravent.nir import contains_identifier
 OURS: Final = "paravent"
 """Our logger. A message on it is a constant event name; what varies goes in `extra` under a name of `FIELDS`."""
 
-FIELDS: Final = frozenset(
-    {"address", "issuer", "revision", "problems", "hook", "cause", "seconds", "version", "count", "worker"}
-)
+FIELDS: Final = frozenset({"cause", "count", "issuer", "place", "problems", "reason", "revision", "source", "worker"})
 
 _EVENT: Final = re.compile(r"[a-z][a-z_]{0,63}")
 _TEXT: Final = re.compile(r"(?!.*eyJ)[A-Za-z0-9_.:\[\]-]{0,64}")

@@ -1,5 +1,6 @@
 """Logs: one JSON line a record, fields from a list, and never what a request held."""
 
+import ast
 import io
 import json
 import logging
@@ -7,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,7 +44,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 def test_an_event_is_its_name_and_listed_fields(stream: io.StringIO) -> None:
     """An event of ours is written with the fields of the list and without any other."""
-    extra = {"revision": "9f86d081884c7d65", "count": 3, "seconds": 0.5, "address": "[::1]:8443", "nir": NIR}
+    extra = {"revision": "9f86d081884c7d65", "count": 3, "problems": 0.5, "place": "[::1]:8443", "nir": NIR}
     logging.getLogger("paravent").info("policy_loaded", extra=extra)
     (line,) = lines(stream)
     assert line.pop("at").endswith("+00:00")
@@ -52,8 +54,8 @@ def test_an_event_is_its_name_and_listed_fields(stream: io.StringIO) -> None:
         "event": "policy_loaded",
         "revision": "9f86d081884c7d65",
         "count": 3,
-        "seconds": 0.5,
-        "address": "[::1]:8443",
+        "problems": 0.5,
+        "place": "[::1]:8443",
     }
 
 
@@ -152,11 +154,11 @@ def test_an_exception_is_its_class_and_place(stream: io.StringIO) -> None:
         except ValueError as cause:
             raise KeyError(PAYLOAD) from cause
     except KeyError:
-        logging.getLogger("paravent").exception("hook_failed", extra={"hook": "request"})
+        logging.getLogger("paravent").exception("hook_failed", extra={"cause": "request"})
     (line,) = lines(stream)
     assert line["exception"] == "KeyError"
     assert line["raised_in"].startswith("test_logs.py:")
-    assert line["hook"] == "request"
+    assert line["cause"] == "request"
     assert NIR not in stream.getvalue()
 
 
@@ -222,3 +224,34 @@ def test_a_python_warning_is_a_foreign_record(stream: io.StringIO, capsys: pytes
     (line,) = lines(stream)
     assert (line["logger"], line["event"]) == ("py.warnings", "foreign_record")
     assert NIR not in stream.getvalue() + capsys.readouterr().err
+
+
+def named_in_extra() -> Iterator[tuple[str, str]]:
+    """Every field that our code gives a record, and the file that gives it."""
+    root = Path(__file__).resolve().parents[3]
+    for file in [*(root / "proxy").rglob("*.py"), *(root / "addons").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
+                for key in node.value.keys:
+                    assert isinstance(key, ast.Constant), f"{file.name}: a field without a constant name"
+                    yield str(key.value), file.name
+
+
+def test_no_field_is_given_in_vain_and_none_is_listed_in_vain() -> None:
+    """A field outside the list is dropped without a word, and its reader looks for it on the night that it matters."""
+    given = dict(named_in_extra())
+    assert given.keys() == logs.FIELDS, {name: given.get(name) for name in given.keys() ^ logs.FIELDS}
+
+
+def test_where_a_revocation_file_is_wrong_reaches_the_line(stream: io.StringIO) -> None:
+    """File, line and column; and the list that changed, and why a logout was refused, by name."""
+    log = logging.getLogger(logs.OURS)
+    log.error("revocations_refused", extra={"place": "revoked.yaml:12:3"})
+    log.info("revocations_changed", extra={"source": "state", "count": 2})
+    log.warning("logout_refused", extra={"reason": "told_before"})
+    said = [{name: line.get(name) for name in ("place", "source", "reason")} for line in lines(stream)]
+    assert said == [
+        {"place": "revoked.yaml:12:3", "source": None, "reason": None},
+        {"place": None, "source": "state", "reason": None},
+        {"place": None, "source": None, "reason": "told_before"},
+    ]
