@@ -60,7 +60,7 @@ def leaks(body: bytes, vouched: Iterable[str]) -> bool:
     `vouched`: what may stand in it and look like one: the number that the caller sent, and values that an operator has
     looked into. True, too, for a document that cannot be looked through in the time there is.
     """
-    for each in vouched:
+    for each in dict.fromkeys(vouched):
         if each:
             body = body.replace(each.encode(), b"~")
     for count, (start, end) in enumerate(_causes(body)):
@@ -82,7 +82,8 @@ def _causes(body: bytes) -> Iterator[tuple[int, int]]:
     if not body.isascii() and b"0" in body.translate(_LEADS):
         for found in _FOREIGN.finditer(body):
             yield found.span()
-    for mark, form in ((b"%", _URL), (b"&", _HTML), (b"\\u", _JSON)):
+    # Of one byte each: two are sought a hundred times as slowly.
+    for mark, form in ((b"%", _URL), (b"&", _HTML), (b"\\", _JSON)):
         if mark in body:
             for found in form.finditer(body):
                 yield found.span()

@@ -86,7 +86,7 @@ def compile_scope(shape: ResponseShape, listed: Iterable[Path]) -> Scope:
 def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
     if not found:
         return UNSCOPED
-    judged = [_judge(person, fields, asked) for person in found]
+    judged = _judged(found, fields, asked)
     for each in judged:
         if each.person.alone and not each.fits:
             return Reason.ANSWER_SHAPE if each.fits is None else Reason.ANSWER_OTHER_PERSON
@@ -103,11 +103,21 @@ def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scope
     return Scoped((identity,), kept_ids, _foreign(judged, chosen, asked) - kept_ids, nirs)
 
 
-def _judge(person: Found, fields: PersonFields, asked: Asked) -> _Judged:
-    get = person.members.get
-    date, rank = birth_date(get(fields.birth_date)), birth_rank(get(fields.birth_rank))
-    fits = None if date is None or rank is None else date == asked.birth_date and rank == asked.birth_rank
-    return _Judged(person, fits, written_nir(get(fields.nir)))
+def _judged(found: list[Found], fields: PersonFields, asked: Asked) -> list[_Judged]:
+    numbers: dict[str, str | None] = {}  # One person stands in the family, and in every contract.
+    judged: list[_Judged] = []
+    for person in found:
+        get = person.members.get
+        date, rank, written = birth_date(get(fields.birth_date)), birth_rank(get(fields.birth_rank)), get(fields.nir)
+        fits = None if date is None or rank is None else date == asked.birth_date and rank == asked.birth_rank
+        if not isinstance(written, str):
+            nir = written_nir(written)
+        elif written in numbers:
+            nir = numbers[written]
+        else:
+            nir = numbers[written] = written_nir(written)
+        judged.append(_Judged(person, fits, nir))
+    return judged
 
 
 type _Nirs = frozenset[str | None]

@@ -21,10 +21,11 @@ def sweep(texts: Iterable[str], nirs: frozenset[str]) -> Reason | None:
     effort = 0
     for text in texts:
         effort += len(text)
-        if effort <= MAX_EFFORT and seems_numeric(text):
+        numeric = effort <= MAX_EFFORT and seems_numeric(text)
+        if numeric:
             effort += NUMERIC * len(text)
         if effort > MAX_EFFORT:
             return Reason.ANSWER_TOO_LARGE
-        if contains_identifier(text) or mentions(text, nirs):
+        if (numeric and contains_identifier(text)) or mentions(text, nirs):
             return Reason.ANSWER_IDENTIFIER_LEFT
     return None
