@@ -86,6 +86,11 @@ FIELD_TYPES: Final[Mapping[FieldType, tuple[str, object, object]]] = {
     FieldType.CODE: ("letters and digits, at most 20", "A12", "A-12"),
     FieldType.DOMAIN: (f"one of {codes(DOMAINS)}", "PHAR", "PHARMACIE"),
     FieldType.AMC_NUMBER: ("8 to 10 digits", "99990001", "9999"),
+    FieldType.ACTS: (
+        "1 to 50 acts of a quote, each a code and an amount in cents; in a JSON body alone",
+        [{"code": "2212345", "montantCentimes": 45000}],
+        [{"code": "2212345", "montantCentimes": 45000, "libelle": "Monture"}],
+    ),
     FieldType.MEMBER_NUMBER: ("letters and digits, at most 30 (n° adhérent)", "0012345678", "00/123"),
 }
 """What a value is, one that is accepted, one that is refused."""

@@ -132,6 +132,7 @@ class FieldType(StrEnum):
     DOMAIN = "domain"
     AMC_NUMBER = "amc-number"
     MEMBER_NUMBER = "member-number"
+    ACTS = "acts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,30 @@ class TestAnswers:
         who = population().person(12)
         assert reply.json()["beneficiaireDeSoins"]["prenom"] == who.first_name
 
+    def test_an_optician_gets_the_amount_of_a_quote(self, stack: Stack) -> None:
+        """Amount, reference and whom it is for; of the contract, on which everybody of the family stands, nothing."""
+        who = next(one for one in map(population().person, range(100)) if population().cards_of(one.family))
+        quote = {
+            "immatriculation": who.nir,
+            "dateNaissance": who.birth_date,
+            "rangGemellaire": who.birth_rank,
+            "domaine": "OPTI",
+            "actes": [{"code": "2212345", "montantCentimes": 10000}],
+        }
+        optician = stack.login("28", serial=34)
+        reply = stack.call("POST", "/v1/prises-en-charge", optician, quote)
+        assert reply.status == 200
+        assert reply.json().keys() == {"accord", "referenceAccord", "montantAMCCentimes", "validite", "beneficiaire"}
+        assert reply.json()["beneficiaire"] == {
+            "nomUsuel": who.surname,
+            "prenom": who.first_name,
+            "dateNaissance": who.birth_date,
+            "noNIRCertifie": who.nir,
+        }
+        for changes in ({"page": 2}, {"domaine": "HOSP"}, {"actes": []}):
+            refused = stack.call("POST", "/v1/prises-en-charge", optician, quote | changes)
+            assert (refused.status, refused.problem) == (400, "malformed_request")
+
     def test_two_logins_of_one_practitioner_share_one_budget(self, stack: Stack) -> None:
         """The budget belongs to the RPPS, not to the token, the key or the connection."""
         replies = [stack.consult(stack.login(serial=31), 100 + n) for n in range(21)]

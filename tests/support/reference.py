@@ -89,6 +89,13 @@ def card(amc: str, member: str) -> Ask:
     return Ask("GET", f"/v1/cartes/{amc}/{member}/beneficiaires")
 
 
+def agreement(nir: str, birth_date: str, rank: int) -> Ask:
+    """A quote for a frame and two lenses."""
+    acts = [{"code": code, "montantCentimes": cents} for code, cents in (("2212345", 10000), ("2254321", 14000))]
+    who = {"immatriculation": nir, "dateNaissance": birth_date, "rangGemellaire": rank}
+    return Ask("POST", "/v1/prises-en-charge", {**who, "domaine": "OPTI", "actes": acts})
+
+
 def account() -> Ask:
     return Ask("GET", "/v1/compte")
 

@@ -9,6 +9,7 @@
     domain          PHAR MED OPTI AUDI DENT LABO HOSP
     amc-number      8 to 10 digits: 8 in gestion unique, up to 10 for a préfectoral number
     member-number   letters and digits, at most 30 (n° adhérent)
+    acts            1 to 50 acts of a quote, each a code and an amount: {"code": "2212345", "montantCentimes": 45000}
 
 Nothing is trimmed, folded or composed: a value is of its type as sent, or the request is refused.
 """
@@ -59,7 +60,12 @@ _TEXTS: Final[Mapping[FieldType, Callable[[str], bool]]] = {
     FieldType.AMC_NUMBER: _form("[0-9]{8,10}"),
     FieldType.MEMBER_NUMBER: _form("[A-Za-z0-9]{1,30}"),
 }
-"""Every type but the birth rank, which alone is a number."""
+"""Every type but the birth rank, which alone is a number, and the acts, which alone are a list."""
+
+_ACT: Final = frozenset({"code", "montantCentimes"})
+_MAX_ACTS: Final = 50
+"""A hearing aid, the dearest quote there is, has under twenty; a body of 8 KB has no room for many more than fifty."""
+_MAX_ACT_CENTIMES: Final = 10_000_000
 
 URL_TYPES: Final = frozenset(
     {FieldType.DATE, FieldType.CODE, FieldType.DOMAIN, FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER}
@@ -78,4 +84,16 @@ def accepts(field: RequestField, value: Json) -> bool:
     if field.type is FieldType.BIRTH_RANK:
         # bool is an int in Python: `true` is not the first-born.
         return type(value) is int and 1 <= value <= 9 and (not field.one_of or str(value) in field.one_of)
+    if field.type is FieldType.ACTS:
+        return isinstance(value, list) and 1 <= len(value) <= _MAX_ACTS and all(map(_is_act, value))
     return isinstance(value, str) and accepts_text(field, value)
+
+
+def _is_act(value: Json) -> bool:
+    """A code of NGAP, CCAM or LPP with its amount, and nothing beside them."""
+    if not isinstance(value, dict) or value.keys() != _ACT:
+        return False
+    code, centimes = value["code"], value["montantCentimes"]
+    known = isinstance(code, str) and _TEXTS[FieldType.CODE](code) and parse_request_nir(code) is None
+    # bool is an int in Python, and no amount.
+    return known and type(centimes) is int and 0 <= centimes <= _MAX_ACT_CENTIMES

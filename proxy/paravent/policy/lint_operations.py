@@ -122,6 +122,9 @@ def _body(placed: Placed) -> Iterator[Problem]:
     shape = operation.body
     if shape.format is not BodyFormat.JSON and not operation.request:
         yield document.at_key(where, "there is no request whose members could stand in a body")
+    for field in operation.request:
+        if field.type is FieldType.ACTS and shape.format is not BodyFormat.JSON:
+            yield document.at_value(placed.at("request", field.name), "a list of acts stands in a JSON body alone")
     if (shape.format is BodyFormat.XML) != bool(shape.element):
         yield document.at_key(where, "element goes with format: xml", "name the element whose children are the members")
     if shape.action and shape.envelope is not Envelope.SOAP11:

@@ -169,7 +169,7 @@ WIDER_SCOPES: Final = ("establishment", "client", "fleet")
 # ---- operations/*.yaml
 
 type FieldTypeWord = Literal[
-    "nir", "birth-date", "birth-rank", "date", "name", "code", "domain", "amc-number", "member-number"
+    "nir", "birth-date", "birth-rank", "date", "name", "code", "domain", "amc-number", "member-number", "acts"
 ]
 """`rules.FieldType`, spelled out for the type checker; a test holds the two together."""
 

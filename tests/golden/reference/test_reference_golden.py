@@ -29,6 +29,7 @@ ASKS: Final[dict[str, Callable[..., Ask]]] = {
     "droits.consultation": reference.consultation,
     "beneficiaires.recherche": reference.search,
     "cartes.beneficiaires": reference.card,
+    "prises-en-charge.demande": reference.agreement,
     "compte.lecture": reference.account,
     "soap.adri": reference.soap,
     "fhir.eligibilite": reference.eligibility,

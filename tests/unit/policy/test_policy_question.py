@@ -186,6 +186,23 @@ FIELDS = [
     (FieldType.CODE, ["01", "A1"], ["", "a b", "a-b", "x" * 21]),
     (FieldType.DOMAIN, ["PHAR", "HOSP"], ["phar", "PHARMACIE", ""]),
     (FieldType.AMC_NUMBER, ["99990001", "9999000123"], ["9999001", "99990001234", "9999000A"]),
+    (
+        FieldType.ACTS,
+        [[{"code": "2212345", "montantCentimes": 45000}], [{"code": "HBLD036", "montantCentimes": 0}] * 50],
+        [
+            [],
+            "2212345",
+            [{"code": "2212345", "montantCentimes": 1}] * 51,
+            [{"code": "2212345"}],
+            [{"code": "2212345", "montantCentimes": True}],
+            [{"code": "2212345", "montantCentimes": -1}],
+            [{"code": "2212345", "montantCentimes": 10_000_001}],
+            [{"code": "22 123", "montantCentimes": 1}],
+            [{"code": "2840575990003", "montantCentimes": 1}],
+            [{"code": "2212345", "montantCentimes": 1, "libelle": "Monture"}],
+            [["2212345", 1]],
+        ],
+    ),
     (FieldType.MEMBER_NUMBER, ["0012345678", "A1"], ["", "a/b", "a.b", "x" * 31]),
 ]
 

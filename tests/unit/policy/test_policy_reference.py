@@ -59,11 +59,12 @@ def test_it_is_without_problems(policy: Policy) -> None:
 
 
 def test_no_other_question_may_be_asked(policy: Policy) -> None:
-    """Exports, FHIR searches, the portal's script and prior agreements are refused by not being there."""
+    """Exports, FHIR searches and the portal's script are refused by not being there."""
     assert set(policy.operations) == {
         "droits.consultation",
         "beneficiaires.recherche",
         "cartes.beneficiaires",
+        "prises-en-charge.demande",
         "compte.lecture",
         "soap.adri",
         "fhir.eligibilite",
@@ -74,7 +75,6 @@ def test_no_other_question_may_be_asked(policy: Policy) -> None:
     routes = RouteTable(policy.operations.values())
     for method, target in (
         (b"POST", b"/v1/exports"),
-        (b"POST", b"/v1/prises-en-charge"),
         (b"GET", b"/fhir/Coverage"),
         (b"GET", b"/portail/droits.js"),
     ):

@@ -9,7 +9,7 @@ from lxml import etree
 from paravent.policy.question import Question, read_question
 from paravent.reasons import Reason
 from paravent.rules import BodyFormat, BodyShape, Envelope, FieldType, Operation, RequestField
-from policies import compiled
+from policies import compiled, problems
 
 RIGHTS: Final = compiled().operations["droits.consultation"]
 SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -202,3 +202,13 @@ def test_a_fhir_request_is_written_anew() -> None:
     assert (request["servicedDate"], request["created"]) == ("2026-11-22", "2026-11-22")
     assert request["insurer"] == {"display": "Assurance maladie"}
     assert read_question(FHIR, {}, question.body, FHIR_TYPE) == question
+
+
+def test_a_list_of_acts_stands_in_json_alone() -> None:
+    """Forms and XML have texts: nobody could ever ask."""
+    domain = "    domaine: {type: domain, required: false, one_of: [PHAR, MED]}\n"
+    acts = "    actes: acts\n"
+    in_a_form = acts + "  body: {format: form}\n"
+    assert problems({"operations/droits.yaml": (domain, acts)}) == []
+    (told,) = problems({"operations/droits.yaml": (domain, in_a_form)})
+    assert told.startswith("operations/droits.yaml:8:12: a list of acts stands in a JSON body alone")
