@@ -139,6 +139,18 @@ def page(nir: str, birth_date: str, rank: int) -> Ask:
     return Ask("POST", "/portail/droits", body.encode(), b"application/x-www-form-urlencoded")
 
 
+def export() -> Ask:
+    return Ask("POST", "/v1/exports", {})
+
+
+def coverages(query: str) -> Ask:
+    return Ask("GET", f"/fhir/Coverage{query}")
+
+
+def asset(name: str) -> Ask:
+    return Ask("GET", f"/portail/{name}")
+
+
 def style() -> Ask:
     return Ask("GET", "/portail/droits.css")
 

@@ -19,6 +19,7 @@ import yaml
 
 import reference
 from paravent.model import Deny, Release, Withhold
+from paravent.sandbox.routes import OPERATIONS
 from reference import PROFESSIONS, Ask, allowed, answer, compiled, settled, verdict
 
 HERE = Path(__file__).parent
@@ -37,6 +38,13 @@ ASKS: Final[dict[str, Callable[..., Ask]]] = {
     "portail.style": reference.style,
     "portail.logo": reference.logo,
 }
+
+REFUSED: Final[dict[str, Callable[..., Ask]]] = {
+    "exports.creation": reference.export,
+    "fhir.couvertures": reference.coverages,
+    "portail.statique": reference.asset,
+}
+"""Operations of the reference API that the policy does not name, or names in part."""
 
 
 def changed(document: Any, changes: dict[str, Any]) -> Any:
@@ -74,7 +82,7 @@ def shown_of(body: bytes) -> Any:
 
 
 def outcome_of(case: dict[str, Any]) -> Deny | Withhold | Release:
-    ask, profession = ASKS[case["operation"]](*case.get("ask", ())), PROFESSIONS[case["profession"]]
+    ask, profession = (ASKS | REFUSED)[case["operation"]](*case.get("ask", ())), PROFESSIONS[case["profession"]]
     if "denied" in case:
         decided = verdict(ask, profession)
         assert isinstance(decided, Deny), case["claim"]
@@ -123,3 +131,12 @@ def test_every_operation_has_cases_for_every_profession(operation: str, professi
     assert set(ASKS) == set(policy.operations)
     open_to_them = any(key[:2] == (operation, PROFESSIONS[profession]) for key in views)
     assert kinds == ({"accepted", "withheld"} if open_to_them else {"denied"})
+
+
+def test_every_operation_of_the_reference_api_has_cases() -> None:
+    """What the policy does not name is refused, for every profession."""
+    assert set(OPERATIONS) <= ASKS.keys() | REFUSED.keys()
+    for operation in REFUSED:
+        mine = [case for case in CASES.values() if case["operation"] == operation]
+        assert {case["profession"] for case in mine} == set(PROFESSIONS)
+        assert {case.get("denied") for case in mine} == {"operation_unknown"}
