@@ -42,6 +42,9 @@ def left(body: str, compiled: View = PLAIN, asked: Asked = NOBODY) -> str | Reas
     return reduced.body.decode().partition("?>\n")[2] if isinstance(reduced, Reduced) else reduced
 
 
+XSI: Final = 'xmlns:x="http://www.w3.org/2001/XMLSchema-instance" xmlns:n="urn:noms:1"'
+
+
 def document(inside: str = "", attributes: str = "") -> str:
     return f'<r xmlns="{NS}" {attributes}>{inside}</r>'
 
@@ -56,6 +59,11 @@ def dressed(inside: str = "", attributes: str = "") -> str:
     [
         pytest.param(document("<nom>A</nom>"), dressed("<d:nom>A</d:nom>"), id="a text"),
         pytest.param(document("", 'date="2026" secret="x"'), dressed("", ' date="2026"'), id="one attribute of two"),
+        pytest.param(
+            document('<nom x:type="n:Nom" x:nil="false">A</nom>', XSI),
+            dressed("<d:nom>A</d:nom>"),
+            id="a type of xsi stays",
+        ),
         pytest.param(document("<nom>A<!-- x -->B</nom>"), dressed("<d:nom>AB</d:nom>"), id="a comment is no content"),
         pytest.param(document("<nom><![CDATA[<A>]]></nom>"), dressed("<d:nom>&lt;A&gt;</d:nom>"), id="CDATA is text"),
         pytest.param(document("<nom>A</nom>queue"), dressed("<d:nom>A</d:nom>"), id="text between elements"),
