@@ -1,5 +1,6 @@
 """Handles through a whole node: a page of the portal shows one, and its practitioner asks on with it, without a NIR."""
 
+import json
 import re
 import time
 from collections.abc import AsyncIterator
@@ -131,3 +132,16 @@ async def test_what_has_not_the_form_of_a_handle_is_no_number_either(
     """Refused by the schema, like any text."""
     assert (await ask(node, short))[0] == 400
     assert upstream.requests == []
+
+
+async def test_a_handle_that_does_not_open_looks_like_an_unknown_beneficiary(tmp_path: Path) -> None:
+    """Same status, names of headers and body: whether somebody stands behind a forged handle cannot be seen."""
+    nobody = http_answer(b"<p>inconnu</p>", status=404, content_type=b"text/html")
+    async with raw_upstream(nobody) as upstream, running_node(tmp_path, upstream.port) as node:
+        unknown, forged = await ask(node, NIR), await ask(node, made(OTHER_KEY))
+    assert [told[0] for told in (unknown, forged)] == [404, 404]
+    assert [list(told[1]) for told in (unknown, forged)] == [list(unknown[1])] * 2
+    documents = [json.loads(told[2]) for told in (unknown, forged)]
+    references = {document.pop("reference") for document in documents}
+    assert len(references) == 2
+    assert documents[0] == documents[1]
