@@ -24,7 +24,7 @@ from typing import Final, cast
 from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle, StoreDown
 from paravent.quota.settling import adds_nobody
 from paravent.stores.memory import RETENTION_S
-from paravent.stores.sqlite_books import Operation, Prove
+from paravent.stores.sqlite_books import Confirm, Operation, Prove
 from paravent.stores.sqlite_writer import Batch, Ticket, Writer
 
 CLOSE_TIMEOUT_S: Final = 5.0
@@ -91,7 +91,7 @@ class SqliteLedger:
         finally:
             # Not for a Charged that somebody was told of: `abandoned` is never set after an answer was taken.
             if ticket.abandoned and ticket.started:
-                self._tell(Settle(charge, charge.now_ms, disclosed=(), missed=False))
+                self._tell(Confirm(Settle(charge, charge.now_ms, disclosed=(), missed=False)))
         if isinstance(told, Charged):
             self._open.add(charge.id)
         return told
@@ -105,7 +105,7 @@ class SqliteLedger:
         ours = settle.charge.id in self._open
         self._open.discard(settle.charge.id)
         if ours and not self._closed and adds_nobody(settle, self._highest_ms):
-            self._tell(settle)
+            self._tell(Confirm(settle))
             return Charged(())
         return cast(Charged | OverBudget | StoreDown, await self._answer(self._ask(settle)))
 

@@ -37,7 +37,14 @@ class Prove:
     now_ms: int
 
 
-type Operation = Charge | Settle | Prove
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Write a settlement that was answered before it was written."""
+
+    settle: Settle
+
+
+type Operation = Charge | Settle | Confirm | Prove
 type Told = Charged | OverBudget | Replayed | bool
 
 
@@ -71,6 +78,8 @@ class Books:
                 return self.charge(operation)
             case Settle():
                 return self.settle(operation)
+            case Confirm(settle):
+                return self.settle(settle, answered=True)
             case Prove(proof, now_ms):
                 self._move_to(now_ms)
                 return self._seen(proof, now_ms)
@@ -79,6 +88,8 @@ class Books:
         if isinstance(operation, Prove):
             wanted.proofs.add(operation.proof.key)
             return
+        if isinstance(operation, Confirm):
+            operation = operation.settle
         charge = operation if isinstance(operation, Charge) else operation.charge
         bill = self._bills.of(charge.budgets)
         wanted.charges.add(charge.id)
@@ -122,8 +133,12 @@ class Books:
             state.put_person(key, self._known(key).reserved(state.now_ms, charge.id))
         return Charged(usage_after([*sets, *counters]))
 
-    def settle(self, settle: Settle) -> Charged | OverBudget:
-        """Keep what was disclosed, give back the rest. A charge that is not open gives nothing back."""
+    def settle(self, settle: Settle, *, answered: bool = False) -> Charged | OverBudget:
+        """Keep what was disclosed, give back the rest. A charge that is not open gives nothing back.
+
+        `answered`: the persons have left already, so they are counted, room or not. Another process whose clock is
+        ahead may have moved this file past their reservation, and given their places away.
+        """
         charge, bill, state = settle.charge, self._bills.of(settle.charge.budgets), self._state
         self._move_to(settle.now_ms, bill)
         disclosed = _distinct(settle.disclosed)
@@ -136,7 +151,7 @@ class Books:
                     state.touch(payer).uncount(kind, per_s, opened_ms)
         sets, counters = self._person_lines(bill, disclosed, only_new=True)
         over = refusal([*sets, *counters], lambda line: self._free_ms(line, disclosed), settle.now_ms)
-        if over is not None:
+        if over is not None and not answered:
             if opened_ms is not None:
                 self._give_back(charge.id, bill, opened_ms, [subject for subject in reserved if subject in disclosed])
             return over

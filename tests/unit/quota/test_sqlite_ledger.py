@@ -152,6 +152,22 @@ async def test_a_settlement_that_nobody_waits_for_is_written_soon(
     assert whole(path).persons == {}
 
 
+async def test_an_answered_settlement_counts_whatever_another_process_clock_does(
+    path: Path, ledger: SqliteLedger, clock: FrozenClock
+) -> None:
+    """Another process, an hour ahead, takes the only place in between: who was disclosed is counted all the same."""
+    budgets = own_persons((1, 600))
+    charge, _ = await Desk(ledger, clock, budgets).charge(1)
+    ahead = SqliteLedger.open(path)
+    later = Charge("ahead", charge.now_ms + HOUR * 1000, charge.budgets, (person(2),))
+    assert isinstance(await ahead.charge(later), Charged)
+    ahead.close()
+    settled = await ledger.settle(Settle(charge, charge.now_ms, charge.persons, missed=False))
+    assert isinstance(settled, Charged)
+    ledger.close()
+    assert len(whole(path).persons) == 2
+
+
 async def test_closing_writes_what_nobody_waited_for(path: Path, ledger: SqliteLedger, clock: FrozenClock) -> None:
     """A restart gives back what was to be given back."""
     desk = Desk(ledger, clock, own_persons((99, HOUR)))
