@@ -12,8 +12,8 @@ import pytest
 
 import ledgers
 from clock import FrozenClock
-from ledgers import PATIENT_MS, Desk, budget, own_persons
-from paravent.effects import BudgetKind, Charged, OverBudget, ProofSeen, Scope, StoreDown
+from ledgers import PATIENT_MS, Desk, budget, own_persons, person
+from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Scope, Settle, StoreDown
 from paravent.stores.redis import RedisLedger
 from redis_server import RedisServer, running_redis
 from until import until
@@ -111,6 +111,25 @@ async def test_a_charge_whose_answer_did_not_come_is_undone(redis: RedisServer, 
     assert await Desk(ledger_again, clock, *desk.budgets).passes(2)
     ledger.close()
     ledger_again.close()
+
+
+async def test_an_answered_settlement_counts_whatever_became_of_its_place(
+    redis: RedisServer, clock: FrozenClock
+) -> None:
+    """Time leapt an hour and the only place went to another node: who was disclosed is counted all the same."""
+    budgets = own_persons((1, 600))
+    ours, other = (RedisLedger(redis.server, deadline_ms=PATIENT_MS, server_time=False) for _ in range(2))
+    charge, reply = await Desk(ours, clock, budgets).charge(1)
+    assert isinstance(reply, Charged)
+    later = Charge("ahead", charge.now_ms + HOUR * 1000, charge.budgets, (person(2),))
+    assert isinstance(await other.charge(later), Charged)
+    assert isinstance(await ours.settle(Settle(charge, charge.now_ms, charge.persons, missed=False)), Charged)
+    again = Charge("again", later.now_ms, charge.budgets, charge.persons)
+    told = await ours.charge(again)  # behind the settlement on one connection; known persons cost nothing
+    assert isinstance(told, Charged)
+    assert [usage.used for usage in told.usage] == [2]
+    ours.close()
+    other.close()
 
 
 async def test_a_replica_that_takes_over_knows_what_it_was_told(

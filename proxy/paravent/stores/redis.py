@@ -99,7 +99,7 @@ class RedisLedger:
         plan = self._plan(settle.charge.budgets)
         try:
             link = await self._ready()
-            answer = await self._ask(link, plan.settle(settle, **self._bounds(plan)))
+            answer = await self._ask(link, plan.settle(settle, False, **self._bounds(plan)))
         except LinkDown:
             return StoreDown.UNAVAILABLE
         return cast(Charged | OverBudget, plan.told(answer))
@@ -184,7 +184,7 @@ class RedisLedger:
         while self._owed and self._link.up:
             settle = self._owed.popleft()
             plan = self._plan(settle.charge.budgets)
-            call = plan.settle(settle, **self._bounds(plan))
+            call = plan.settle(settle, True, **self._bounds(plan))
             future = self._link.send(b"EVALSHA", _SHA, *call)
             future.add_done_callback(_ignore)
 

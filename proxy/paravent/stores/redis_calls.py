@@ -75,8 +75,8 @@ class Plan:
         keys = _fixed(charge.id, None if proof is None else proof.key) + self.keys
         return _call(keys, question, charge.persons)
 
-    def settle(self, settle: Settle, **common: object) -> Call:
-        """See `paravent.effects.Settle`."""
+    def settle(self, settle: Settle, answered: bool, /, **common: object) -> Call:
+        """See `paravent.effects.Settle`. `answered`: its persons have left already, and are counted, room or not."""
         question = (
             common
             | self._budgets()
@@ -85,6 +85,7 @@ class Plan:
                 "now_ms": settle.now_ms,
                 "id": settle.charge.id,
                 "missed": settle.missed,
+                "answered": answered,
             }
         )
         return _call(_fixed(settle.charge.id, None) + self.keys, question, settle.charge.persons, settle.disclosed)

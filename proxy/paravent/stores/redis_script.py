@@ -308,7 +308,7 @@ local function settle()
   end
   local lines = lines_of(q.disclosed, 'new')
   local over = refusal(lines, q.disclosed)
-  if over then
+  if over and not q.answered then
     if opened then give_back(shown, opened) end
     return over
   end
