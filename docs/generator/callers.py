@@ -22,6 +22,7 @@ CLAIMS: Final = (
     ("`kid` (header)", "names a key of the issuer's set"),
     ("`iss`", "exactly the `issuer` of the configuration"),
     ("`aud`", "one of `audience`, and nobody else"),
+    ("`scope`", "every scope of `scopes`, where the configuration names some"),
     ("`sub`", "the RPPS, eleven digits; or `8` and the RPPS"),
     ("`client_id`", "one of `clients`"),
     ("`profession`", "a TRE_G15 code: `10` doctor, `21` pharmacist, `28` optician"),

@@ -95,6 +95,7 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.TOKEN_NOT_YET_VALID: f"`iat`, `nbf` or `auth_time` is more than {_TERMS.leeway_s} s ahead of our clock",
     Reason.TOKEN_LIFETIME: f"`exp` is more than {_TERMS.max_lifetime_s / 3600:g} h after `iat`, or not after it",
     Reason.TOKEN_AUDIENCE: "`aud` does not name us, or names somebody else too",
+    Reason.TOKEN_SCOPE: "`scope` lacks one of the issuer's `scopes`",
     Reason.TOKEN_CLIENT: "`client_id` is not in `clients` of the issuer, or `azp` contradicts it",
     Reason.TOKEN_IDENTITY: "A claim that says who asks (`sub`, `profession`, `client_id`, `finess`; of Pro Santé "
     "Connect, `preferred_username`, `SubjectRole`, `azp`) is missing, malformed, or contradicts another",

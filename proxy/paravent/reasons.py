@@ -160,6 +160,7 @@ class Reason(StrEnum):
     TOKEN_NOT_YET_VALID = "token_not_yet_valid", Problem.TOKEN_REFUSED
     TOKEN_LIFETIME = "token_lifetime", Problem.TOKEN_REFUSED
     TOKEN_AUDIENCE = "token_audience", Problem.TOKEN_REFUSED
+    TOKEN_SCOPE = "token_scope", Problem.TOKEN_REFUSED
     TOKEN_CLIENT = "token_client", Problem.TOKEN_REFUSED
     TOKEN_IDENTITY = "token_identity", Problem.TOKEN_REFUSED
     # what was revoked

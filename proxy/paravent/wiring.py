@@ -379,6 +379,7 @@ def _issuer(settings: IssuerSettings) -> Issuer:
         issuer=settings.issuer,
         audience=settings.audience,
         clients=settings.clients,
+        scopes=settings.scopes,
         algorithms=settings.algorithms,
         profile=profile,
         certificates=settings.client_certificates,

@@ -163,7 +163,13 @@ def _terms(payload: Mapping[str, Json], issuer: Issuer, client: str) -> Reason |
     # OpenID Connect Core section 2: `azp` names the party the token was issued to. It may not contradict client_id.
     if client not in issuer.clients or payload.get("azp", client) != client:
         return Reason.TOKEN_CLIENT
-    return None
+    return None if issuer.scopes <= _granted(payload) else Reason.TOKEN_SCOPE
+
+
+def _granted(payload: Mapping[str, Json]) -> frozenset[str]:
+    """RFC 8693 section 4.2: "a JSON string containing a space-separated list of scopes". Anything else grants none."""
+    scope = payload.get("scope")
+    return frozenset(scope.split(" ")) if isinstance(scope, str) else frozenset()
 
 
 def _names_us(payload: Mapping[str, Json], issuer: Issuer) -> bool:

@@ -47,6 +47,8 @@ class Issuer:
     certificates: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
     """`client_id` → SHA-256 of the certificates of the organisation that runs it: what its tokens are bound to when
     they name no key themselves."""
+    scopes: frozenset[str] = frozenset()
+    """What a token must have been granted to be meant for this service at all (RFC 9068 section 2.2.3)."""
     introspection: bool = False
     """Whether the issuer is asked, at each use of a token, if it still stands (RFC 7662)."""
     max_lifetime_s: int = MAX_LIFETIME_S

@@ -67,10 +67,20 @@ def _issuer(given: Given, name: str) -> Issuer | None:
         jwks_stale_for_s=values.DEFAULT_STALE_S if stale_for_s is None else stale_for_s,
         audience=audience,
         clients=frozenset(given.texts("issuers", name, "clients")),
+        scopes=_scopes(given, name),
         algorithms=accepted,
         client_certificates=certificates,
         introspection=introspection,
     )
+
+
+def _scopes(given: Given, name: str) -> frozenset[str]:
+    where = ("issuers", name, "scopes")
+    scopes = given.texts(*where)
+    for text in scopes:
+        if values.SCOPE.fullmatch(text) is None:
+            given.complain(where, f"scopes: {text!r} is no scope", "one name each, no blanks (RFC 6749 section 3.3)")
+    return frozenset(scopes)
 
 
 def _client_certificates(given: Given, name: str) -> dict[str, frozenset[bytes]]:

@@ -74,6 +74,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("jwks_stale_for", "how long keys are used while new ones cannot be read, 10m to 7d; 24h when not given"),
         _key("audience", "names by which tokens may mean us; needed with rfc9068", Kind.TEXTS),
         _key("clients", "client_id of the software that may call", Kind.TEXTS, required=True),
+        _key("scopes", "what a token must have been granted, all of it; nothing when not given", Kind.TEXTS),
         _key("algorithms", "signature algorithms; of rfc9068 all but RS256 when not given, else RS256", Kind.TEXTS),
         _key("client_certificates", "client=fingerprint: whose certificate unbound tokens need", Kind.TEXTS),
         _key("introspection", "https URL that is asked whether a token still stands"),

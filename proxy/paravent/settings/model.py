@@ -100,6 +100,8 @@ class Issuer:
     """How long the last good key set serves while a new one cannot be read."""
     audience: tuple[str, ...]
     clients: frozenset[str]
+    scopes: frozenset[str]
+    """All of which a token must have."""
     algorithms: tuple[str, ...]
     client_certificates: Mapping[str, frozenset[bytes]]
     """`client_id` → SHA-256 of its organisation's certificates."""

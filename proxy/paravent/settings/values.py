@@ -25,6 +25,9 @@ MAX_CONNECTIONS: Final = 4096
 DEFAULT_CONNECTIONS: Final = 256
 """At 50 ms an answer, 5 000 questions a second. Envoy allows 1 024 to a cluster."""
 
+SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+"""RFC 6749 appendix A.4: scope-token."""
+
 _HOST: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*")
 _ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):([0-9]{1,5})")
 _SECONDS: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)s?")

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -294,6 +295,28 @@ def test_keys_are_looked_up_with_the_issuer_that_the_token_names() -> None:
     issuers = {**ISSUERS, other.issuer: other}
     told = ask(asked_with_dpop(iss=other.issuer), {FindKey: KeyMissing.UNKNOWN}, issuers=issuers)
     assert told.asked == (FindKey("autre", "k1", "ES256"),)
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("droits", None),
+        ("openid droits profile", None),
+        ("droits:lire", Reason.TOKEN_SCOPE),
+        ("openid", Reason.TOKEN_SCOPE),
+        ("DROITS", Reason.TOKEN_SCOPE),
+        ("droits\tprofile", Reason.TOKEN_SCOPE),
+        ("", Reason.TOKEN_SCOPE),
+        (["droits"], Reason.TOKEN_SCOPE),
+        (None, Reason.TOKEN_SCOPE),
+        (ABSENT, Reason.TOKEN_SCOPE),
+    ],
+)
+def test_an_issuer_may_demand_scopes(scope: Any, told: Reason | None) -> None:
+    """Threat row 47: RFC 9068 section 2.2.3, as RFC 8693 section 4.2 writes them. Each is a whole name."""
+    issuers = {ISSUER: replace(ISSUERS[ISSUER], scopes=frozenset({"droits"}))}
+    result = ask(asked_with_dpop(scope=scope), issuers=issuers).result
+    assert (result.reason if isinstance(result, Refusal) else None) is told
 
 
 def test_a_token_signed_by_somebody_else() -> None:

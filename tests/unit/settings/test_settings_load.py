@@ -215,6 +215,13 @@ def test_an_issuer_of_the_settings_is_one_of_the_engine(deployment: Deployment) 
     )
 
 
+def test_scopes(deployment: Deployment) -> None:
+    """None are demanded where none are named."""
+    assert deployment.load().issuers["operateur"].scopes == frozenset()
+    deployment.change(('clients = ["portail"]', 'clients = ["portail"]\nscopes = ["droits", "droits:lire"]'))
+    assert deployment.load().issuers["operateur"].scopes == {"droits", "droits:lire"}
+
+
 def test_workers(deployment: Deployment) -> None:
     """One process when nothing is said; several need ports above that of the metrics."""
     assert deployment.load().listen.workers == 1

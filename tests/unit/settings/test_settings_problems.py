@@ -289,6 +289,11 @@ ROWS = [
         f"{P}:10:1: audience is missing in [issuers.operateur] (names by which tokens may mean us; or PARAVENT_ISSUERS_OPERATEUR_AUDIENCE)",
     ),
     row(
+        "a scope is one name",
+        ('clients = ["portail"]', 'clients = ["portail"]\nscopes = ["droits lire"]'),
+        f"{P}:16:1: scopes: 'droits lire' is no scope (one name each, no blanks (RFC 6749 section 3.3))",
+    ),
+    row(
         "a client certificate is a fingerprint of a client that is known",
         (JWKS, JWKS + f'\nclient_certificates = ["portail=abc", "portial={FINGERPRINT}"]'),
         f"{P}:14:1: client_certificates has no effect: nobody is asked for a client certificate ([listen] client_ca)",
