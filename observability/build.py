@@ -66,6 +66,7 @@ def described() -> Iterable[Metric]:
         metrics.watch_each(name, "", "issuer", {"issuer": float})
     for name in ("paravent_revocations_entries", "paravent_revocations_age_seconds"):
         metrics.watch_each(name, "", "source", {"state": float})
+    metrics.watch_each("paravent_measures", "", "kind", {"grant": float})
     return [metric for metric in metrics.registry.collect() if metric.name.startswith("paravent_")]
 
 

@@ -60,6 +60,12 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         2: "the configuration or what is to be revoked is not written as it should: nothing was changed",
     },
     "revocations": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
+    "grant": {
+        0: "granted, or withdrawn",
+        1: "the state store did not answer, or has no such grant: nothing was changed",
+        2: "something is not written as it should, or the policy does not allow it: nothing was changed",
+    },
+    "grants": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
     "sandbox api": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox issuer": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox token": {0: "printed", 1: "the issuer refused, or none answers", 2: _WRONG_OPTIONS},

@@ -6,7 +6,7 @@ request was let through, so a reload between the two cannot mix revisions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from paravent import effects
@@ -16,6 +16,7 @@ from paravent.effects import (
     Charge,
     Charged,
     Deciding,
+    FindMeasures,
     OverBudget,
     ProofSeen,
     Replayed,
@@ -47,6 +48,7 @@ from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.quota.charges import Payers, reason_of
+from paravent.quota.measures import granted
 from paravent.reasons import Reason
 from paravent.rules import Operation, Policy
 
@@ -134,13 +136,19 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         return Deny(reason, asked.about, challenge=identified.observed.challenge)
     if isinstance(asked, Deny):
         return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
-    about = asked.about
-    charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof)
+    measures = yield from effects.find_measures(FindMeasures(practitioner.rpps))
+    if isinstance(measures, StoreDown):
+        return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
+    about, budgets = asked.about, asked.budgets
+    if measures:
+        persons, ids = granted(measures, rules.policy.quotas.grants, facts.now_s)
+        about, budgets = replace(about, measures=ids), rules.payers.raised_of(budgets, practitioner, persons)
+    charge = Charge(facts.request_id, facts.now_ms, budgets, asked.persons, identified.proof)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
         return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
     if isinstance(charged, Replayed):
-        return _replayed(asked.about, rules, requirement)
+        return _replayed(about, rules, requirement)
     if isinstance(charged, OverBudget):
         return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
 

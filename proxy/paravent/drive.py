@@ -24,9 +24,20 @@ from typing import Final, assert_never
 
 from paravent.audit.record import record
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, abandon, decide, settle
-from paravent.effects import Charge, Deciding, Effect, FindKey, FindRevocations, Introspect, ProofSeen, Reply, Settle
+from paravent.effects import (
+    Charge,
+    Deciding,
+    Effect,
+    FindKey,
+    FindMeasures,
+    FindRevocations,
+    Introspect,
+    ProofSeen,
+    Reply,
+    Settle,
+)
 from paravent.model import Answer, Deny, Facts, Release, Withhold
-from paravent.ports import AuditSink, Clock, Introspection, KeySource, Ledger, Revocations
+from paravent.ports import AuditSink, Clock, Introspection, KeySource, Ledger, Measures, Revocations
 from paravent.reasons import Problem, Reason
 from paravent.telemetry import logs
 from paravent.telemetry.metrics import Metrics
@@ -45,6 +56,7 @@ class Ports:
     keys: KeySource
     introspection: Introspection
     revocations: Revocations
+    measures: Measures
     ledger: Ledger
     audit: AuditSink
 
@@ -171,6 +183,8 @@ class Engine:
                 return await self._ports.introspection.ask(effect, self.now_ms())
             case FindRevocations():
                 return self._ports.revocations.find(effect)
+            case FindMeasures():
+                return self._ports.measures.find(effect)
             case ProofSeen():
                 return await self._ports.ledger.proof_seen(effect, self.now_ms())
             case Charge():

@@ -8,6 +8,7 @@ end give each effect its reply's type, so that the core reads as plain calls.
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -85,6 +86,39 @@ class Revocation:
     """Only tokens issued up to this moment, included: whoever logs in anew is let in. None: whenever they were."""
     because: str = field(default="", compare=False)
     """A ticket's number, for whoever reads the list."""
+
+
+class MeasureKind(StrEnum):
+    """What can be decided about one practitioner. Closed: also a metric label."""
+
+    GRANT = "grant"
+    """More persons than the policy's limits, until its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Somebody's decision about one practitioner, for a time. It ends by itself."""
+
+    id: str
+    """16 hexadecimal characters: it stands in the record of every request that it had a part in."""
+    kind: MeasureKind
+    practitioner: str = field(repr=False)
+    """A keyed hash of the RPPS number (`audit.keys.practitioner_hash`): the book names nobody."""
+    persons: int
+    """How many more persons each window of theirs has room for."""
+    from_s: int
+    """In force from this moment; like the next, in seconds since 1970."""
+    until_s: int
+    """From this moment on it is void."""
+    author: str = field(default="", repr=False)
+    because: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FindMeasures:
+    """What has been decided about one practitioner. Never fetches: the book is read beside the requests."""
+
+    rpps: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +230,14 @@ class StoreDown(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-type Effect = FindKey | Introspect | FindRevocations | ProofSeen | Charge | Settle
+type Effect = FindKey | Introspect | FindRevocations | FindMeasures | ProofSeen | Charge | Settle
 type Reply = (
     PublicKey
     | KeyMissing
     | Standing
     | IssuerDown
     | tuple[Revocation, ...]
+    | tuple[Measure, ...]
     | bool
     | Charged
     | OverBudget
@@ -230,8 +265,15 @@ def introspect(effect: Introspect) -> Deciding[Standing | IssuerDown]:
 def find_revocations(effect: FindRevocations) -> Deciding[tuple[Revocation, ...] | StoreDown]:
     reply = yield effect
     if isinstance(reply, tuple | StoreDown):
-        return reply
+        return cast(tuple[Revocation, ...] | StoreDown, reply)
     raise TypeError("a driver answered FindRevocations with something else")
+
+
+def find_measures(effect: FindMeasures) -> Deciding[tuple[Measure, ...] | StoreDown]:
+    reply = yield effect
+    if isinstance(reply, tuple | StoreDown):
+        return cast(tuple[Measure, ...] | StoreDown, reply)
+    raise TypeError("a driver answered FindMeasures with something else")
 
 
 def proof_seen(effect: ProofSeen) -> Deciding[bool | StoreDown]:

@@ -183,6 +183,8 @@ class About:
     practitioner: Practitioner | None = None
     evidence: Evidence | None = None
     subject: Subject | None = None
+    measures: tuple[str, ...] = ()
+    """Ids of the measures that had a part in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from paravent.effects import (
     Charge,
     Charged,
     FindKey,
+    FindMeasures,
     FindRevocations,
     Introspect,
     IssuerDown,
     KeyMissing,
+    Measure,
     OverBudget,
     ProofSeen,
     PublicKey,
@@ -67,6 +69,30 @@ class RevocationBook(Protocol):
         ...
 
     def lift(self, mark: str) -> bool | StoreDown:
+        """Take it out; False when it was not there."""
+        ...
+
+
+class Measures(Protocol):
+    """What was decided about practitioners. Looked up in memory; read elsewhere, never on a request."""
+
+    def find(self, wanted: FindMeasures) -> tuple[Measure, ...] | StoreDown:
+        """All about one practitioner, in force or not; StoreDown when what is in memory is too old to tell."""
+        ...
+
+
+class MeasureBook(Protocol):
+    """The measures that all nodes share, in the state store. Blocks, within a deadline: not for the event loop."""
+
+    def read(self) -> tuple[Measure, ...] | StoreDown:
+        """All of them, in the order of their ids."""
+        ...
+
+    def write(self, measure: Measure, now_s: int) -> StoreDown | None:
+        """Add it, in the place of one with the same id. None: every node will see it."""
+        ...
+
+    def lift(self, id: str) -> bool | StoreDown:
         """Take it out; False when it was not there."""
         ...
 

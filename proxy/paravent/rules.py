@@ -107,6 +107,16 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
+class Grants:
+    """What a grant to one practitioner may give at most, all that stand at once together."""
+
+    extra_persons: int
+    """More than the limit, in each window of persons."""
+    longest_s: int
+    """From its beginning to its end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quotas:
     """policies/quotas.yaml"""
 
@@ -115,6 +125,8 @@ class Quotas:
     establishment: Budgets = Budgets()
     client: Budgets = Budgets()
     fleet: Budgets = Budgets()
+    grants: Grants | None = None
+    """None: a grant has no effect."""
 
 
 # ---- what may be asked

@@ -14,6 +14,7 @@ from paravent import __version__, logout
 from paravent.audit.keys import LedgerKeys, derive_keys
 from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
+from paravent.effects import MeasureKind
 from paravent.identity.assertion import Assertor
 from paravent.identity.gate import Gate
 from paravent.identity.issuers import MAX_LIFETIME_S, PSC_LIFETIME_S, Issuer, Profile
@@ -24,9 +25,10 @@ from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
 from paravent.keys.source import JwksSource
 from paravent.masking import View, check_rule, check_view, compile_view, names_of
+from paravent.measures.lists import MeasureList
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
-from paravent.ports import Clock, RevocationBook
+from paravent.ports import Clock, MeasureBook, RevocationBook
 from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
 from paravent.revocations.file import RevocationFile
@@ -38,6 +40,7 @@ from paravent.settings import Redis, Settings, read_policy_folder
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import LedgerBusy, LedgerDamaged
 from paravent.stores.sqlite import SqliteLedger
+from paravent.stores.sqlite_measures import SqliteMeasures
 from paravent.stores.sqlite_revocations import SqliteRevocations
 from paravent.stores.sqlite_schema import StateFileError
 from paravent.telemetry import logs
@@ -122,6 +125,7 @@ class Runtime:
             {name: asked for name, each in settings.issuers.items() if (asked := _introspector(each)) is not None}
         )
         self._revocations = RevocationLists(revocation_book(settings), _revocation_file(settings))
+        self._measures = MeasureList(measure_book(settings), self._fixed.keys.practitioner)
         self._audit, self._ledger = self._open()
         self._trouble: str | None = None
         # In a log on another machine, a count that goes down betrays a ledger that was put back or begun anew.
@@ -131,7 +135,10 @@ class Runtime:
         )
         self._keys.start()
         self._revocations.start()
-        ports = Ports(clock, self._keys, self._introspection, self._revocations, self._ledger, self._audit)
+        self._measures.start()
+        ports = Ports(
+            clock, self._keys, self._introspection, self._revocations, self._measures, self._ledger, self._audit
+        )
         self.engine = Engine(ports, lambda: self._rules, self.metrics)
         self._watch()
 
@@ -243,6 +250,7 @@ class Runtime:
                 self._ledger.close()
             finally:
                 self._revocations.stop()
+                self._measures.stop()
                 self._keys.stop()
 
     def _tell_trouble(self) -> None:
@@ -302,6 +310,9 @@ class Runtime:
         for name, read in (("entries", self._revocations.entries), ("age_seconds", self._revocations.ages_s)):
             lists = {source: partial(_of_source, read, source) for source in self._revocations.entries()}
             metrics.watch_each(f"paravent_revocations_{name}", "", "source", lists)
+        kinds = {kind.value: partial(_standing, self._measures, kind, self._clock) for kind in MeasureKind}
+        metrics.watch_each("paravent_measures", "", "kind", kinds)
+        metrics.watch("paravent_measures_age_seconds", "", self._measures.age_s)
         metrics.watch(
             "paravent_state_queue", "Operations waiting for the state store.", lambda: float(self._ledger.queue_depth)
         )
@@ -365,6 +376,10 @@ def _of_source(read: Callable[[], Mapping[str, float]], source: str) -> float:
     return float(read()[source])
 
 
+def _standing(measures: MeasureList, kind: MeasureKind, clock: Clock) -> float:
+    return float(measures.standing(clock.now_ms() / 1000)[kind])
+
+
 def _digest(files: Mapping[str, bytes]) -> bytes:
     total = hashlib.sha256()
     for name in sorted(files):
@@ -405,6 +420,15 @@ def revocation_book(settings: Settings) -> RevocationBook:
 
         return RedisRevocations(_server(settings.state))
     return SqliteRevocations(settings.state.path)
+
+
+def measure_book(settings: Settings) -> MeasureBook:
+    """What was decided about practitioners, for all nodes."""
+    if isinstance(settings.state, Redis):
+        from paravent.stores.redis_measures import RedisMeasures  # noqa: PLC0415 — as above
+
+        return RedisMeasures(_server(settings.state))
+    return SqliteMeasures(settings.state.path)
 
 
 def _open_ledger(settings: Settings) -> "SqliteLedger | RedisLedger":

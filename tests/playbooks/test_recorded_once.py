@@ -19,8 +19,10 @@ from paravent.effects import (
     Charge,
     Charged,
     FindKey,
+    FindMeasures,
     FindRevocations,
     KeyMissing,
+    Measure,
     OverBudget,
     ProofSeen,
     PublicKey,
@@ -119,13 +121,22 @@ class NothingRevoked:
         return ()
 
 
+class NothingDecided:
+    """`ports.Measures`, empty."""
+
+    def find(self, wanted: FindMeasures) -> tuple[Measure, ...]:
+        return ()
+
+
 def ports(world: World) -> Ports:
-    return Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), world, world)
+    return Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), NothingDecided(), world, world)
 
 
 def engine(world: World, rules: Rulebook) -> Engine:
     return Engine(
-        Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), world, world), lambda: rules, Metrics()
+        Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), NothingDecided(), world, world),
+        lambda: rules,
+        Metrics(),
     )
 
 
@@ -322,7 +333,9 @@ async def test_a_stopped_decision_is_counted(rules: Rulebook) -> None:
     metrics = Metrics()
     world = World(out_of_memory, 1)
     broken = Engine(
-        Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), world, world), lambda: rules, metrics
+        Ports(FrozenClock(NOW_MS), world, Introspection({}), NothingRevoked(), NothingDecided(), world, world),
+        lambda: rules,
+        metrics,
     )
     with pytest.raises(MemoryError):
         await broken.settle(facts, plan, GOOD)

@@ -32,6 +32,8 @@ class LedgerKeys:
     """Keys the nonces of DPoP proofs: every node with this key file takes those of the others."""
     disguise: Secret[bytes]
     """Keys pseudonyms and handles."""
+    practitioner: Secret[bytes]
+    """Keys the hashes that stand for practitioners where only their own requests need to find them."""
 
 
 def derive_keys(master: Secret[bytes]) -> LedgerKeys:
@@ -44,7 +46,16 @@ def derive_keys(master: Secret[bytes]) -> LedgerKeys:
         assertion=_labelled(master, b"paravent 1 assertion"),
         nonce=_labelled(master, b"paravent 1 nonce"),
         disguise=_labelled(master, b"paravent 1 disguise"),
+        practitioner=_labelled(master, b"paravent 1 practitioner"),
     )
+
+
+def practitioner_hash(key: Secret[bytes], rpps: str) -> str:
+    """32 hexadecimal characters that stand for a practitioner, under `LedgerKeys.practitioner`.
+
+    There are a few million RPPS numbers: without the key a hash of one is turned back in a second.
+    """
+    return hmac.digest(key.reveal(), rpps.encode("ascii"), "sha256").hex()[:32]
 
 
 def key_id(key: Secret[bytes]) -> str:

@@ -50,6 +50,7 @@ def _who(about: About) -> dict[str, object]:
         "binding": None if evidence is None else grammar.binding(evidence.binding),
         "token": None if evidence is None else grammar.digest(evidence.token_id),
         "asked": None if about.subject is None else _subject(about.subject),
+        "measures": [grammar.digest(each) for each in about.measures],
     }
 
 

@@ -18,6 +18,8 @@ VERBS: Final = {
     "audit": "Verify the ledger.",
     "revoke": "Accept a token, a login, a practitioner, a client, a certificate or a key no more.",
     "revocations": "List what is revoked.",
+    "grant": "Raise one practitioner's limits of persons for a time.",
+    "grants": "List the grants that stand.",
     "sandbox": "Run the reference API and a token issuer, for the demo and for development.",
 }
 

@@ -12,7 +12,8 @@ class Row(TypedDict):
     """One theft, and the most persons that it can expose in each period; None where no budget bounds it."""
 
     stolen: str
-    """"account of pharmacien", "establishment", "client", "fleet"."""
+    """"account of pharmacien", "raised account of pharmacien" (with all that may be added to its limits),
+    "establishment", "client", "fleet"."""
     persons: dict[str, int | None]
     """"1h", "1d", "30d" → persons."""
 
@@ -25,7 +26,7 @@ def rows_of(policy: Policy) -> list[Row]:
     rows: dict[str, Row] = {}
     for radius in blast_radius(policy):
         word = policy.professions.get(radius.profession or "", radius.profession)
-        stolen = radius.scope.value if word is None else f"account of {word}"
+        stolen = radius.scope.value if word is None else f"{'raised ' if radius.raised else ''}account of {word}"
         row = rows.setdefault(stolen, Row(stolen=stolen, persons={}))
         row["persons"][name_of(radius.period_s)] = radius.persons
     return list(rows.values())

@@ -40,6 +40,7 @@ from paravent.rules import (
     FieldType,
     Format,
     FormatShape,
+    Grants,
     HtmlField,
     HtmlRegion,
     HtmlShape,
@@ -236,6 +237,7 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         establishment=wider["establishment"],
         client=wider["client"],
         fleet=wider["fleet"],
+        grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
     )
 
 

@@ -156,10 +156,22 @@ class BudgetsText(Strict):
     requests: Annotated[list[WindowText], Field(description="questions let through")] = []
 
 
+class GrantsText(Strict):
+    """What grants to one practitioner may give at most, all together."""
+
+    extra_persons: Annotated[
+        int, Field(ge=1, le=MAX_LIMIT, description="more than the limit, in each window of persons")
+    ]
+    longest: Annotated[Duration, Field(description="from the beginning of a grant to its end")]
+
+
 class QuotasFile(Strict):
     """Budgets of each profession, and of establishment, client and fleet."""
 
     quotas: Annotated[dict[Word, BudgetsText], Field(min_length=1)]
+    grants: Annotated[
+        GrantsText | None, Field(description="what `paravent grant` may give at most; without it, nothing")
+    ] = None
 
 
 WIDER_SCOPES: Final = ("establishment", "client", "fleet")

@@ -7,6 +7,9 @@ For whoever has stolen an account, every account of an establishment, of a softw
 T is cut into ⌈T / W⌉ parts none of which is longer than W, and no part holds more persons than the limit. Where several
 windows apply the smallest bound holds. It is reached: a bot that spends its whole budget as soon as it has one.
 
+Whatever the policy lets be added to an account's limits (`quota.measures`) is added for a second bound, as if it always
+were: a grant can be followed by another.
+
 A stolen account is also bound by its requests, each of which discloses as many persons as the widest answer lists. It
 is not bound by an establishment or a software: one practitioner can log in through several.
 """
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from paravent.effects import Scope
+from paravent.quota.measures import more, most_extra
 from paravent.rules import Budgets, Policy, Window
 
 PERIODS_S: Final = (3_600, 86_400, 30 * 86_400)
@@ -32,6 +36,8 @@ class Radius:
     period_s: int
     persons: int | None
     """The most distinct persons in that time. None: no budget bounds it."""
+    raised: bool = False
+    """Of a stolen account: with everything that the policy lets be added to its limits."""
 
 
 def blast_radius(policy: Policy) -> tuple[Radius, ...]:
@@ -45,11 +51,11 @@ def _radii(policy: Policy) -> Iterator[Radius]:
     for code in sorted(quotas.professions):
         own = quotas.professions[code]
         each = _persons_an_answer(policy, code)
-        for period_s in PERIODS_S:
-            persons = _least(
-                [_bound(own.persons, period_s), _by_requests(own, each, period_s), _bound(fleet, period_s)]
-            )
-            yield Radius(Scope.PRACTITIONER, code, period_s, persons)
+        extra = most_extra(quotas)
+        for raised, windows in ((False, own.persons), (True, more(own.persons, extra)))[: 2 if extra else 1]:
+            for period_s in PERIODS_S:
+                bounds = [_bound(windows, period_s), _by_requests(own, each, period_s), _bound(fleet, period_s)]
+                yield Radius(Scope.PRACTITIONER, code, period_s, _least(bounds), raised)
     wider = (
         (Scope.ESTABLISHMENT, quotas.establishment.persons),
         (Scope.CLIENT, quotas.client.persons),

@@ -9,6 +9,7 @@ from typing import Final, assert_never
 
 from paravent.effects import Budget, BudgetKind, OverBudget, Scope
 from paravent.model import Practitioner
+from paravent.quota.measures import raised
 from paravent.reasons import Reason
 from paravent.rules import Budgets, Quotas
 
@@ -44,6 +45,7 @@ class Payers:
     def __init__(self, size: int = PRACTITIONERS_REMEMBERED) -> None:
         self._size = size
         self._budgets: dict[Practitioner, tuple[Budget, ...] | None] = {}
+        self._raised: dict[tuple[Practitioner, int], tuple[Budget, ...]] = {}
 
     def budgets_of(self, quotas: Quotas, practitioner: Practitioner) -> tuple[Budget, ...] | None:
         """As the function of that name. `quotas` are always the same ones."""
@@ -53,6 +55,16 @@ class Payers:
             if len(self._budgets) >= self._size:
                 self._budgets.clear()
             found = self._budgets[practitioner] = budgets_of(quotas, practitioner)
+            return found
+
+    def raised_of(self, budgets: tuple[Budget, ...], practitioner: Practitioner, persons: int) -> tuple[Budget, ...]:
+        """These budgets of a practitioner, with so many more persons in their own windows."""
+        try:
+            return self._raised[practitioner, persons]
+        except KeyError:
+            if len(self._raised) >= self._size:
+                self._raised.clear()
+            found = self._raised[practitioner, persons] = raised(budgets, persons)
             return found
 
 

@@ -58,7 +58,7 @@ def revocation(
         mark,
         until_s=_named("until", until),
         issued_before_s=_named("issued_before", issued_before),
-        because="" if because is None else _explained(because),
+        because="" if because is None else explained("because", because),
     )
 
 
@@ -69,7 +69,8 @@ def _named(name: str, text: str | None) -> int | None:
         raise ValueError(f"{name} {error}") from None
 
 
-def _explained(text: str) -> str:
+def explained(name: str, text: str) -> str:
+    """A few words of somebody's, for whoever reads the list."""
     if _BECAUSE.fullmatch(text) is None:
-        raise ValueError("because must be at most 100 letters, digits, blanks and . , : # / + ( ) ' -")
+        raise ValueError(f"{name} must be at most 100 letters, digits, blanks and . , : # / + ( ) ' -")
     return text

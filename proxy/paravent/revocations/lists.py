@@ -12,58 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from paravent.effects import FindRevocations, Revocation, StoreDown
+from paravent.polled import PERIOD_S, STALE_FOR_S, Polled
 from paravent.ports import RevocationBook
 from paravent.problems import Problem
 from paravent.revocations.file import RevocationFile
-
-PERIOD_S: Final = 0.5
-"""Two looks fit into the second within which every node must know."""
-STALE_FOR_S: Final = 30.0
-"""A state store that restarts is back sooner. Budgets need it too, so that an outage refuses by itself long before."""
 
 STATE: Final = "state"
 FILE: Final = "file"
 
 log = logging.getLogger("paravent")
-
-
-type Reading = Callable[[], tuple[Revocation, ...] | None]
-
-
-class _List:
-    """One list: the last good reading, and when it was."""
-
-    def __init__(self, name: str, read: Reading, clock_s: Callable[[], float]) -> None:
-        """`read` gives None when there is nothing to be had this time."""
-        self.name = name
-        self.entries: tuple[Revocation, ...] = ()
-        self.confirmed_s: float | None = None
-        self._read = read
-        self._clock_s = clock_s
-        self._well = True
-
-    def look(self) -> bool:
-        """Whether something has changed."""
-        before_s = self._clock_s()
-        try:
-            entries = self._read()
-        except Exception:
-            # A bug, which must not end the thread: the list would age, and say so.
-            log.exception("revocations_unreadable", extra={"source": self.name})
-            return False
-        if (entries is not None) != self._well:
-            self._well = entries is not None
-            log.log(logging.INFO if self._well else logging.ERROR, "revocations_read", extra={"source": self.name})
-        if entries is None:
-            return False
-        self.confirmed_s = before_s
-        changed = entries != self.entries
-        self.entries = entries
-        return changed
-
-    def age_s(self) -> float:
-        """Infinite when it was never read."""
-        return float("inf") if self.confirmed_s is None else self._clock_s() - self.confirmed_s
 
 
 class RevocationLists:
@@ -79,10 +36,10 @@ class RevocationLists:
         self._book = book
         self._file = file
         self._problems: tuple[Problem, ...] = ()
-        self._shared = _List(STATE, self._read_book, clock_s)
+        self._shared = Polled[Revocation]("revocations", STATE, self._read_book, clock_s)
         self._lists = {STATE: self._shared}
         if file is not None:
-            self._lists[FILE] = _List(FILE, self._read_file, clock_s)
+            self._lists[FILE] = Polled("revocations", FILE, self._read_file, clock_s)
         self._by_mark: Mapping[str, tuple[Revocation, ...]] = {}
         self._merging = threading.Lock()
         self._stopping = threading.Event()
@@ -98,7 +55,7 @@ class RevocationLists:
     def start(self) -> None:
         """Begin reading. Once; the threads end with `stop` or with the process."""
         for each in self._lists.values():
-            thread = threading.Thread(target=self._keep, args=(each,), name=f"revocations-{each.name}", daemon=True)
+            thread = threading.Thread(target=self._keep, args=(each,), name=f"revocations-{each.source}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -127,11 +84,11 @@ class RevocationLists:
         """Seconds since each list was last read."""
         return {name: each.age_s() for name, each in self._lists.items()}
 
-    def _keep(self, each: _List) -> None:
+    def _keep(self, each: Polled[Revocation]) -> None:
         while not self._stopping.wait(PERIOD_S):
             if each.look():
                 self._merge()
-                log.info("revocations_changed", extra={"source": each.name, "count": len(each.entries)})
+                log.info("revocations_changed", extra={"source": each.source, "count": len(each.entries)})
 
     def _merge(self) -> None:
         with self._merging:

@@ -1,21 +1,18 @@
 """The shared list of revocations in Redis: one hash, mark → what was said of it.
 
-Calls are few (a node looks twice a second) and may wait, so that the ordinary client does. A mark that is revoked twice
+A mark that is revoked twice
 keeps what goes further of both, as in `sqlite_revocations`.
 """
 
 from typing import Any, Final
 
 from msgspec import msgpack
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from paravent.effects import Revocation, StoreDown
 from paravent.stores.redis_link import Server
+from paravent.stores.redis_lists import client
 
-TIMEOUT_S: Final = 2.0
 KEY: Final = "paravent:revocations"
 
 type _Said = tuple[int | None, int | None, str]
@@ -26,21 +23,7 @@ class RedisRevocations:
     """`paravent.ports.RevocationBook` on one Redis."""
 
     def __init__(self, server: Server) -> None:
-        tls: dict[str, Any] = {}
-        if server.ca is not None:
-            tls = {"ssl": True, "ssl_ca_certs": str(server.ca), "ssl_cert_reqs": "required", "ssl_check_hostname": True}
-        self._client: Any = Redis(
-            server.host,
-            server.port,
-            db=server.database,
-            username=server.user,
-            password=None if server.password is None else server.password.reveal(),
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            # A call that is repeated by itself would take twice its deadline.
-            retry=Retry(NoBackoff(), 0),
-            **tls,
-        )
+        self._client = client(server)
 
     def read(self) -> tuple[Revocation, ...] | StoreDown:
         try:

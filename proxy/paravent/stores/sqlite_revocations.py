@@ -1,23 +1,15 @@
 """The shared list of revocations in the state file: a table of its own, next to the budgets.
 
-It is made when it is first needed, so that it changes no other table and needs no new version of the file. Each call
-opens the file and closes it again: calls are few (a node looks twice a second), and the connection that budgets are
-charged on stays that of one thread.
-
 A mark that is revoked twice keeps what goes further of both: the later end, and the later moment before which tokens
 were issued; none at all goes furthest.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from paravent.effects import Revocation, StoreDown
-
-TIMEOUT_S: Final = 2.0
-"""For the lock of the file: beside a busy worker a write gets its turn in milliseconds."""
+from paravent.stores.sqlite_lists import opened
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS revocations (
@@ -45,7 +37,7 @@ class SqliteRevocations:
 
     def read(self) -> tuple[Revocation, ...] | StoreDown:
         try:
-            with self._open() as connection:
+            with opened(self._path, "revocations", _TABLE) as connection:
                 rows = connection.execute("SELECT * FROM revocations ORDER BY mark").fetchall()
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
@@ -55,7 +47,7 @@ class SqliteRevocations:
         """What is over goes with it."""
         row = (revocation.mark, revocation.until_s, revocation.issued_before_s, revocation.because)
         try:
-            with self._open() as connection:
+            with opened(self._path, "revocations", _TABLE) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("DELETE FROM revocations WHERE until_s <= ?", (now_s,))
                 connection.execute(_WRITE, row)
@@ -66,18 +58,7 @@ class SqliteRevocations:
 
     def lift(self, mark: str) -> bool | StoreDown:
         try:
-            with self._open() as connection:
+            with opened(self._path, "revocations", _TABLE) as connection:
                 return connection.execute("DELETE FROM revocations WHERE mark = ?", (mark,)).rowcount > 0
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """The file as it is: made by whoever serves, never here."""
-        uri = f"{self._path.as_uri()}?mode=rw"
-        with closing(sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S, isolation_level=None)) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'revocations'").fetchone():
-                connection.execute(_TABLE)
-            # A power cut must not lift a revocation that somebody was told is in force.
-            connection.execute("PRAGMA synchronous = FULL")
-            yield connection

@@ -147,7 +147,8 @@ class Metrics:
         self._blast_radius = Gauge(
             "paravent_blast_radius_persons",
             "The most persons that a theft could expose in a period under the policy in force; +Inf: no budget bounds "
-            "it. `profession` is that of a stolen account, else none.",
+            "it. `profession` is that of a stolen account, else none; scope `practitioner_raised`: with all that the "
+            "policy lets be added.",
             ["scope", "profession", "period_s"],
             registry=self.registry,
         )
@@ -284,7 +285,8 @@ class Metrics:
         self._blast_radius.clear()
         for each in radii:
             persons = math.inf if each.persons is None else each.persons
-            self._blast_radius.labels(each.scope.value, each.profession or "none", str(each.period_s)).set(persons)
+            scope = f"{each.scope.value}_raised" if each.raised else each.scope.value
+            self._blast_radius.labels(scope, each.profession or "none", str(each.period_s)).set(persons)
 
     def observes_unbound(self, issuers: int) -> None:
         self._unbound.set(issuers)
@@ -334,6 +336,12 @@ WATCHED: Final = (
     ("paravent_keys_failures", "Reads of an issuer's key set that gave none, since the start.", ("issuer",)),
     ("paravent_revocations_entries", "What is revoked, by the list that says so.", ("source",)),
     ("paravent_revocations_age_seconds", "Since a list of revocations was last read.", ("source",)),
+    (
+        "paravent_measures",
+        "Measures about single practitioners that are in force, by kind.",
+        ("kind",),
+    ),
+    ("paravent_measures_age_seconds", "Since the book of measures was last read.", ()),
     ("paravent_state_queue", "Operations waiting for the state store.", ()),
     ("paravent_upstream_circuit_open", "1 while the upstream has failed so often that it is only probed.", ()),
 )

@@ -50,4 +50,4 @@ def test_keys_do_not_print() -> None:
     shown = repr(keys) + repr(ChainKey.of(keys.chain))
     assert keys.chain.reveal().hex() not in shown
     assert repr(keys.chain.reveal()) not in shown
-    assert shown.count("<redacted>") == 6
+    assert shown.count("<redacted>") == 7

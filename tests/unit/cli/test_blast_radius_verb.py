@@ -52,7 +52,11 @@ def test_machines_get_the_same(raised: Path) -> None:
     """As JSON, with what grew by name."""
     done = run(raised, "--against", POLICIES, "--json")
     said = json.loads(done.output)
-    assert said["grown"] == ["account of pharmacien in 1d"]
+    assert said["grown"] == [
+        "account of pharmacien in 1d",
+        "raised account of pharmacien in 1h",
+        "raised account of pharmacien in 1d",
+    ]
     assert {"stolen": "fleet", "persons": {"1h": 900_000, "1d": 900_000, "30d": 27_000_000}} in said["radius"]
 
 

@@ -20,11 +20,13 @@ HOUR, DAY, MONTH = PERIODS_S
 REFERENCE, _ = compile_views(read_policy_folder(Path(__file__).resolve().parents[3] / "policies"))
 
 
-def persons(policy: Policy, scope: Scope, period_s: int, profession: str | None = None) -> int | None:
+def persons(
+    policy: Policy, scope: Scope, period_s: int, profession: str | None = None, *, raised: bool = False
+) -> int | None:
     (radius,) = [
         each
         for each in blast_radius(policy)
-        if (each.scope, each.profession, each.period_s) == (scope, profession, period_s)
+        if (each.scope, each.profession, each.period_s, each.raised) == (scope, profession, period_s, raised)
     ]
     return radius.persons
 
@@ -74,6 +76,12 @@ def test_wider_scopes_bound_what_is_below_them() -> None:
 def test_the_reference_policy_keeps_a_theft_small() -> None:
     """An account of March 2022 gave 26 842 persons away; a pharmacist's now gives at most 4 000 in a month."""
     assert [persons(REFERENCE, ACCOUNT, period_s, "21") for period_s in PERIODS_S] == [360, 600, 4_000]
+
+
+def test_what_may_be_granted_is_counted_apart() -> None:
+    """With 200 more in every window, as the reference policy lets be granted; without grants nothing is added."""
+    assert [persons(REFERENCE, ACCOUNT, each, "21", raised=True) for each in PERIODS_S] == [800, 800, 4_200]
+    assert not any(each.raised for each in blast_radius(under(replace(REFERENCE.quotas, grants=None))))
 
 
 @given(

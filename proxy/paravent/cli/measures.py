@@ -1,0 +1,88 @@
+"""What the commands about single practitioners share: a measure from words, and in and out of the book."""
+
+import secrets
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from paravent.cli.moments import shown
+from paravent.effects import Measure, MeasureKind, StoreDown
+from paravent.measures.entries import measure
+from paravent.policy.paths import parse_duration
+from paravent.revocations.entries import explained, moment
+from paravent.wiring import measure_book
+
+if TYPE_CHECKING:
+    from paravent.model import Secret
+    from paravent.settings import Settings
+
+
+def period(begins: str | None, until: str | None, lasts: str | None, now_s: int) -> tuple[int, int]:
+    """From when to when, in seconds since 1970. Raises ValueError with a sentence."""
+    if (until is None) == (lasts is None):
+        raise ValueError("give either --until or --for")
+    from_s = now_s if begins is None else _moment("--from", begins)
+    if lasts is not None:
+        return from_s, from_s + parse_duration(lasts)
+    return from_s, _moment("--until", until or "")
+
+
+def new(
+    key: "Secret[bytes]",
+    kind: MeasureKind,
+    rpps: str | None,
+    persons: int,
+    in_force_s: tuple[int, int],
+    author: str | None,
+    reason: str | None,
+) -> Measure:
+    """With an id of its own. Raises ValueError with a sentence."""
+    for name, word in (("RPPS", rpps), ("--author", author), ("--reason", reason)):
+        if not word:
+            raise ValueError(f"{name} is missing")
+    said = explained("--author", author or ""), explained("--reason", reason or "")
+    return measure(key, secrets.token_hex(8), kind, rpps or "", persons, in_force_s, *said)
+
+
+def write(settings: "Settings", entry: Measure) -> None:
+    """Put it in the book and say so. Exits 1 when it did not get there."""
+    if isinstance(measure_book(settings).write(entry, int(time.time())), StoreDown):
+        _not_there()
+    until = shown(entry.until_s)
+    what = f"{entry.kind.value} {entry.id}: {entry.persons} more persons in each window"
+    click.echo(f"{what}, from {shown(entry.from_s)} until {until}.")
+
+
+def lift(settings: "Settings", id: str, kind: MeasureKind) -> None:
+    """Take it out of the book and say so. Exits 1 when there is none of this kind under the id."""
+    book = measure_book(settings)
+    held = read(settings)
+    known = any(each.id == id and each.kind is kind for each in held)
+    done = book.lift(id) if known else False
+    if isinstance(done, StoreDown):
+        _not_there()
+    if not done:
+        click.echo(f"There is no {kind.value} {id}; nothing was changed.", err=True)
+        raise SystemExit(1)
+    click.echo(f"{kind.value} {id} is over.")
+
+
+def read(settings: "Settings") -> tuple[Measure, ...]:
+    """The whole book. Exits 1 when the state store does not answer."""
+    held = measure_book(settings).read()
+    if isinstance(held, StoreDown):
+        _not_there()
+    return held
+
+
+def _moment(name: str, text: str) -> int:
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def _not_there() -> NoReturn:
+    click.echo("The state store did not answer; nothing was changed.", err=True)
+    raise SystemExit(1)

@@ -1,0 +1,78 @@
+"""The measures in memory: read twice a second on a thread of their own, so that every node knows within a second.
+
+They may not be older than `STALE_FOR_S`, as the list of revocations: what was decided against somebody must hold on the
+one node that does not hear of it.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from paravent.audit.keys import practitioner_hash
+from paravent.effects import FindMeasures, Measure, MeasureKind, StoreDown
+from paravent.model import Secret
+from paravent.polled import PERIOD_S, STALE_FOR_S, Polled
+from paravent.ports import MeasureBook
+
+log = logging.getLogger("paravent")
+
+
+class MeasureList:
+    """`ports.Measures`."""
+
+    def __init__(self, book: MeasureBook, key: Secret[bytes], *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        """`key` keys the hashes that stand for practitioners."""
+        self._book = book
+        self._key = key
+        self._list = Polled[Measure]("measures", "state", self._read, clock_s)
+        self._by_practitioner: Mapping[str, tuple[Measure, ...]] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="measures", daemon=True)
+
+    def start(self) -> None:
+        """Begin reading. Once; the thread ends with `stop` or with the process."""
+        self.look()
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def find(self, wanted: FindMeasures) -> tuple[Measure, ...] | StoreDown:
+        """Looks in memory."""
+        if self._list.age_s() > STALE_FOR_S:
+            return StoreDown.UNAVAILABLE
+        held = self._by_practitioner
+        # Hashed only when there is anything to find: most days there is not.
+        return held.get(practitioner_hash(self._key, wanted.rpps), ()) if held else ()
+
+    def look(self) -> bool:
+        """Read the book now. Whether something has changed."""
+        changed = self._list.look()
+        if changed:
+            held: dict[str, tuple[Measure, ...]] = {}
+            for each in self._list.entries:
+                held[each.practitioner] = (*held.get(each.practitioner, ()), each)
+            self._by_practitioner = held  # one assignment: a request sees the old book or the new one
+        return changed
+
+    def standing(self, now_s: float) -> Mapping[MeasureKind, int]:
+        """How many of each kind are in force."""
+        counts = Counter(each.kind for each in self._list.entries if each.from_s <= now_s < each.until_s)
+        return {kind: counts[kind] for kind in MeasureKind}
+
+    def age_s(self) -> float:
+        """Seconds since the book was last read."""
+        return self._list.age_s()
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(PERIOD_S):
+            if self.look():
+                log.info("measures_changed", extra={"source": "state", "count": len(self._list.entries)})
+
+    def _read(self) -> tuple[Measure, ...] | None:
+        read = self._book.read()
+        return None if isinstance(read, StoreDown) else read

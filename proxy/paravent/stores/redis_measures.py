@@ -1,0 +1,63 @@
+"""The measures that all nodes share, in Redis: one hash, id → what was decided. It ends with the last of them."""
+
+from typing import Any, Final
+
+from msgspec import msgpack
+from redis.exceptions import RedisError
+
+from paravent.effects import Measure, MeasureKind, StoreDown
+from paravent.stores.redis_link import Server
+from paravent.stores.redis_lists import client
+
+KEY: Final = "paravent:measures"
+
+LONGER_S: Final = 86_400
+"""How long the hash outlives what is in it: the server's clock need not be that of a node."""
+
+type _Decided = tuple[MeasureKind, str, int, int, int, str, str]
+"""Kind, practitioner, persons, from_s, until_s, author, because."""
+
+
+class RedisMeasures:
+    """`paravent.ports.MeasureBook` on one Redis."""
+
+    def __init__(self, server: Server) -> None:
+        self._client = client(server)
+
+    def read(self) -> tuple[Measure, ...] | StoreDown:
+        try:
+            entries = self._client.hgetall(KEY)
+        except RedisError:
+            return StoreDown.UNAVAILABLE
+        return tuple(Measure(id.decode(), *_decided(entries[id])) for id in sorted(entries))
+
+    def write(self, measure: Measure, now_s: int) -> StoreDown | None:
+        """What is over goes with it."""
+        it = measure
+        packed = msgpack.encode((it.kind, it.practitioner, it.persons, it.from_s, it.until_s, it.author, it.because))
+
+        def put(pipe: Any) -> None:
+            ends_s = {id: _decided(said)[4] for id, said in pipe.hgetall(KEY).items()}
+            over = [id for id, until_s in ends_s.items() if until_s <= now_s]
+            last_s = max(it.until_s, *ends_s.values()) if ends_s else it.until_s
+            pipe.multi()
+            if over:
+                pipe.hdel(KEY, *over)
+            pipe.hset(KEY, it.id, packed)
+            pipe.expire(KEY, max(0, last_s - now_s) + LONGER_S)
+
+        try:
+            self._client.transaction(put, KEY)
+        except RedisError:
+            return StoreDown.UNAVAILABLE
+        return None
+
+    def lift(self, id: str) -> bool | StoreDown:
+        try:
+            return bool(self._client.hdel(KEY, id))
+        except RedisError:
+            return StoreDown.UNAVAILABLE
+
+
+def _decided(packed: bytes) -> _Decided:
+    return msgpack.decode(packed, type=tuple[MeasureKind, str, int, int, int, str, str])
