@@ -85,7 +85,7 @@ def main(mode: str, folder: Path) -> None:
         asyncio.run(starved(folder, resource.RLIMIT_FSIZE, 300, 1 << 20))
     elif mode == "no-files":
         # Ten lines fill the file, so the next one needs another.
-        line = 800
+        line = 810
         asyncio.run(starved(folder, resource.RLIMIT_NOFILE, 3, 10 * line))
     elif mode == "probe":
         probed(folder)
