@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import click
@@ -15,13 +16,10 @@ from paravent.cli.problems import give_up
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output, for machines.")
 def grants(config: Path, as_json: bool) -> None:
-    """List the grants that stand or are yet to begin. Practitioners are keyed hashes here; `paravent practitioner show`
-    knows a grant by the RPPS number.
+    """List the grants that stand or are yet to begin. A practitioner is a keyed hash here: the book names nobody.
 
     Exits 0 when the list could be read, 1 when the state store did not answer, 2 when the configuration is wrong.
     """
-    import time
-
     from paravent.cli.measures import read
     from paravent.cli.moments import shown
     from paravent.problems import InvalidFiles

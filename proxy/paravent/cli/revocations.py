@@ -2,11 +2,11 @@
 
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from paravent.cli.moments import shown
 from paravent.cli.problems import give_up
 
 
@@ -57,4 +57,4 @@ def revocations(config: Path, as_json: bool) -> None:
 
 
 def _moment(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else shown(seconds)

@@ -14,7 +14,6 @@ from paravent.policy.paths import duration_text
 from paravent.rules import Quotas
 
 _RPPS: Final = re.compile("[0-9]{11}")
-_NUMBER_OF_A_PERSON: Final = re.compile("[0-9]{11}")
 
 
 def measure(  # noqa: PLR0913, PLR0917 (what a measure is made of)
@@ -31,7 +30,7 @@ def measure(  # noqa: PLR0913, PLR0917 (what a measure is made of)
     if _RPPS.fullmatch(rpps) is None:
         raise ValueError("a practitioner is an RPPS number, 11 digits")
     for name, text in (("--author", author), ("--reason", because)):
-        if contains_identifier(text) or _NUMBER_OF_A_PERSON.search(text):
+        if contains_identifier(text) or _RPPS.search(text):
             raise ValueError(f"{name} must not hold the number of a person")
     if in_force_s[1] <= in_force_s[0]:
         raise ValueError("it must end after it begins")

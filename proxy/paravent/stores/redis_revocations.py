@@ -1,7 +1,6 @@
 """The shared list of revocations in Redis: one hash, mark → what was said of it.
 
-A mark that is revoked twice
-keeps what goes further of both, as in `sqlite_revocations`.
+A mark that is revoked twice keeps what goes further of both, as in `sqlite_revocations`.
 """
 
 from typing import Any, Final
