@@ -49,6 +49,8 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def stayed(temporary: dict[str, str]) -> Iterator[Stayed]:
     options = ("--json", "--stay", "--patients", str(PATIENTS), "--attack-seconds", "1", "--dry-seconds", "40")
+    # Whoever runs the tests in a background of a shell has Ctrl-C ignored, and so would whatever they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*DEMO, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=temporary
     )

@@ -31,6 +31,8 @@ NODES = 3
 WITHIN_S = 1.0
 """What a revocation may take, as the pages promise it."""
 GIVE_UP_S = 10.0
+PACE_S = 0.02
+"""Between two questions on a node: whoever asks without a pause measures the machine, and slows what it measures."""
 SOFTWARE = "essai"
 """What everybody here asks with; revoked last of all."""
 
@@ -87,6 +89,7 @@ class Site:
                 if caller.is_refused(node):
                     return last_s - since_s
                 last_s = asked_s
+                time.sleep(PACE_S)
             return GIVE_UP_S
 
         with ThreadPoolExecutor(NODES) as pool:

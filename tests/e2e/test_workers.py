@@ -47,6 +47,12 @@ def eventually(true: Callable[[], bool], within_s: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def stands_still(pid: int) -> bool:
+    """Every thread of it: until then, one may still take a call that nobody will answer."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(state == "T" for state in states)
+
+
 def accepts(url: str) -> bool:
     """Somebody still listens there."""
     place = urlsplit(url)
@@ -125,6 +131,7 @@ def test_one_port_tells_of_all(stack: Stack) -> None:
     stack.management, _ = told(stack)
     victim = min(children(stack))
     os.kill(victim, signal.SIGSTOP)  # it cannot be replaced while it is not dead
+    eventually(lambda: stands_still(victim))
 
     def checks() -> list[bool]:
         status, body = stack.scrape("/readyz")
