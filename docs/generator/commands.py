@@ -66,6 +66,11 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         2: "something is not written as it should, or the policy does not allow it: nothing was changed",
     },
     "grants": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
+    "practitioner show": {
+        0: "shown",
+        1: "the state store did not answer",
+        2: "the configuration, the policy, the file of revocations or the number is not written as it should",
+    },
     "sandbox api": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox issuer": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox token": {0: "printed", 1: "the issuer refused, or none answers", 2: _WRONG_OPTIONS},

@@ -4,9 +4,11 @@ Every method has a deadline of its own making and never raises for an outage: an
 `KeyMissing.UNAVAILABLE`, `False`). What it does raise is a bug, and closes.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from paravent.effects import (
+    Budget,
     Charge,
     Charged,
     FindKey,
@@ -24,6 +26,7 @@ from paravent.effects import (
     Settle,
     Standing,
     StoreDown,
+    Usage,
 )
 
 
@@ -94,6 +97,18 @@ class MeasureBook(Protocol):
 
     def lift(self, id: str) -> bool | StoreDown:
         """Take it out; False when it was not there."""
+        ...
+
+
+class UsageBook(Protocol):
+    """What has been used, for whoever looks into it. Changes nothing. Blocks, within a deadline: not for the loop."""
+
+    def used(self, budgets: tuple[Budget, ...], now_ms: int) -> tuple[Usage, ...] | StoreDown:
+        """How full every window of these budgets is, in their order. A reservation that is not settled counts."""
+        ...
+
+    def persons(self, windows_s: tuple[int, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
+        """By practitioner's payer, how many persons each of these windows holds; only who has one in the longest."""
         ...
 
 

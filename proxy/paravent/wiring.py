@@ -14,12 +14,13 @@ from paravent import __version__, logout
 from paravent.audit.keys import LedgerKeys, derive_keys
 from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
-from paravent.effects import MeasureKind
+from paravent.effects import MeasureKind, Revocation, StoreDown
 from paravent.identity.assertion import Assertor
 from paravent.identity.gate import Gate
 from paravent.identity.issuers import MAX_LIFETIME_S, PSC_LIFETIME_S, Issuer, Profile
 from paravent.identity.nonces import Nonces
 from paravent.identity.portal import Portal
+from paravent.identity.revocation import Kind, mark_of
 from paravent.keys.asking import Trust
 from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
@@ -28,7 +29,7 @@ from paravent.masking import View, check_rule, check_view, compile_view, names_o
 from paravent.measures.lists import MeasureList
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
-from paravent.ports import Clock, MeasureBook, RevocationBook
+from paravent.ports import Clock, MeasureBook, RevocationBook, UsageBook
 from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
 from paravent.revocations.file import RevocationFile
@@ -43,6 +44,7 @@ from paravent.stores.sqlite import SqliteLedger
 from paravent.stores.sqlite_measures import SqliteMeasures
 from paravent.stores.sqlite_revocations import SqliteRevocations
 from paravent.stores.sqlite_schema import StateFileError
+from paravent.stores.sqlite_usage import SqliteUsage
 from paravent.telemetry import logs
 from paravent.telemetry.management import is_ready
 from paravent.telemetry.metrics import Metrics
@@ -429,6 +431,31 @@ def measure_book(settings: Settings) -> MeasureBook:
 
         return RedisMeasures(_server(settings.state))
     return SqliteMeasures(settings.state.path)
+
+
+def usage_book(settings: Settings) -> UsageBook:
+    """What has been used, by everybody."""
+    if isinstance(settings.state, Redis):
+        from paravent.stores.redis_usage import RedisUsage  # noqa: PLC0415 — as above
+
+        return RedisUsage(_server(settings.state))
+    return SqliteUsage(settings.state.path)
+
+
+def revocations_of(settings: Settings, rpps: str) -> tuple[Revocation, ...] | StoreDown:
+    """Of one practitioner: by any issuer's tokens or one issuer's, in the state store and in the file. Raises
+    InvalidFiles."""
+    held = revocation_book(settings).read()
+    if isinstance(held, StoreDown):
+        return held
+    file = _revocation_file(settings)
+    listed = () if file is None else file.read()
+    problems = [each for each in listed if isinstance(each, Problem)]
+    if problems:
+        raise InvalidFiles(problems)
+    mark = mark_of(Kind.PRACTITIONER, rpps)
+    entries = (*held, *(each for each in listed if isinstance(each, Revocation)))
+    return tuple(each for each in entries if each.mark == mark or each.mark.startswith(f"{mark}@"))
 
 
 def _open_ledger(settings: Settings) -> "SqliteLedger | RedisLedger":

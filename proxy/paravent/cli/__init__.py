@@ -20,6 +20,7 @@ VERBS: Final = {
     "revocations": "List what is revoked.",
     "grant": "Raise one practitioner's limits of persons for a time.",
     "grants": "List the grants that stand.",
+    "practitioner": "Look at one practitioner: usage, refusals, grants, revocations.",
     "sandbox": "Run the reference API and a token issuer, for the demo and for development.",
 }
 

@@ -70,7 +70,11 @@ def lift(settings: "Settings", id: str, kind: MeasureKind) -> None:
 
 def read(settings: "Settings") -> tuple[Measure, ...]:
     """The whole book. Exits 1 when the state store does not answer."""
-    held = measure_book(settings).read()
+    return answered(measure_book(settings).read())
+
+
+def answered[Held](held: Held | StoreDown) -> Held:
+    """What the state store said. Exits 1 when it did not."""
     if isinstance(held, StoreDown):
         _not_there()
     return held

@@ -13,6 +13,9 @@ from paravent.quota.measures import raised
 from paravent.reasons import Reason
 from paravent.rules import Budgets, Quotas
 
+PRACTITIONER: Final = "rpps:"
+"""How the payer of a practitioner begins; their RPPS number follows."""
+
 
 def budgets_of(quotas: Quotas, practitioner: Practitioner) -> tuple[Budget, ...] | None:
     """Every budget that a question of this practitioner is charged to, narrowest scope first.
@@ -25,7 +28,7 @@ def budgets_of(quotas: Quotas, practitioner: Practitioner) -> tuple[Budget, ...]
     own = quotas.professions.get(practitioner.profession)
     if own is None:
         return None
-    practitioner_payer = f"rpps:{practitioner.rpps}"
+    practitioner_payer = PRACTITIONER + practitioner.rpps
     budgets = [Budget(Scope.PRACTITIONER, practitioner_payer, BudgetKind.PERSONS, own.persons)]
     budgets += (b for b in _budgets(Scope.PRACTITIONER, practitioner_payer, own) if b.kind is not BudgetKind.PERSONS)
     if practitioner.finess is not None:

@@ -22,6 +22,16 @@ type Call = tuple[int | bytes, ...]
 """What follows the script's name: how many keys, the keys, the arguments."""
 
 
+def persons_key(payer: str) -> str:
+    """The set of a payer: subject → since when they count."""
+    return f"paravent:{{{payer}}}:persons"
+
+
+def counter_key(payer: str, kind: str, per_s: int) -> str:
+    """One window of a counter: bucket → used."""
+    return f"paravent:{{{payer}}}:{kind}:{per_s}"
+
+
 class Plan:
     """What is the same in every call about the same budgets."""
 
@@ -29,7 +39,7 @@ class Plan:
         self.keys: list[bytes] = []
         self.sets = [
             {
-                "key": self._number(f"paravent:{{{payer}}}:persons", f"paravent:{{{payer}}}:person"),
+                "key": self._number(persons_key(payer), f"paravent:{{{payer}}}:person"),
                 "windows": [
                     [window.limit, window.per_s] for (paid_by, _), _, window in bill.set_windows if paid_by == payer
                 ],
@@ -51,7 +61,7 @@ class Plan:
         """In the order of the script's numbers, which begin at 1."""
 
     def _counter(self, payer: str, kind: str, per_s: int, limit: int) -> dict[str, object]:
-        return {"key": self._number(f"paravent:{{{payer}}}:{kind}:{per_s}"), "per_s": per_s, "limit": limit}
+        return {"key": self._number(counter_key(payer, kind, per_s)), "per_s": per_s, "limit": limit}
 
     def _number(self, *names: str) -> int:
         """Of the first of these keys, as Lua counts."""

@@ -1,0 +1,33 @@
+"""What the ledger of a folder holds about one practitioner. Nothing is checked: `verify_directory` does that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from paravent.sinks.folder import read_last_line, read_lines, segment_path, segments_in
+
+
+def records_of(directory: Path, rpps: str, since: str) -> Iterator[dict[str, object]]:
+    """Every record of a practitioner since a moment, written as `at` is; each writer's oldest first.
+
+    Files that end before it are not read. Raises OSError when the folder cannot be read, ValueError when a line that
+    names them is not JSON.
+    """
+    named = b'"practitioner":"%s"' % rpps.encode("ascii")  # lines are canonical: there is one way to write it
+    for writer, numbers in sorted(segments_in(directory).items()):
+        for number in numbers:
+            path = segment_path(directory, writer, number)
+            if _ended_before(path, since):
+                continue
+            for line in read_lines(path):
+                if named in line and line.endswith(b"\n"):
+                    record = orjson.loads(line)
+                    if record["at"] >= since:
+                        yield record
+
+
+def _ended_before(path: Path, since: str) -> bool:
+    """Its last line is whole, and older. A line that is being written is no reason to skip what stands before it."""
+    last = read_last_line(path)
+    return last.endswith(b"\n") and str(orjson.loads(last).get("at", since)) < since
