@@ -71,6 +71,11 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         1: "the state store did not answer",
         2: "the configuration, the policy, the file of revocations or the number is not written as it should",
     },
+    "status": {
+        0: "every worker is ready",
+        1: "one is not, or does not answer, or the state store did not",
+        2: "the configuration or the policy is wrong",
+    },
     "sandbox api": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox issuer": {0: _STOPPED, 2: "the port is taken, or wrong options"},
     "sandbox token": {0: "printed", 1: "the issuer refused, or none answers", 2: _WRONG_OPTIONS},

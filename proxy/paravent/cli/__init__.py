@@ -21,6 +21,7 @@ VERBS: Final = {
     "grant": "Raise one practitioner's limits of persons for a time.",
     "grants": "List the grants that stand.",
     "practitioner": "Look at one practitioner: usage, refusals, grants, revocations.",
+    "status": "Say how the node is, and who uses most of their budget.",
     "sandbox": "Run the reference API and a token issuer, for the demo and for development.",
 }
 

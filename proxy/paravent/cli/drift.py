@@ -1,13 +1,13 @@
 """`paravent policy drift`: what running nodes have seen of the upstream that no view names."""
 
 from collections.abc import Iterable
-from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from paravent.cli.listener import fetched
+
 _METRIC: Final = "paravent_unnamed_fields"
-_DEADLINE_S: Final = 5
 
 type Rows = dict[tuple[str, str], int]
 """Operation and path → answers it was seen in."""
@@ -28,18 +28,10 @@ def rows_of(nodes: Iterable[tuple[str, int]]) -> Rows:
 
 
 def _scrape(host: str, port: int) -> str:
-    connection = HTTPConnection(host, port, timeout=_DEADLINE_S)
-    try:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise ConnectionError("the management listener answers, but not with metrics")
-        return body.decode("utf-8")
-    except HTTPException as error:
-        raise ConnectionError("the management listener does not speak HTTP") from error
-    finally:
-        connection.close()
+    status, body = fetched(host, port, "/metrics")
+    if status != 200:
+        raise ConnectionError("the management listener answers, but not with metrics")
+    return body.decode("utf-8")
 
 
 def table(rows: Rows) -> str:

@@ -73,6 +73,7 @@ def drift(config: Path, as_json: bool) -> None:
     One answer in 256 is looked through. Exits 1 when the node's management listener does not answer.
     """
     from paravent.cli.drift import rows_of, table
+    from paravent.cli.listener import addresses
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
 
@@ -80,12 +81,8 @@ def drift(config: Path, as_json: bool) -> None:
         settings = load_settings(config, os.environ)
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_json)
-    nodes = [
-        (settings.metrics.address.host, settings.metrics.address.port + worker)
-        for worker in range(settings.listen.workers)
-    ]
     try:
-        rows = rows_of(nodes)
+        rows = rows_of(addresses(settings))
     except OSError:
         click.echo("The management listener did not answer: is the node running?", err=True)
         raise SystemExit(1) from None

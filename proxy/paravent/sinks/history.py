@@ -1,7 +1,10 @@
-"""What the ledger of a folder holds about one practitioner. Nothing is checked: `verify_directory` does that."""
+"""What the ledger of a folder holds about practitioners. Nothing is checked: `verify_directory` does that."""
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -31,3 +34,25 @@ def _ended_before(path: Path, since: str) -> bool:
     """Its last line is whole, and older. A line that is being written is no reason to skip what stands before it."""
     last = read_last_line(path)
     return last.endswith(b"\n") and str(orjson.loads(last).get("at", since)) < since
+
+
+_PROFESSION: Final = re.compile(rb'"practitioner":"([0-9]{11})","prev":"[0-9a-f]+","profession":"([0-9A-Z]{1,3})"')
+"""The members of a line are in alphabetical order."""
+
+
+def professions_in(directory: Path, since: str) -> dict[str, str]:
+    """RPPS number → TRE_G15 code, in the last record that names them, of the files that do not end before a moment.
+
+    Empty when there is no ledger; a file that cannot be read says nothing.
+    """
+    found: dict[str, str] = {}
+    with suppress(OSError, ValueError):
+        for writer, numbers in sorted(segments_in(directory).items()):
+            for number in numbers:
+                path = segment_path(directory, writer, number)
+                if _ended_before(path, since):
+                    continue
+                for line in read_lines(path):
+                    if match := _PROFESSION.search(line):
+                        found[match[1].decode()] = match[2].decode()
+    return found
