@@ -47,6 +47,11 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "mask": ((4, "0012345678", _SENT, None), (4, "12345678", _SENT, None)),
     "year": ((None, "19990701", _SENT, None), (None, "inconnue", _SENT, None)),
     "initial": ((None, "Émilie", _SENT, None), (None, "42", _SENT, None)),
+    "free-text": (
+        (None, "né à l'étranger, tél. 01 99 00 12 34", _SENT, None),
+        (None, "mutation demandée (NIR 2 84 03 28 990 023 51)", _SENT, None),
+        (None, "mutation demandée (NIR &#50;840328990023)", _SENT, None),
+    ),
     "pseudonym": ((None, "CTR-2026-0012345678-01", _SENT, None), (None, True, _SENT, None)),
     "handle": ((None, "2840328990023", _SENT, Identifies.NIR),),
     "code-map": (

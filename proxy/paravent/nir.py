@@ -152,6 +152,7 @@ _IN_PLACE: Final = re.compile(
     rf"(?:({_S})([0-9]{{2}}))?(?![0-9]))"
 )
 _CORSICAN: Final = re.compile(rf"[1-8](?:{_S}[0-9]){{4}}{_S}2[ABab](?:{_S}[0-9]){{6}}")
+_CORSICAN_KEYED: Final = re.compile(rf"({_CORSICAN.pattern})(?:{_S}[0-9]{{2}}(?![0-9]))?")
 _DIGIT_RUN: Final = re.compile(rf"[0-9](?:{_S}[0-9])+")
 _FEW: Final = 16
 """Numbers that are looked for one after the other: a family."""
@@ -184,6 +185,38 @@ def contains_identifier(text: str, *, number: bool = False) -> bool:
 def identifiers(text: str) -> Iterator[str]:
     """What `contains_identifier` finds in a text, each in normal form; some more than once."""
     return _found(_plain(text), _PLAUSIBLE)
+
+
+def identifier_spans(text: str) -> list[tuple[int, int]]:
+    """Where in a text each of them stands, in order, apart from each other, with the two digits behind it if any.
+
+    Fifteen digits with the parts of a likely NIR and a wrong key are one here: who types a number in a sentence slips.
+    """
+    pieces = [_plain(character) for character in text]
+    plain = "".join(pieces)
+    places = [place for place, piece in enumerate(pieces) for _ in piece]
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted(_places(plain)):
+        if spans and start < spans[-1][1]:
+            first, last = spans.pop()
+            spans.append((first, max(end, last)))
+        else:
+            spans.append((start, end))
+    return [(places[start], places[end - 1] + 1) for start, end in spans]
+
+
+def _places(plain: str) -> Iterator[tuple[int, int]]:
+    for found in _IN_PLACE.finditer(plain):
+        nir, gap, key = (part or "" for part in found.groups())
+        typed = key != "" and _plausible(_bare(nir), _LIKELY)
+        if typed or _is_nir_in_place(nir, gap, key, _PLAUSIBLE):
+            yield found.start(1), found.end(3) if key else found.end(1)
+    for found in _CORSICAN_KEYED.finditer(plain):
+        if _plausible(_bare(found[1])):
+            yield found.span()
+    for found in _DIGIT_RUN.finditer(plain):
+        if len(found[0]) <= _LONGEST_RUN and _is_nir_alone(found[0], _PLAUSIBLE):
+            yield found.span()
 
 
 def _found(plain: str, without_key: re.Pattern[str]) -> Iterator[str]:

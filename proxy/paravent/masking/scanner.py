@@ -68,7 +68,7 @@ def leaks(body: bytes, vouched: Iterable[str]) -> bool:
             return True
         around = body[max(0, start - _BEFORE) : end + _BEHIND].decode("utf-8", "replace")
         # Records of a table stand in lines: the end of one number and the beginning of the next are none.
-        if any(next(identifiers(each), None) is not None for each in _undressed(_LINE_END.sub("|", around))):
+        if any(next(identifiers(each), None) is not None for each in undressed(_LINE_END.sub("|", around))):
             return True
     return False
 
@@ -92,7 +92,7 @@ def _causes(body: bytes) -> Iterator[tuple[int, int]]:
             yield found.span()
 
 
-def _undressed(text: str) -> Iterator[str]:
+def undressed(text: str) -> Iterator[str]:
     """The text, and the text behind each dress: of URLs, of HTML, of JSON, of base64. One level of each."""
     yield text
     if "%" in text:

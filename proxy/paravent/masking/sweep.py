@@ -16,9 +16,11 @@ NUMERIC: Final = 8
 """How many times as much a text costs that holds a long number."""
 
 
-def sweep(texts: Iterable[str], nirs: frozenset[str]) -> Reason | None:
-    """None when none of them holds an identifier. `nirs`: those by which the answer names others, in normal form."""
-    effort = 0
+def sweep(texts: Iterable[str], nirs: frozenset[str], effort: int = 0) -> Reason | None:
+    """None when none of them holds an identifier. `nirs`: those by which the answer names others, in normal form.
+
+    `effort`: what has been spent on other texts of the answer.
+    """
     for text in texts:
         effort += len(text)
         numeric = effort <= MAX_EFFORT and seems_numeric(text)

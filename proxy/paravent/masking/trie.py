@@ -24,14 +24,16 @@ class Leaf:
     """Whether its values are looked into before they leave."""
     null: bool
     """Whether null leaves."""
+    searched: bool
+    """Whether its operator looks through long texts, at a cost that is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
     """An object on the way to a leaf, or at a leaf's door."""
 
-    leaves: tuple[tuple[str, int, Release, bool, bool], ...]
-    """Name, then `Leaf`, unpacked: the walk spends most of its time here."""
+    leaves: tuple[tuple[str, int, bool, bool, Leaf], ...]
+    """Name, index, sweep and null of a leaf, and all of it: the walk spends most of its time here."""
     lists: tuple[tuple[str, Leaf], ...]
     """Members that are lists of values."""
     objects: tuple[tuple[str, "Branch", bool], ...]
@@ -112,7 +114,8 @@ def _leaf(index: int, rule: FieldRule, shape: ResponseShape) -> Leaf:
     operator = REGISTRY[rule.operator]
     release = operator.bind(rule.parameter, identifies(rule.path, shape))
     # With a parameter an operator has looked into the value itself.
-    return Leaf(index, release, operator.as_is and rule.parameter is None, operator.keeps_null)
+    sweep = operator.as_is and rule.parameter is None
+    return Leaf(index, release, sweep, operator.keeps_null, operator.searched)
 
 
 def _branch(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) -> Branch:
@@ -127,7 +130,7 @@ def _branch(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) -> B
             if first.array:
                 lists.append((name, leaf))
             else:
-                leaves.append((name, leaf.index, leaf.release, leaf.sweep, leaf.null))
+                leaves.append((name, leaf.index, leaf.sweep, leaf.null, leaf))
         elif first.array:
             arrays.append((name, _elements(group, below, persons)))
         else:

@@ -81,7 +81,7 @@ class View:
             return Reason.ANSWER_TOO_LARGE
         if run.unwritable:
             return Reason.ANSWER_MALFORMED
-        swept = sweep(run.texts, scoped.nirs)
+        swept = sweep(run.texts, scoped.nirs, run.effort)
         if swept is not None:
             return swept
         written = self.dress.write(reduced)

@@ -12,9 +12,11 @@ from jiter import LosslessFloat
 
 from paravent.masking.json import Outgoing, Scalar, Tree, sealed_number
 from paravent.masking.operators import DROP
-from paravent.masking.operators.base import Drop, Release
+from paravent.masking.operators.base import Drop
+from paravent.masking.operators.free_text import effort
 from paravent.masking.person import Members
 from paravent.masking.scope import Scoped
+from paravent.masking.sweep import MAX_EFFORT
 from paravent.masking.trie import Branch, Elements, Leaf
 from paravent.model import Asked
 from paravent.nir import SHORTEST, mentions
@@ -44,6 +46,8 @@ class Run:
     """Values that leave as they came and are long enough to hold a NIR."""
     vouched: list[str] = field(default_factory=list)
     """Values that leave because an operator has looked into them, and are as long."""
+    effort: int = 0
+    """Spent on texts that an operator has looked through, as `sweep` counts it."""
     unwritable: bool = False
     """A number that would have left is longer than any real one."""
     elements: int = 0
@@ -56,7 +60,7 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
     """What may leave of one object."""
     reduced: dict[str, Outgoing] = {}
     counts = run.counts
-    for name, index, release, sweep, null in branch.leaves:
+    for name, index, sweep, null, leaf in branch.leaves:
         if name not in members:
             continue
         value = members[name]
@@ -67,7 +71,7 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
         elif (value is None and null) or (sweep and type(value) is bool):
             reduced[name] = value
         else:
-            left = _leave(value, release, sweep, run)
+            left = _leave(value, leaf, run)
             if left is DROP:
                 continue
             reduced[name] = left
@@ -128,38 +132,47 @@ def _too_many(items: list[Tree], run: Run) -> bool:
 def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
     if _too_many(items, run):
         return []
-    left = [None if item is None and leaf.null else _leave(item, leaf.release, leaf.sweep, run) for item in items]
+    left = [None if item is None and leaf.null else _leave(item, leaf, run) for item in items]
     reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]
     run.counts[leaf.index] += len(reduced)
     run.dropped += len(items) - len(reduced)
     return reduced
 
 
-def _leave(value: object, release: Release, sweep: bool, run: Run) -> Scalar | orjson.Fragment | Drop:
+def _leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Drop:
     """One value at a listed leaf, through its operator. A container is never a value, and null was looked at before."""
     if not isinstance(value, _SCALARS):
         return DROP
     if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
         run.too_large = True
         return DROP
-    left = release(value, run.asked)
+    if leaf.searched and not _affordable(value, run):
+        return DROP
+    left = leaf.release(value, run.asked)
     if isinstance(left, str):
-        return _leave_text(left, sweep, run)
+        return _leave_text(left, leaf, run)
     if isinstance(left, _NUMBERS):
-        return _leave_number(left, sweep, run)
+        return _leave_number(left, leaf.sweep, run)
     return left
 
 
-def _leave_text(text: str, sweep: bool, run: Run) -> str | Drop:
+def _affordable(value: Scalar, run: Run) -> bool:
+    run.effort += effort(value) if isinstance(value, str) else 0
+    run.too_large |= run.effort > MAX_EFFORT
+    return not run.too_large
+
+
+def _leave_text(text: str, leaf: Leaf, run: Run) -> str | Drop:
     if len(text) < SHORTEST:
         return text
-    if sweep:
+    if leaf.sweep:
         run.texts.append(text)
         return text
     # What an operator vouches for is not swept; the NIRs that this very answer gives to others are known, though.
     if mentions(text, run.scoped.nirs):
         return DROP
-    run.vouched.append(text)
+    if not leaf.searched:
+        run.vouched.append(text)
     return text
 
 

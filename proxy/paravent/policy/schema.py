@@ -365,7 +365,18 @@ def _operator(value: object) -> object:
 
 
 type OperatorWord = Literal[
-    "keep", "echo", "redact", "mask", "year", "initial", "exists", "pseudonym", "handle", "code-map", "filter-period"
+    "keep",
+    "echo",
+    "redact",
+    "mask",
+    "year",
+    "initial",
+    "exists",
+    "free-text",
+    "pseudonym",
+    "handle",
+    "code-map",
+    "filter-period",
 ]
 """For completion only. Which operators exist, and where they may stand, is the injected checker's word; a test holds
 this list and theirs together."""

@@ -78,6 +78,14 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
         pytest.param("code-map", CODES, True, DROP, id="code-map: true is no code"),
         pytest.param("filter-period", "dateFin", "2026-01-01", "2026-01-01", id="filter-period: a beginning"),
         pytest.param("filter-period", "dateFin", "janvier", DROP, id="filter-period: what is no date"),
+        pytest.param(
+            "free-text", None, "NIR 2840575990003 26, vu", "NIR [masqué], vu", id="free-text: a mark for a NIR"
+        ),
+        pytest.param("free-text", None, "né(e) à Lyon", "né(e) à Lyon", id="free-text: any other text is itself"),
+        pytest.param("free-text", None, "", "", id="free-text: an empty text too"),
+        pytest.param("free-text", None, "%32840575990003", DROP, id="free-text: a NIR behind an escape"),
+        pytest.param("free-text", None, 2840575990003, DROP, id="free-text: a number is no text"),
+        pytest.param("free-text", None, True, DROP, id="free-text: true is no text"),
         pytest.param("pseudonym", None, "", DROP, id="pseudonym: nothing has no name"),
         pytest.param("pseudonym", None, True, DROP, id="pseudonym: true is nobody's number"),
         pytest.param("echo", "/nom", "FONTAINE-TEST", "FONTAINE-TEST", id="echo: the text that was sent"),
@@ -154,6 +162,7 @@ def test_an_echo_of_a_fraction_compares_its_digits() -> None:
         pytest.param("code-map", "A=B", id="code-map takes no text"),
         pytest.param("filter-period", None, id="filter-period names the end"),
         pytest.param("filter-period", "date/fin", id="filter-period names a member, no path"),
+        pytest.param("free-text", "nir", id="free-text takes nothing"),
         pytest.param("handle", None, id="handle stands at a NIR"),
         pytest.param("echo", None, id="a bare echo outside an identity has nothing to compare with"),
         pytest.param("echo", "nom", id="a request value is named /nom"),

@@ -50,6 +50,9 @@ class Operator:
     as_is: bool = False
     """Whether values leave as they came, so that the last sweep must look into them; not those of a line with a
     parameter, which the operator has looked into."""
+    searched: bool = False
+    """Whether it looks through texts as long as people type them: what that costs is bounded for a whole answer, and
+    what leaves is no exception to the last look at the bytes."""
     keeps_null: bool = True
     """Whether null leaves as null."""
 
