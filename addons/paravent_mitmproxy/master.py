@@ -18,7 +18,7 @@ from paravent.telemetry.management import Management, listen
 from paravent.wiring import Runtime, build, load_rulebook
 from paravent_mitmproxy.canary import Proof
 from paravent_mitmproxy.node import Node, NotServing
-from paravent_mitmproxy.options import KEY_LOGGING
+from paravent_mitmproxy.options import refuse_key_logging
 from paravent_mitmproxy.workers import Place, Sockets, Supervisor, among_others
 
 
@@ -28,8 +28,7 @@ class AddressTaken(Exception):
 
 def run(settings: Settings, clock: Clock | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises AddressTaken and InvalidFiles before anything has started."""
-    for name in KEY_LOGGING:
-        os.environ.pop(name, None)
+    refuse_key_logging(os.environ)
     logs.install()
     # With several workers, what follows runs in each of them; the parent stays inside, and leaves by SystemExit.
     place = _alone(settings) if settings.listen.workers == 1 else _supervised(settings)
@@ -103,6 +102,7 @@ def prove(settings: Settings) -> list[Proof]:
 
     The node is a whole one: give it a state and a ledger that nobody else uses. Raises AddressTaken and InvalidFiles.
     """
+    refuse_key_logging(os.environ)
     place = _alone(settings)
     nodes: list[Node] = []
 

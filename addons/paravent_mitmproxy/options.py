@@ -9,6 +9,8 @@ from typing import Final
 
 from mitmproxy import exceptions, options
 
+from paravent.problems import InvalidFiles, Problem
+
 KEY_LOGGING: Final = ("SSLKEYLOGFILE", "MITMPROXY_SSLKEYLOGFILE")
 """Variables that make a TLS library write session keys to a file."""
 
@@ -39,6 +41,16 @@ def frozen_options(mode: str) -> options.Options:
     opts = options.Options()
     opts.update_defer(mode=[mode], **FROZEN)
     return opts
+
+
+def refuse_key_logging(environ: Mapping[str, str]) -> None:
+    """Raises InvalidFiles. With that file, whoever has recorded the traffic reads it; dropping the variable in silence
+    would leave somebody who set it without what they expect, and others without the news that it was set."""
+    sentence = "makes TLS libraries write the keys of every connection to a file"
+    # An empty one is as good as none, to OpenSSL, to Python and to mitmproxy.
+    wrong = [Problem(name, 0, 0, sentence, "unset it") for name in KEY_LOGGING if environ.get(name)]
+    if wrong:
+        raise InvalidFiles(wrong)
 
 
 class Frost:

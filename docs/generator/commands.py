@@ -34,7 +34,11 @@ _STOPPED: Final = "stopped by a signal"
 _WRONG_OPTIONS: Final = "wrong options"
 
 EXITS: Final[Mapping[str, Mapping[int, str]]] = {
-    "serve": {0: _STOPPED, 2: "configuration or policy is wrong, or an address is taken: nothing was started"},
+    "serve": {
+        0: _STOPPED,
+        2: "configuration or policy is wrong, an address is taken, or `SSLKEYLOGFILE` or `MITMPROXY_SSLKEYLOGFILE` is "
+        "set: nothing was started",
+    },
     "demo": {0: "everything was measured", 1: "something did not work; a sentence says what", 2: _WRONG_OPTIONS},
     "check": {0: "`serve` would start with these files", 2: "there are problems"},
     "policy check": {0: "the policy can be used", 2: "there are problems"},

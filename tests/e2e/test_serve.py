@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import signal
 import socket
 import ssl
@@ -28,9 +29,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-def paravent(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def paravent(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "paravent.cli", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
 def ledger(stack: Stack) -> list[dict[str, Any]]:
@@ -292,6 +294,26 @@ class TestBadInput:
         assert done.returncode == 2
         assert f"{which}: port {port} on 127.0.0.1 is in use" in done.stderr
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("names", [["SSLKEYLOGFILE"], ["MITMPROXY_SSLKEYLOGFILE", "SSLKEYLOGFILE"]])
+    @pytest.mark.parametrize("verb", ["serve", "check"])
+    def test_session_keys_are_written_nowhere(self, tmp_path: Path, verb: str, names: list[str]) -> None:
+        """A variable that asks for that refuses the start: its name, why, what to do, exit code 2, and no file."""
+        keys = tmp_path / "keys.log"
+        with running_stack(tmp_path, upstream="http://127.0.0.1:9", start=False):
+            variables = dict.fromkeys(names, str(keys))
+            done = paravent(verb, "--config", "paravent.toml", cwd=tmp_path, **variables)
+        assert done.returncode == 2
+        for name in names:
+            assert f"{name}: makes TLS libraries write the keys of every connection to a file" in done.stderr
+        assert f"{len(names)} problem" in done.stderr
+        assert (done.stdout, keys.exists()) == ("", False)
+
+    def test_an_empty_variable_asks_for_nothing(self, tmp_path: Path) -> None:
+        """`SSLKEYLOGFILE=` is how a unit file takes one back."""
+        with running_stack(tmp_path, upstream="http://127.0.0.1:9", start=False):
+            done = paravent("check", "--config", "paravent.toml", cwd=tmp_path, SSLKEYLOGFILE="")
+        assert done.returncode == 0, done.stderr
 
     def test_a_configuration_that_is_not_there(self, tmp_path: Path) -> None:
         """Said in one sentence."""

@@ -6,9 +6,9 @@ Threat notes: sections 0, 1a, 1b, 1c and 8.4. What this mode does not cover is i
 import asyncio
 import gzip
 import json
+import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -193,30 +193,34 @@ def test_bytes_that_are_no_question_of_ours_are_refused(proxy: Mitmdump, upstrea
 
 
 def test_without_the_guard_nothing_leaves_and_nobody_is_asked(proxy: Mitmdump, upstream: Upstream) -> None:
-    """mitmproxy unloads a script that is deleted or broken, and goes on without it. The latch stays."""
-    good = proxy.guard.read_text()
-    for breaking in (lambda: proxy.guard.write_text("def ("), proxy.guard.unlink):
+    """mitmproxy unloads a script that is deleted or broken, and goes on without it. The latch stays.
+
+    It looks at its scripts once a second, and prints what it does with one before it answers anybody again.
+    """
+    good, young = proxy.guard.read_text(), proxy.guard.stat().st_mtime
+    for breaking, told in (
+        (lambda: rewrite(proxy.guard, "def (", young + 10), rb"foreign_record script\.py:\d+ SyntaxError"),
+        (proxy.guard.unlink, rb"foreign_record script\.py:\d+"),
+    ):
+        now = proxy.printed.length
         breaking()
-        answer = _until(proxy, lambda answer: parse(answer)[0] == 502)
-        assert constant(answer, 502)
+        proxy.printed.until(told, now)
         upstream.seen.requests.clear()
         assert constant(proxy.send(proxy.request()), 502)
         assert upstream.seen.requests == []
         if proxy.guard.exists():
-            time.sleep(0.01)  # a file of another time than the broken one
-            proxy.guard.write_text(good)
-            _until(proxy, lambda answer: parse(answer)[0] == 200)
+            now = proxy.printed.length
+            rewrite(proxy.guard, good, young + 20)
+            proxy.printed.until(rb"Listening on ", now)
+            assert parse(proxy.send(proxy.request()))[0] == 200
 
 
-def _until(proxy: Mitmdump, enough: Callable[[bytes], bool]) -> bytes:
-    """Ask until the answer is that. mitmproxy looks at its scripts once a second."""
-    end_s = time.monotonic() + 20
-    while True:
-        answer = proxy.send(proxy.request())
-        if enough(answer):
-            return answer
-        assert time.monotonic() < end_s
-        time.sleep(0.1)
+def rewrite(script: Path, text: str, at_s: float) -> None:
+    """In one step, and of another time than before: whoever looks reads all of it."""
+    fresh = script.with_suffix(".new")
+    fresh.write_text(text)
+    os.utime(fresh, (at_s, at_s))
+    fresh.rename(script)
 
 
 # ---- what does not start

@@ -16,11 +16,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import sweep
 from node import NIR, REPOSITORY, Sandbox, make_folder
@@ -65,6 +65,48 @@ def upstream_in_background() -> Iterator[Upstream]:
         loop.close()
 
 
+class Printed:
+    """What a process prints, as it comes: somebody may wait for a line of it."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self._text = b""
+        self._ended = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in self._pipe:
+            self._add(line)
+        self._add(None)
+
+    def _add(self, line: bytes | None) -> None:
+        with self._news:
+            self._text += line or b""
+            self._ended = line is None
+            self._news.notify_all()
+
+    @property
+    def length(self) -> int:
+        """To wait for what comes from now on."""
+        return len(self._text)
+
+    def until(self, pattern: bytes, since: int = 0) -> re.Match[bytes]:
+        """The first match from there on, as soon as there is one. Fails when there will be none."""
+        wanted = re.compile(pattern)
+        with self._news:
+            self._news.wait_for(lambda: self._ended or wanted.search(self._text, since), 60)
+            match = wanted.search(self._text, since)
+        assert match is not None, self._text.decode()
+        return match
+
+    def whole(self) -> bytes:
+        """When the process has ended."""
+        self._thread.join(15)
+        return self._text
+
+
 _serial = itertools.count(1)
 
 
@@ -74,6 +116,7 @@ class Mitmdump:
 
     sandbox: Sandbox
     process: subprocess.Popen[bytes]
+    printed: Printed
     guard: Path
     """The script that it loaded: a copy, to be deleted or broken."""
     port: int
@@ -103,32 +146,26 @@ def mitmdump(folder: Path, upstream: int) -> Iterator[Mitmdump]:
         shutil.copy(REPOSITORY / "tests/support/meddler.py", folder / f"{name}.py")
     guard = Path(shutil.copy(REPOSITORY / "addons/guard.py", folder / "guard.py"))
     scripts = ["-s", "early.py", "-s", "guard.py", "-s", "late.py"]
-    printed = folder / "printed"
-    with printed.open("wb") as out:
-        command = [*MITMDUMP, *scripts, *arguments(upstream)]
-        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=out, stderr=out)
-    try:
-        one = Mitmdump(sandbox, process, guard, _port(process, printed))
-        yield one
-    finally:
-        process.terminate()
-        process.wait(15)
-    kept = {"what it printed": printed.read_bytes(), "the ledger": b"".join(_files(folder / "audit"))}
+    command = [*MITMDUMP, *scripts, *arguments(upstream)]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        printed = Printed(process.stdout)
+        try:
+            # From the notice that it prints when all is loaded.
+            port = int(printed.until(rb"Listening on 127\.0\.0\.1:(\d+)")[1])
+            one = Mitmdump(sandbox, process, printed, guard, port)
+            yield one
+        finally:
+            process.terminate()
+            process.wait(15)
+            whole = printed.whole()
+    kept = {"what it printed": whole, "the ledger": b"".join(_files(folder / "audit"))}
     signatures = [each.rpartition(".")[2] for each in sandbox.credentials]
     finds = sweep.found(kept, [*sweep.SECRETS, NIR, NIR[:13], *signatures])
     finds += sweep.found({"a byte to a client": bytes(one.received)}, sweep.SECRETS)
     assert not finds, "; ".join(finds)
-
-
-def _port(process: "subprocess.Popen[bytes]", printed: Path) -> int:
-    """From the notice that it prints when all is loaded."""
-    for _ in range(1200):
-        match = re.search(rb"Listening on 127\.0\.0\.1:(\d+)", printed.read_bytes())
-        if match:
-            return int(match[1])
-        assert process.poll() is None, printed.read_text()
-        time.sleep(0.05)
-    raise AssertionError(printed.read_text())
 
 
 def _files(folder: Path) -> Iterator[bytes]:

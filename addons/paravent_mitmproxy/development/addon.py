@@ -24,7 +24,7 @@ from paravent_mitmproxy.development import drill, latch
 from paravent_mitmproxy.development.guard import LatchedGuard
 from paravent_mitmproxy.development.options import CONFIG, FREE, MUST, Unfit, harden
 from paravent_mitmproxy.listener.upstream import host_header, written
-from paravent_mitmproxy.options import KEY_LOGGING, Frost
+from paravent_mitmproxy.options import Frost, refuse_key_logging
 
 NOTICE: Final = (
     "paravent: DEVELOPMENT on mitmproxy's own layers, for this machine only. No client certificates, no limits on "
@@ -70,8 +70,7 @@ class Development:
             self._runtime = None
 
     def _load(self) -> None:
-        if any(os.environ.get(name) for name in KEY_LOGGING):
-            raise Unfit(f"{' and '.join(KEY_LOGGING)} write session keys to a file: unset them")
+        refuse_key_logging(os.environ)
         if not latch.installed() and ctx.master.addons.get("proxyserver").active_connections():
             raise Unfit("somebody connected before the latch was in place: start again")
         latch.install()

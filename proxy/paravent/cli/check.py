@@ -36,10 +36,10 @@ def check(config: Path, as_json: bool) -> None:
         remark(settings.notes)
         rules = load_rulebook(settings)
         remark(notes(rules.policy))
+        proofs = _proofs(settings)
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_json)
     policy = rules.policy
-    proofs = _proofs(settings)
     holds = all(proof.holds for proof in proofs)
     if as_json:
         import json

@@ -57,8 +57,13 @@ class Parts:
     def start(self, name: str, *arguments: str) -> Part:
         """Start `python ARGUMENTS`."""
         log = self._folder / f"{name.replace(' ', '-')}.log"
-        # Settings of the shell must not reach the demo's proxy; a Ctrl-C is ours to hand on (start_new_session).
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PARAVENT_")}
+        # Settings of the shell must not reach the demo's proxy, nor what it refuses to start with (SSLKEYLOGFILE and
+        # its like); a Ctrl-C is ours to hand on (start_new_session).
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PARAVENT_") and not name.endswith("SSLKEYLOGFILE")
+        }
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 (our own interpreter)
                 [sys.executable, *arguments],
