@@ -33,8 +33,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "quotas": (
         "quotas.yaml",
-        "By profession, and for `establishment`, `client` and `fleet`. A profession with a view needs all three "
-        f"budgets. A window is at most {duration_text(MAX_WINDOW_S)} long. How they are counted: "
+        "By profession, and for `establishment`, `client`, `certificate`, `network` and `fleet`. A profession with a "
+        f"view needs all three budgets. A window is at most {duration_text(MAX_WINDOW_S)} long. How they are counted: "
         "[how budgets work](../explanation/budgets.md).",
     ),
     "operations": (

@@ -33,8 +33,8 @@ MEANING: Final[Mapping[Problem, str]] = {
     "two look the same, and both count as a miss.",
     Problem.REQUEST_TOO_LARGE: "The body is longer than any question of the policy.",
     Problem.BUDGET_SPENT: "A budget of the policy has no room: distinct persons, misses or requests, of the "
-    "practitioner, the establishment, the software or everybody. `Retry-After` gives the seconds until this "
-    "question fits.",
+    "practitioner, the establishment, the software, the certificate, the network or everybody. `Retry-After` gives "
+    "the seconds until this question fits.",
     Problem.HEADERS_TOO_LARGE: f"The request line and the headers have more than {_LIMITS.head_bytes // 1024} KiB, "
     f"or there are more than {_LIMITS.headers} headers.",
     Problem.ANSWER_WITHHELD: "The API was asked, and its answer is not one that can be reduced with certainty, or "

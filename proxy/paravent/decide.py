@@ -142,7 +142,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     about, budgets = asked.about, asked.budgets
     if measures:
         persons, ids = granted(measures, rules.policy.quotas.grants, facts.now_s)
-        about, budgets = replace(about, measures=ids), rules.payers.raised_of(budgets, practitioner, persons)
+        about, budgets = replace(about, measures=ids), rules.payers.raised_of(budgets, persons)
     charge = Charge(facts.request_id, facts.now_ms, budgets, asked.persons, identified.proof)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
@@ -224,7 +224,7 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     subject = _subject(matched.operation, question.asked, rules.subject_key)
     about = About(about.operation, purpose, practitioner, about.evidence, subject)
 
-    budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner)
+    budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner, facts.connection)
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
     return _Asked(about, view, question, budgets, (subject,) if subject else ())

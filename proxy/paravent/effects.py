@@ -143,6 +143,10 @@ class Scope(StrEnum):
     PRACTITIONER = "practitioner"
     ESTABLISHMENT = "establishment"
     CLIENT = "client"
+    CERTIFICATE = "certificate"
+    """The front proxy's own certificate, or else the caller's."""
+    NETWORK = "network"
+    """The network that the caller's address is in."""
     FLEET = "fleet"
 
 
@@ -152,7 +156,7 @@ class Budget:
 
     scope: Scope
     payer: str
-    """Who pays: "rpps:10003461033", "finess:…", "client:…", "fleet". Stable across policy revisions."""
+    """Who pays: "rpps:10003461033", "finess:…", "client:…", "network:…", "fleet". Stable across policy revisions."""
     kind: BudgetKind
     windows: tuple[Window, ...]
 

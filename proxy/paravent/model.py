@@ -46,6 +46,12 @@ class Connection:
     """TLS ended here, or at a front proxy that the configuration names."""
     certificate_sha256: bytes | None = None
     """SHA-256 of the DER of the client certificate of this TLS connection, after its chain was checked. 32 bytes."""
+    source_ip: str | None = None
+    """Address of the caller: the TCP peer's, or the one that a front proxy introduced. None: behind a front proxy that
+    introduces nobody."""
+    front_sha256: bytes | None = None
+    """As `certificate_sha256`, of the front proxy that has shown its own certificate. It speaks for everybody, so that
+    no token is bound to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,20 @@ class Budgets:
     requests: tuple[Window, ...] = ()
     """Questions that were let through to the upstream, or could have been."""
 
+    def __bool__(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self.persons or self.misses or self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """How many leading bits of an address name its network."""
+
+    ipv4: int = 24
+    """The longest prefix that is routed on its own in practice: what one subscriber can move about in is not larger."""
+    ipv6: int = 48
+    """One site (RFC 6177 section 2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grants:
@@ -124,6 +138,11 @@ class Quotas:
     """TRE_G15 code → the budgets of one practitioner of that profession."""
     establishment: Budgets = Budgets()
     client: Budgets = Budgets()
+    certificate: Budgets = Budgets()
+    """Of one front proxy that shows its own certificate; of one caller's certificate where there is none."""
+    network: Budgets = Budgets()
+    """Of one network that callers' addresses are in."""
+    prefixes: Prefixes = Prefixes()
     fleet: Budgets = Budgets()
     grants: Grants | None = None
     """None: a grant has no effect."""

@@ -32,6 +32,7 @@ from paravent.policy.match import RouteTable
 from paravent.ports import Clock, MeasureBook, RevocationBook, UsageBook
 from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
+from paravent.quota.charges import Payers
 from paravent.revocations.file import RevocationFile
 from paravent.revocations.lists import RevocationLists
 from paravent.rules import Path as FieldPath
@@ -359,6 +360,7 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
         subject_key=fixed.keys.subject,
         assertor=fixed.assertor,
         disguise_key=fixed.keys.disguise,
+        payers=Payers(fixed.keys.payer),
     )
 
 

@@ -498,7 +498,20 @@ async def test_a_retry_after_of_a_counter_is_kept(desk: MakeDesk, clock: FrozenC
 # ---- wider scopes
 
 
-@pytest.mark.parametrize("scope", [Scope.CLIENT, Scope.FLEET], ids=lambda scope: scope.value)
+WIDER = [Scope.CLIENT, Scope.CERTIFICATE, Scope.NETWORK, Scope.FLEET]
+
+
+async def test_all_that_apply_are_charged_or_none(desk: MakeDesk) -> None:
+    """Of six payers the last is full: the other five are as they were, and have room for exactly what they had."""
+    place = budget(ESTABLISHMENT, PERSONS, (2, HOUR))
+    own, wider = own_persons((2, HOUR)), [budget(scope, PERSONS, (2, HOUR)) for scope in WIDER]
+    full = budget(Scope.FLEET, PERSONS, (0, HOUR))
+    for _ in range(3):
+        assert not await desk(own, place, *wider[:-1], full).passes(1)
+    assert [await desk(own, place, *wider).passes(n) for n in (1, 2, 1, 3)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("scope", WIDER, ids=lambda scope: scope.value)
 async def test_wider_scopes_count_first_time_pairs(desk: MakeDesk, scope: Scope) -> None:
     """One patient of two practitioners is two; the same patient again is none."""
     wider = budget(scope, PERSONS, (3, HOUR))

@@ -4,6 +4,7 @@ The world is a script; the policy is the reference policy; tokens and proofs are
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -31,6 +32,7 @@ from paravent.masking import check_rule, compile_view
 from paravent.model import Answer, Connection, Deny, Facts, Release, Secret, Withhold
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
+from paravent.quota.charges import Payers
 from paravent.reasons import Reason
 from paravent.rules import Policy, Window
 from policies import reference_files
@@ -125,8 +127,11 @@ class TestRequests:
         assert plan.about.practitioner.rpps == RPPS
 
     def test_the_charge_names_everyone_who_pays(self, rules: Rulebook) -> None:
-        """Practitioner, establishment, client and fleet are charged in one step."""
-        charge = allowed(rules, request()).charge
+        """Practitioner, establishment, client, certificate, network and fleet are charged in one step."""
+        wider = replace(rules.policy.quotas, certificate=rules.policy.quotas.client, network=rules.policy.quotas.client)
+        limited = replace(rules, policy=replace(rules.policy, quotas=wider), payers=Payers(Secret(b"p" * 32)))
+        known = Connection("192.0.2.1", True, b"c" * 32, source_ip="192.0.2.1")
+        charge = allowed(limited, replace(request(), connection=known)).charge
         assert {budget.scope for budget in charge.budgets} == set(Scope)
         assert len(charge.persons) == 1
 

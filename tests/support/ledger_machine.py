@@ -38,6 +38,8 @@ def budgets_for(who: str, client: str, *, generous: bool) -> tuple[Budget, ...]:
             payer="finess:1",
         ),
         budget(Scope.CLIENT, PERSONS, (5 + plus, 30), (7, 60), payer=client),
+        budget(Scope.NETWORK, PERSONS, (4 + plus, 20), payer="network:0"),
+        budget(Scope.CERTIFICATE, MISSES, (4, 30), payer="certificate:0"),
         budget(Scope.FLEET, PERSONS, (7, 60), payer="fleet"),
         budget(Scope.FLEET, MISSES, (5, 60), payer="fleet"),
     )

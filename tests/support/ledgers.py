@@ -41,6 +41,8 @@ PAYERS = {
     Scope.PRACTITIONER: "rpps:99700427885",
     Scope.ESTABLISHMENT: "finess:990000012",
     Scope.CLIENT: "client:operateur:portail",
+    Scope.CERTIFICATE: "certificate:0c0ffee0",
+    Scope.NETWORK: "network:0c0ffee0",
     Scope.FLEET: "fleet",
 }
 

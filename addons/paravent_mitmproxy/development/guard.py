@@ -20,7 +20,7 @@ class Loopback:
     def connection_of(self, flow: http.HTTPFlow) -> Connection | None:
         """Client certificates are not looked at: mitmproxy checks none of them."""
         peer = str(flow.client_conn.peername[0])
-        return Connection(peer, secure=True) if ip_address(peer).is_loopback else None
+        return Connection(peer, secure=True, source_ip=peer) if ip_address(peer).is_loopback else None
 
 
 class LatchedGuard(Guard):

@@ -40,6 +40,8 @@ class ClientConnection(asyncio.Protocol):
         self.share: Share | None = None
         """Of the connections that one network may have; None: of a front proxy."""
         self._port = 0
+        self._front: bytes | None = None
+        """SHA-256 of the certificate of a front proxy that has shown one."""
         self.door: asyncio.Transport | None = None
         """Where it still has to be introduced."""
         self._house = house
@@ -203,7 +205,7 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(digest, Reason):
             return digest
         if self.client is not None:
-            self._house.known[self.client.id] = Connection(str(self.address), secure=True, certificate_sha256=digest)
+            self._house.known[self.client.id] = self._known(digest)
         return head
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
@@ -366,12 +368,18 @@ class ClientConnection(asyncio.Protocol):
                     self._house.metrics.connection_refused("stranger")
                     return False
                 self._house.is_front(self)
-                certificate = None  # its own is nobody's who asks
+                self._front, certificate = certificate, None  # its own is nobody's who asks
         self.client = client
         self._until_s = self._loop.time() + life_s
-        self._house.known[client.id] = Connection(str(self.address), secure=True, certificate_sha256=certificate)
+        self._house.known[client.id] = self._known(certificate)
         self._deadline(self._limits.idle_s)
         return True
+
+    def _known(self, certificate: bytes | None) -> Connection:
+        """Who has no share is a front proxy that speaks for somebody whose address is not told."""
+        address = str(self.address)
+        source = None if self.share is None else address
+        return Connection(address, True, certificate, source_ip=source, front_sha256=self._front)
 
 
 def _leaf(tls: ssl.SSLObject, now_s: float) -> tuple[bytes | None, float]:

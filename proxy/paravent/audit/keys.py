@@ -34,6 +34,8 @@ class LedgerKeys:
     """Keys pseudonyms and handles."""
     practitioner: Secret[bytes]
     """Keys the hashes that stand for practitioners where only their own requests need to find them."""
+    payer: Secret[bytes]
+    """Keys the hashes that stand for certificates and networks in the budgets."""
 
 
 def derive_keys(master: Secret[bytes]) -> LedgerKeys:
@@ -47,6 +49,7 @@ def derive_keys(master: Secret[bytes]) -> LedgerKeys:
         nonce=_labelled(master, b"paravent 1 nonce"),
         disguise=_labelled(master, b"paravent 1 disguise"),
         practitioner=_labelled(master, b"paravent 1 practitioner"),
+        payer=_labelled(master, b"paravent 1 payer"),
     )
 
 

@@ -13,7 +13,7 @@ class Row(TypedDict):
 
     stolen: str
     """"account of pharmacien", "raised account of pharmacien" (with all that may be added to its limits),
-    "establishment", "client", "fleet"."""
+    "establishment", "client", "certificate", "network", "fleet"."""
     persons: dict[str, int | None]
     """"1h", "1d", "30d" → persons."""
 

@@ -50,6 +50,7 @@ from paravent.rules import (
     PersonFields,
     Place,
     Policy,
+    Prefixes,
     Quotas,
     RequestField,
     ResponseShape,
@@ -236,6 +237,9 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         professions={vocabulary.professions[word].code: some for word, some in budgets.items()},
         establishment=wider["establishment"],
         client=wider["client"],
+        certificate=wider["certificate"],
+        network=wider["network"],
+        prefixes=Prefixes(file.prefixes.ipv4, file.prefixes.ipv6),
         fleet=wider["fleet"],
         grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
     )

@@ -140,6 +140,9 @@ def _quotas(read: Read[QuotasFile], vocabulary: Read[VocabularyFile] | None) -> 
             yield from _complete(read.document, where, budgets)
         for kind in ("persons", "misses", "requests"):
             yield from _windows(read.document, (*where, kind), getattr(budgets, kind))
+    if "prefixes" in read.file.model_fields_set and "network" not in read.file.quotas:
+        message = "prefixes has no effect: there are no budgets of network"
+        yield read.document.at_key(("prefixes",), message, "add network to quotas")
     if read.file.grants is not None and read.file.grants.longest > MAX_WINDOW_S:
         message = f"a grant may be at most {duration_text(MAX_WINDOW_S)} long"
         yield read.document.at_value(("grants", "longest"), message, "what lasts longer is a limit: raise that")

@@ -165,16 +165,24 @@ class GrantsText(Strict):
     longest: Annotated[Duration, Field(description="from the beginning of a grant to its end")]
 
 
+class PrefixesText(Strict):
+    """How many leading bits of an address name its network. Another length is another payer."""
+
+    ipv4: Annotated[int, Field(ge=8, le=32)] = 24
+    ipv6: Annotated[int, Field(ge=16, le=64, description="a subscriber moves freely in the last 64 bits")] = 48
+
+
 class QuotasFile(Strict):
-    """Budgets of each profession, and of establishment, client and fleet."""
+    """Budgets of each profession, and of establishment, client, certificate, network and fleet."""
 
     quotas: Annotated[dict[Word, BudgetsText], Field(min_length=1)]
     grants: Annotated[
         GrantsText | None, Field(description="what `paravent grant` may give at most; without it, nothing")
     ] = None
+    prefixes: Annotated[PrefixesText, Field(description="what a network is")] = PrefixesText()
 
 
-WIDER_SCOPES: Final = ("establishment", "client", "fleet")
+WIDER_SCOPES: Final = ("establishment", "client", "certificate", "network", "fleet")
 """Keys of quotas.yaml that are not professions."""
 
 

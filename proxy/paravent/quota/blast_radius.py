@@ -1,6 +1,7 @@
 """How many persons a theft can expose under a policy, before anybody looks at an alert.
 
-For whoever has stolen an account, every account of an establishment, of a software, or of everybody:
+For whoever has stolen an account, or speaks for every account of an establishment, of a software, behind a certificate,
+in a network, or for everybody:
 
     persons in T  ≤  limit × ⌈T / W⌉        for each window of W seconds that they pay
 
@@ -11,7 +12,7 @@ Whatever the policy lets be added to an account's limits (`quota.measures`) is a
 were: a grant can be followed by another.
 
 A stolen account is also bound by its requests, each of which discloses as many persons as the widest answer lists. It
-is not bound by an establishment or a software: one practitioner can log in through several.
+is not bound by an establishment, a software, a certificate or a network: one practitioner can log in through several.
 """
 
 from collections.abc import Iterable, Iterator
@@ -59,6 +60,8 @@ def _radii(policy: Policy) -> Iterator[Radius]:
     wider = (
         (Scope.ESTABLISHMENT, quotas.establishment.persons),
         (Scope.CLIENT, quotas.client.persons),
+        (Scope.CERTIFICATE, quotas.certificate.persons),
+        (Scope.NETWORK, quotas.network.persons),
         (Scope.FLEET, fleet),
     )
     for scope, windows in wider:

@@ -68,6 +68,8 @@ def test_no_bound_is_said_in_words(tmp_path: Path) -> None:
     text = quotas.read_text()
     quotas.write_text(text[: text.index("  # All callers together")])
     assert "no bound" in run(folder).output
+    rows = json.loads(run(POLICIES, "--json").output)["radius"]
+    assert [row["stolen"] for row in rows][-5:] == ["establishment", "client", "certificate", "network", "fleet"]
     assert {"1h": None, "1d": None, "30d": None} in [
         row["persons"] for row in json.loads(run(folder, "--json").output)["radius"]
     ]

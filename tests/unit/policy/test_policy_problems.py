@@ -9,7 +9,7 @@ import pytest
 
 from paravent.policy.compile import compile_policy
 from paravent.rules import FieldRule, Policy, ResponseShape
-from policies import Changes, as_line, compiled, problems, small
+from policies import SMALL, Changes, as_line, compiled, problems, small
 
 D, V, Q, A, W, C = (
     "operations/droits.yaml",
@@ -291,7 +291,7 @@ CROSS = [
         {Q: ("  fleet:", "  medecin:")},
         f"{Q}:6:3: medecin has no misses budget (add misses: [{{limit: …, per: …}}])",
         f"{Q}:6:3: medecin has no requests budget (add requests: [{{limit: …, per: …}}])",
-        f"{Q}:6:3: unknown profession 'medecin' (known: client, establishment, fleet, pharmacien)",
+        f"{Q}:6:3: unknown profession 'medecin' (known: certificate, client, establishment, fleet, network, pharmacien)",
     ),
     row(
         "a profession without a persons budget could read without end",
@@ -312,6 +312,17 @@ CROSS = [
         "a window longer than the store remembers is refused",
         {Q: ("per: 1d", "per: 90d")},
         f"{Q}:6:40: a window may be at most 30d long",
+    ),
+    row(
+        "a length of networks for which there is no budget is told to have no effect",
+        {Q: SMALL[Q] + "prefixes: {ipv4: 24}\n"},
+        f"{Q}:7:1: prefixes has no effect: there are no budgets of network (add network to quotas)",
+    ),
+    row(
+        "a network of all addresses, and one below a subscriber's, are refused",
+        {Q: SMALL[Q] + "  network: {persons: [{limit: 9, per: 1d}]}\nprefixes: {ipv4: 0, ipv6: 96}\n"},
+        f"{Q}:8:18: ipv4 must be at least 8",
+        f"{Q}:8:27: ipv6 may be at most 64",
     ),
     row(
         "a parameter of the path needs a type",

@@ -73,6 +73,15 @@ def test_wider_scopes_bound_what_is_below_them() -> None:
     assert persons(under(quotas), ACCOUNT, DAY, "21") == 400
 
 
+def test_certificates_and_networks_bound_who_speaks_through_them() -> None:
+    """And no account: what a thief connects from they can change."""
+    quotas = Quotas({"21": Budgets(persons=(Window(500, DAY),))}, certificate=Budgets(persons=(Window(90, DAY),)))
+    quotas = replace(quotas, network=Budgets(persons=(Window(70, HOUR),)))
+    radius = [persons(under(quotas), scope, DAY) for scope in (Scope.CERTIFICATE, Scope.NETWORK, Scope.FLEET)]
+    assert radius == [90, 70 * 24, None]
+    assert persons(under(quotas), ACCOUNT, DAY, "21") == 500
+
+
 def test_the_reference_policy_keeps_a_theft_small() -> None:
     """An account of March 2022 gave 26 842 persons away; a pharmacist's now gives at most 4 000 in a month."""
     assert [persons(REFERENCE, ACCOUNT, period_s, "21") for period_s in PERIODS_S] == [360, 600, 4_000]

@@ -1,15 +1,17 @@
 """Which budgets a practitioner falls on, and what their refusals are called."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from paravent.effects import Budget, BudgetKind, OverBudget, Scope
-from paravent.model import Practitioner
+from paravent.model import Connection, Practitioner, Secret
 from paravent.quota.bill import bill_of
-from paravent.quota.charges import budgets_of, reason_of
+from paravent.quota.charges import Payers, budgets_of, reason_of
+from paravent.quota.origins import network_of
 from paravent.reasons import Reason
-from paravent.rules import Budgets, Quotas, Window
+from paravent.rules import Budgets, Prefixes, Quotas, Window
 
 HOUR, DAY = Window(10, 3_600), Window(100, 86_400)
 QUOTAS = Quotas(
@@ -55,6 +57,100 @@ def test_the_practitioners_persons_are_kept_without_a_limit_too() -> None:
     assert budgets(replace(PHARMACIST, profession="28"))[0] == Budget(
         Scope.PRACTITIONER, "rpps:99700427885", BudgetKind.PERSONS, ()
     )
+
+
+LIMITED = replace(QUOTAS, certificate=Budgets(persons=(DAY,)), network=Budgets(persons=(DAY,), misses=(HOUR,)))
+KEY = Secret(b"p" * 32)
+FRONT, CALLER = b"f" * 32, b"c" * 32
+
+
+def origins(
+    connection: Connection, quotas: Quotas = LIMITED, key: Secret[bytes] | None = KEY
+) -> list[tuple[Scope, str]]:
+    found = Payers(key).budgets_of(quotas, PHARMACIST, connection)
+    assert found is not None
+    return [(each.scope, each.payer) for each in found if each.scope in {Scope.CERTIFICATE, Scope.NETWORK}]
+
+
+def connected(ip: str | None, certificate: bytes | None = None, front: bytes | None = None) -> Connection:
+    return Connection("127.0.0.1", True, certificate, source_ip=ip, front_sha256=front)
+
+
+def test_a_certificate_and_a_network_pay_where_a_policy_limits_them() -> None:
+    """Each kind of the network, once the certificate, before the fleet; and nothing of what is not limited."""
+    found = Payers(KEY).budgets_of(LIMITED, PHARMACIST, connected("192.0.2.7", CALLER))
+    assert found is not None
+    assert [(each.scope, each.kind) for each in found[-4:]] == [
+        (Scope.CERTIFICATE, BudgetKind.PERSONS),
+        (Scope.NETWORK, BudgetKind.PERSONS),
+        (Scope.NETWORK, BudgetKind.MISSES),
+        (Scope.FLEET, BudgetKind.PERSONS),
+    ]
+    assert origins(connected("192.0.2.7", CALLER), QUOTAS, None) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "prefixes", "network"),
+    [
+        pytest.param("192.0.2.7", Prefixes(), "192.0.2.0/24", id="24 bits of IPv4"),
+        pytest.param("192.0.2.200", Prefixes(ipv4=25), "192.0.2.128/25", id="as many as the policy says"),
+        pytest.param("192.0.2.7", Prefixes(ipv4=32), "192.0.2.7/32", id="one address"),
+        pytest.param("::ffff:192.0.2.7", Prefixes(), "192.0.2.0/24", id="IPv4 in the spelling of IPv6"),
+        pytest.param("2001:db8:5:6::7", Prefixes(), "2001:db8:5::/48", id="48 bits of IPv6"),
+        pytest.param("2001:db8:5:6::7", Prefixes(ipv6=64), "2001:db8:5:6::/64", id="64, as the policy says"),
+    ],
+)
+def test_a_network_is_the_first_bits_of_an_address(address: str, prefixes: Prefixes, network: str) -> None:
+    """Whatever spelling the address has."""
+    assert network_of(address, prefixes) == network
+
+
+def test_neighbours_share_a_budget_and_others_do_not() -> None:
+    """By network, whatever the practitioner."""
+    one, near, far = (origins(connected(ip)) for ip in ("192.0.2.7", "192.0.2.250", "192.0.3.7"))
+    assert one == near
+    assert one != far
+
+
+def test_a_front_proxy_pays_with_its_own_certificate_whomever_it_speaks_for() -> None:
+    """Else whoever has stolen its key would take a fresh budget with each certificate that they pass on."""
+    alone, speaking = origins(connected(None, None, FRONT)), origins(connected(None, CALLER, FRONT))
+    assert alone == speaking
+    assert origins(connected(None, CALLER)) != alone
+
+
+def test_what_is_not_known_pays_nothing() -> None:
+    """No certificate, and a front proxy that introduces nobody."""
+    assert origins(connected(None)) == []
+
+
+def test_payers_show_neither_address_nor_certificate() -> None:
+    """Keyed hashes, other ones under another key, of another length of the network, and of each kind."""
+    shown = [payer for _, payer in origins(connected("192.0.2.7", CALLER))]
+    assert all(re.fullmatch(r"(certificate|network):[0-9a-f]{32}", payer) for payer in shown)
+    others = origins(connected("192.0.2.7", CALLER), key=Secret(b"q" * 32))
+    longer = origins(connected("192.0.2.7"), replace(LIMITED, prefixes=Prefixes(ipv4=25)))
+    assert len({payer.partition(":")[2] for payer in [*shown, *(payer for _, payer in [*others, *longer])]}) == 5
+
+
+def test_without_a_key_nothing_is_charged_in_clear() -> None:
+    """A bug, which closes."""
+    with pytest.raises(ValueError, match="keyed hashes"):
+        Payers().budgets_of(LIMITED, PHARMACIST, connected("192.0.2.7"))
+
+
+def test_budgets_that_come_again_are_the_same_object() -> None:
+    """By practitioner and origin; a grant raises those of each origin apart."""
+    payers = Payers(KEY)
+    here, again, there = (
+        payers.budgets_of(LIMITED, PHARMACIST, connected(ip)) for ip in ("192.0.2.7", "192.0.2.8", "192.0.3.7")
+    )
+    assert here is again
+    assert here is not None
+    assert there is not None
+    assert payers.raised_of(here, 5) is payers.raised_of(here, 5)
+    assert payers.raised_of(here, 5)[-1] == here[-1]
+    assert payers.raised_of(there, 5)[-2] == there[-2] != here[-2]
 
 
 def test_payers_do_not_depend_on_the_limits() -> None:
