@@ -116,6 +116,13 @@ REFUSED: Final = Row(
             (Query(_rate("paravent_decisions_total", "reason", 'reason=~".+_over_budget"'), "{{reason}}"),),
         ),
         Panel(
+            "Warned that a budget is nearly spent",
+            "Answers that carried `Paravent-Warning` (`warn_at` of the policy): practitioners who are about to be "
+            "refused, and whose software could tell them.",
+            "reqps",
+            (Query(_rate("paravent_budget_warnings_total"), "warned"),),
+        ),
+        Panel(
             "How full the fullest budgets are",
             "99th percentile, over questions let through, of the share of the practitioner's own budget that was used "
             "after it; a line for each kind and window. At 1 somebody is at the limit.",

@@ -142,7 +142,7 @@ class Guard:
         state.closed = True
         outcome = await self._engine.settle(state.facts, state.plan, answer_of(answered))
         if isinstance(outcome, Release):
-            return reply.release(outcome, state.plan.usage, state.plan.next_nonce)
+            return reply.release(outcome, state.plan)
         return reply.withhold(outcome, state.facts.request_id, state.language)
 
     async def _error(self, flow: http.HTTPFlow) -> http.Response:

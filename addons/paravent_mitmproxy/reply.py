@@ -10,10 +10,10 @@ from http import HTTPStatus
 
 import orjson
 
-from paravent.effects import Usage
+from paravent.decide import Plan
 from paravent.identity.challenge import www_authenticate
 from paravent.model import Challenge, Deny, Release, Withhold
-from paravent.quota.headers import rate_limit_headers
+from paravent.quota.headers import rate_limit_headers, warning_headers
 from paravent.reasons import Problem, Reason
 from paravent_mitmproxy.seal import SealedResponse, seal
 
@@ -27,9 +27,10 @@ COMMON: Headers = (
 PROBLEM_TYPE = b"application/problem+json"
 
 
-def release(outcome: Release, usage: tuple[Usage, ...], next_nonce: str | None = None) -> SealedResponse:
+def release(outcome: Release, plan: Plan) -> SealedResponse:
     """The reduced answer."""
-    headers = (*COMMON, (b"Content-Type", outcome.content_type), *rate_limit_headers(usage), *_nonce(next_nonce))
+    budget = (*rate_limit_headers(plan.usage), *warning_headers(plan.nearly_spent))
+    headers = (*COMMON, (b"Content-Type", outcome.content_type), *budget, *_nonce(plan.next_nonce))
     return seal(200, b"OK", headers, outcome.body)
 
 

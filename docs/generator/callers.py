@@ -58,6 +58,11 @@ ANSWERED: Final = (
         "200",
         "what is left of the practitioner's persons, and all their windows (draft-ietf-httpapi-ratelimit-headers)",
     ),
+    (
+        "`Paravent-Warning`",
+        "200, where the policy warns (`warn_at`)",
+        "the windows of persons that are nearly spent, as `RateLimit-Policy` names them: tell the practitioner",
+    ),
     ("`Retry-After`", "429, and 503 where it is known", "seconds to wait"),
     (
         "`WWW-Authenticate`",

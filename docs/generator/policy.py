@@ -55,6 +55,7 @@ _ALIASES: Final[Mapping[str, str]] = {
     "PathText": "a [path](#paths)",
     "TemplateText": "a request path; `{name}` is a parameter",
     "Duration": "a duration: `10s`, `5m`, `4h` or `30d`",
+    "Percent": "a share: `80%`",
     "FieldTypeWord": "a [field type](#field-types)",
     "_RuleInput": "an [operator](operators.md), or `{operator: parameter}`",
     "Word": "a word",

@@ -48,9 +48,10 @@ from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.quota.charges import Payers, reason_of
+from paravent.quota.grades import nearly_spent
 from paravent.quota.measures import granted
 from paravent.reasons import Reason
-from paravent.rules import Operation, Policy
+from paravent.rules import Operation, Policy, Window
 
 PURPOSE_HEADER = b"paravent-purpose"
 """Optional. Without it the profession's default purpose applies; it can only choose among views, never widen one."""
@@ -87,6 +88,8 @@ class Plan:
     upstream: UpstreamRequest
     revision: str
     subject_key: Secret[bytes]
+    nearly_spent: tuple[Window, ...] = ()
+    """The practitioner's own windows that are as full as the policy warns of."""
     next_nonce: str | None = None
     """What the caller's next DPoP proof is to carry."""
 
@@ -163,6 +166,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         upstream,
         rules.policy.revision,
         rules.subject_key,
+        nearly_spent(charged.usage, rules.policy.quotas),
         identified.next_nonce,
     )
     return Allow(plan)

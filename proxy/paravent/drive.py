@@ -119,6 +119,8 @@ class Engine:
         status = 200 if isinstance(outcome, Release) else outcome.reason.problem.status
         if not await self._record(facts, outcome, status, plan.revision):
             outcome = Withhold(Reason.AUDIT_UNAVAILABLE, plan.about, retry_after_s=1)
+        if isinstance(outcome, Release) and plan.nearly_spent:
+            self._metrics.warned()
         self._metrics.decided(outcome, self._elapsed_s(facts))
         return outcome
 

@@ -146,6 +146,8 @@ class Quotas:
     fleet: Budgets = Budgets()
     grants: Grants | None = None
     """None: a grant has no effect."""
+    warn_at_percent: int | None = None
+    """Of a limit of persons: an answer that leaves a window as full as this says so. None: no answer does."""
 
 
 # ---- what may be asked

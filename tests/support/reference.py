@@ -159,14 +159,22 @@ def logo() -> Ask:
     return Ask("GET", "/portail/logo.svg")
 
 
-def facts(ask: Ask, profession: str = "21", *, now_ms: int = NOW_MS, request_id: str = "0" * 32) -> Facts:
-    """The question with a good token and proof. `profession`: TRE_G15 code."""
-    token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession)
+def facts(
+    ask: Ask,
+    profession: str = "21",
+    *,
+    now_ms: int = NOW_MS,
+    request_id: str = "0" * 32,
+    auth_age_s: int = 600,
+    extra: tuple[tuple[bytes, bytes], ...] = (),
+) -> Facts:
+    """The question with a good token and proof. `profession`: TRE_G15 code. `extra`: headers."""
+    token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession, auth_time=now_ms // 1000 - auth_age_s)
     headers = dpop_headers(token, prove(CALLER_KEY, token, ask.method, ORIGIN + ask.path, iat=now_ms // 1000))
     if ask.body is not None:
         headers = (*headers, (b"content-type", ask.type))
     connection = Connection("192.0.2.1", secure=True)
-    return Facts(now_ms, request_id, ask.method.encode(), ask.path.encode(), headers, ask.bytes, connection)
+    return Facts(now_ms, request_id, ask.method.encode(), ask.path.encode(), (*headers, *extra), ask.bytes, connection)
 
 
 GOOD: Final = {FindKey: ISSUER_KEY.public, FindRevocations: (), ProofSeen: False, Charge: Charged(())}

@@ -242,6 +242,7 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         prefixes=Prefixes(file.prefixes.ipv4, file.prefixes.ipv6),
         fleet=wider["fleet"],
         grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
+        warn_at_percent=file.warn_at,
     )
 
 

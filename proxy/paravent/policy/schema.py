@@ -10,6 +10,7 @@ Only shapes are judged here, one file at a time; what files say about one anothe
 generate the JSON Schemas that editors complete from (`editor`), so each field carries its description.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -74,6 +75,18 @@ type _DurationText = Annotated[
     str, Field(pattern="^[1-9][0-9]{0,5}[smhd]$", description="a whole number and a unit: 10s, 5m, 4h or 30d")
 ]
 type Duration = Annotated[int, BeforeValidator(_seconds, json_schema_input_type=_DurationText)]
+
+
+def _percent(value: object) -> object:
+    text = value if isinstance(value, str) else ""
+    if _PERCENT.fullmatch(text) is None:
+        raise ValueError("write a share, as in 80%")
+    return int(text[:-1])
+
+
+_PERCENT: Final = re.compile("[1-9][0-9]?%")
+type _PercentText = Annotated[str, Field(pattern="^[1-9][0-9]?%$", description="a whole number of percent: 80%")]
+type Percent = Annotated[int, BeforeValidator(_percent, json_schema_input_type=_PercentText)]
 
 
 class Strict(BaseModel):
@@ -178,6 +191,9 @@ class QuotasFile(Strict):
     quotas: Annotated[dict[Word, BudgetsText], Field(min_length=1)]
     grants: Annotated[
         GrantsText | None, Field(description="what `paravent grant` may give at most; without it, nothing")
+    ] = None
+    warn_at: Annotated[
+        Percent | None, Field(description="of a limit of persons: from there on, answers say so; without it, none does")
     ] = None
     prefixes: Annotated[PrefixesText, Field(description="what a network is")] = PrefixesText()
 

@@ -1,4 +1,4 @@
-"""The `RateLimit` and `RateLimit-Policy` fields: how much of the practitioner's person budget is left.
+"""The fields of an answer that say how much of the practitioner's budget of persons is left.
 
 draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4:
 
@@ -9,6 +9,11 @@ Every window stands in the policy field, which "SHOULD remain consistent over a 
 3); only the tightest in the other. `qu` is left out: its values are a registry that knows no persons (section 10.3),
 and its default, requests, misleads on the safe side since one question asks about one person. Our unit is the prefixed
 parameter that section 3.1 allows. `t` is left out: a trailing window has no moment at which it is full again.
+
+    Paravent-Warning: "persons-10m"
+
+is ours, a List of RFC 9651: the windows that the policy calls nearly spent. A client that reads nothing else of this
+can tell its user while there is still room.
 
 Only the practitioner's own persons: wider scopes would tell one caller about the others (section 8.2).
 """
@@ -36,6 +41,12 @@ def rate_limit_headers(usage: Iterable[Usage]) -> tuple[tuple[bytes, bytes], ...
         (b"RateLimit", f'"persons-{name_of(tightest.window.per_s)}";r={_left(tightest)}'.encode("ascii")),
         (b"RateLimit-Policy", _policy(tuple([use.window for use in windows]))),
     )
+
+
+def warning_headers(nearly_spent: Iterable[Window]) -> tuple[tuple[bytes, bytes], ...]:
+    """None while no window is nearly spent."""
+    names = ", ".join(f'"persons-{name_of(window.per_s)}"' for window in nearly_spent)
+    return ((b"Paravent-Warning", names.encode("ascii")),) if names else ()
 
 
 def _left(use: Usage) -> int:

@@ -97,6 +97,11 @@ class Metrics:
             registry=self.registry,
         )
         self._budgets: dict[tuple[BudgetKind, int], Distribution] = {}
+        self._warnings = Counter(
+            "paravent_budget_warnings",
+            "Released answers that said that a limit of persons is nearly spent.",
+            registry=self.registry,
+        )
         self._audit_failures = Counter(
             "paravent_audit_failures", "Records that could not be written in time.", registry=self.registry
         )
@@ -232,6 +237,10 @@ class Metrics:
             window = each.window
             series = self._budgets.get((each.kind, window.per_s)) or self._fullness(each.kind, window.per_s)
             series.observe(each.used / (window.limit or 1))
+
+    def warned(self) -> None:
+        """A released answer carried a warning."""
+        self._warnings.inc()
 
     def stage(self, stage: str, elapsed_s: float) -> None:
         self._stage_seconds.series[stage,].observe(elapsed_s)
