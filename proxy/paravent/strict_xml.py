@@ -45,11 +45,14 @@ def parse(body: bytes) -> Element | None:
         text = content.decode("utf-8")
         if text.startswith("\ufeff"):
             return None
-        root: Element = etree.fromstring(content, _parser())
+        parser = _parser()
+        root: Element = etree.fromstring(content, parser)
     except (UnicodeDecodeError, etree.XMLSyntaxError, ValueError):
         # Their texts quote the document: they end here.
         return None
-    return root
+    # Of a prefix that is not bound, or a namespace that is no URI, libxml2 tells, reads on, and looks no more at what
+    # follows the root; lxml takes the document when anything milder was told after it.
+    return None if parser.error_log.filter_from_errors() else root
 
 
 def _parser() -> etree.XMLParser:

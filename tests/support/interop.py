@@ -1,16 +1,20 @@
-"""An authorization server and a client that nobody here wrote, as processes: `tests/interop/server.mjs`, `client.mjs`.
+"""What nobody here wrote, as processes: an authorization server, a client, and readers of documents (`tests/interop`).
 
 with AuthorizationServer(folder, accounts) as server, Client(folder, server.url, ORIGIN, stack.url) as client:
     client.do("login", name="a", client="portail", person="8…", acr="eidas3")
     server.restart()                                    # and signs with a new key
+with Readers() as readers:
+    readers.read("json", b"[1]")
 """
 
+import base64
 import contextlib
 import json
 import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -33,7 +37,7 @@ def node() -> str:
     found = shutil.which("node")
     if found is None:
         pytest.fail("Node.js is not installed: sudo apt install nodejs npm (or any Node.js from version 20 on)")
-    if not (HERE / "node_modules" / "oidc-provider").is_dir():
+    if not (HERE / "node_modules" / "oidc-provider").is_dir() or not (HERE / "node_modules" / "saxes").is_dir():
         pytest.fail("the packages of tests/interop are not installed: ./dev test does it, or npm ci in tests/interop")
     return found
 
@@ -103,6 +107,38 @@ class Client:
     def __exit__(self, *_: object) -> None:
         _end(self._process)
         self._log.close()
+
+
+class Readers:
+    """V8, saxes, parse5, csv-parse and Papa Parse: `tests/interop/readers.mjs`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [node(), str(HERE / "readers.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def read(self, format_: str, body: bytes) -> Any:
+        """What the document says to one of them; `Refused` when it is none."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"format": format_, "body": base64.b64encode(body).decode()}) + "\n")
+        self._process.stdin.flush()
+        line = _line(self._process, ANSWER_S)
+        assert line, "the readers have ended, or did not answer in time"
+        answer = json.loads(line)
+        return answer["read"] if "read" in answer else Refused(answer["refused"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _end(self._process)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a reader takes a document for none."""
+
+    why: str
 
 
 def _line(process: subprocess.Popen[str], seconds: float) -> str:

@@ -128,6 +128,16 @@ def test_only_what_is_named_leaves(body: str, leaves: str) -> None:
         pytest.param('<?xml version="1.1"?>' + document(), Reason.ANSWER_MALFORMED, id="XML 1.1"),
         pytest.param("\ufeff" + document(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
         pytest.param(document() + document(), Reason.ANSWER_MALFORMED, id="two documents"),
+        pytest.param(
+            document('<z:nom/><nom xml:space="">A</nom>'),
+            Reason.ANSWER_MALFORMED,
+            id="a prefix that is not bound, and something milder behind it",
+        ),
+        pytest.param(
+            document('<nom xmlns:z="a b" xml:space="">A</nom>') + document("<nom>B</nom>"),
+            Reason.ANSWER_MALFORMED,
+            id="a second root behind a namespace that is no URI",
+        ),
         pytest.param(document("<nom>A"), Reason.ANSWER_MALFORMED, id="half a document"),
         pytest.param("<a>" * 300 + "</a>" * 300, Reason.ANSWER_MALFORMED, id="nesting over 256"),
         pytest.param("", Reason.ANSWER_MALFORMED, id="nothing"),
