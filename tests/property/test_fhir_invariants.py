@@ -6,6 +6,7 @@ resource is. It shares no code with the engine.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -44,11 +45,15 @@ ECHOED: Final = (
 SHAPE: Final = ResponseShape((path("/Patient[]"),), IDENTITY, format=Format.FHIR)
 
 
+MOST: Final = 30
+LISTED: Final = replace(SHAPE, scope="listed", max_persons=MOST)
+
+
 @cache
-def view() -> View:
+def view(shape: ResponseShape = SHAPE) -> View:
     kept = [rule(line, "keep") for line in LINES]
     echoed = [rule(line, "keep" if line.endswith(("reference", "system")) else "echo") for line in ECHOED]
-    return compile_view(ViewSpec("o", "21", "p", (*kept, *echoed)), SHAPE)
+    return compile_view(ViewSpec("o", "21", "p", (*kept, *echoed)), shape)
 
 
 @cache
@@ -146,6 +151,83 @@ def test_only_named_values_of_the_person_asked_about_leave(
     assert again.body == reduced.body
 
 
+# ---- a search: everybody is counted
+
+
+SYSTEM: Final = "urn:oid:1.2.250.1.213.1.4.8"
+IDENTITY_MEMBERS: Final = ("identifier", "birthDate", "multipleBirthInteger")
+
+type Identity = tuple[str, str, int]
+
+
+def identity(patient: dict[str, Any]) -> Identity | None:
+    """As whom a Patient is counted; None: nobody who could be."""
+    numbers = [each["value"] for each in patient["identifier"] if each.get("system") == SYSTEM]
+    whole = len(numbers) == 1 and len(patient["birthDate"]) == 10
+    return (numbers[0][:13], patient["birthDate"], patient["multipleBirthInteger"]) if whole else None
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> tuple[bytes, list[dict[str, Any]], set[str], set[str]]:
+    """A searchset of some cards; the Patients who are counted, in order; the marks that leave, and all marks."""
+    people = desk().people
+    numbers = draw(st.lists(st.integers(0, people.size - 1), min_size=1, max_size=4))
+    families = {person.family: person for person in map(people.person, numbers)}
+    cards = [card for family in families for card in people.cards_of(family)[:1]]
+    page = documents_fhir.Page(cards, 9, "/fhir/Coverage?subscriber-id=1", "/fhir/Coverage?subscriber-id=1&page=2")
+    document: Any = documents_fhir.coverages(desk(), page, include_patients=True)
+    marks: dict[str, tuple[str, str]] = {}
+    found = [entry["resource"] for entry in document["entry"]]
+    resources = draw(st.permutations([marked(each, owner(each), f"/{each['resourceType']}", marks) for each in found]))
+    patients = [each for each in resources if each["resourceType"] == "Patient"]
+    for patient in patients:
+        fate = draw(st.sampled_from(["counted", "counted", "counted", "no number", "left out", "a double"]))
+        if fate == "no number":
+            patient["identifier"] = patient["identifier"][1:]
+            patient["identifier"][0]["type"] = {"text": "?"}
+        elif fate == "left out":
+            resources.remove(patient)
+        elif fate == "a double":
+            patient |= {name: patients[0][name] for name in IDENTITY_MEMBERS}
+    counted: dict[Identity, dict[str, Any]] = {}
+    for patient in resources:
+        who = identity(patient) if patient["resourceType"] == "Patient" else None
+        if who is not None:
+            counted.setdefault(who, patient)
+    owners, lines = {owner(each) for each in counted.values()}, {line.replace("[]", "") for line in LINES}
+    allowed = {mark for mark, (whose, at) in marks.items() if whose in owners and at in lines}
+    body = document | {"entry": [{"resource": each} for each in resources]}
+    return json.dumps(body).encode(), list(counted.values()), allowed, set(marks)
+
+
+@given(searches())
+@settings(max_examples=examples(60), deadline=None)
+def test_of_a_search_everybody_who_is_counted_leaves_and_nobody_else(
+    case: tuple[bytes, list[dict[str, Any]], set[str], set[str]],
+) -> None:
+    """As many persons as leave; of each what the lines name; valid R4, without total and links. And what left, given
+    back who is who, is filtered into itself."""
+    body, counted, allowed, marks = case
+    reduced = view(LISTED).apply(body, Asked())
+    if len(counted) > MOST:
+        assert reduced is Reason.TOO_MANY_PERSONS
+        return
+    assert isinstance(reduced, Reduced)
+    document = json.loads(reduced.body)
+    assert document.keys() <= {"resourceType", "type", "entry"}
+    assert set(texts(document)) & marks == allowed
+    assert len(reduced.persons) == len(counted)
+    Bundle.model_validate_json(reduced.body)
+    shown = [entry["resource"] for entry in document.get("entry", [])]
+    patients = [each for each in shown if each["resourceType"] == "Patient"]
+    assert len(patients) == len(counted)
+    for patient, original in zip(patients, counted, strict=True):
+        patient |= {name: original[name] for name in IDENTITY_MEMBERS}
+    again = view(LISTED).apply(json.dumps(document).encode(), Asked())
+    assert isinstance(again, Reduced)
+    assert (again.body, again.persons) == (reduced.body, reduced.persons)
+
+
 MEMBERS: Final = st.sampled_from(["resourceType", "entry", "resource", "identifier", "reference", "beneficiary"])
 NAMES: Final = st.sampled_from(["Bundle", "Patient", "Coverage"])
 HOSTILE: Final = st.recursive(
@@ -159,4 +241,5 @@ HOSTILE: Final = st.recursive(
 @settings(max_examples=examples(100), deadline=None)
 def test_no_document_makes_it_raise(document: object) -> None:
     """Whatever an upstream sends, the outcome is a value."""
-    assert isinstance(view().apply(json.dumps(document).encode(), Asked("1", "2", 1)), Reduced | Reason)
+    for shape in (SHAPE, LISTED):
+        assert isinstance(view(shape).apply(json.dumps(document).encode(), Asked("1", "2", 1)), Reduced | Reason)

@@ -1,6 +1,6 @@
 """Where persons stand in one answer: every object at a persons path of the operation, with what surrounds it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -36,6 +36,12 @@ def persons_at(path: Path, *, shown: bool) -> PersonsAt:
     )
 
 
+def listing(path: Path) -> Path | None:
+    """The way to the elements of an outer list that list the persons at a path, if there are any."""
+    lists = [length for length, step in enumerate(path[:-1], 1) if step.array]
+    return path[: lists[-1]] if lists else None
+
+
 class Found(NamedTuple):
     """One person object of an answer."""
 
@@ -44,6 +50,8 @@ class Found(NamedTuple):
     """`id` of the list it stands in, or its own."""
     enclosing: Members | None
     """The element of an outer list that lists it among its persons."""
+    within: Members | None
+    """The element of an outer list in which it stands, listed or not: the contract of a holder."""
     alone: bool
     """Its path has no list at all: the answer is about this person."""
     shown: bool
@@ -59,14 +67,14 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
             value = holder.get(place.name)
             if not place.array:
                 if isinstance(value, dict):
-                    found.append(Found(value, id(value), None, place.alone, place.shown))
+                    found.append(Found(value, id(value), None, enclosing, place.alone, place.shown))
                 elif place.alone and value is not None:
                     return None
             elif isinstance(value, list):
                 if len(found) + len(value) > MAX_PERSON_OBJECTS:
                     return None
                 found += [
-                    Found(each, id(value), enclosing, alone=False, shown=place.shown)
+                    Found(each, id(value), enclosing, enclosing, alone=False, shown=place.shown)
                     for each in value
                     if isinstance(each, dict)
                 ]
@@ -86,3 +94,11 @@ def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[tuple[M
                 below.append((value, enclosing))
         level = below
     return level
+
+
+def listing_elements(root: Members, places: Iterable[PersonsAt]) -> Iterator[Members]:
+    """Every element of an outer list in which persons could stand, also where none does."""
+    for place in places:
+        lists = [length for length, (_, array) in enumerate(place.outer, 1) if array]
+        if lists:
+            yield from (element for element, _ in _holders(root, place.outer[: lists[-1]]))

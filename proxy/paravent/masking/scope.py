@@ -9,20 +9,22 @@ alone, and the same person stands at several places of one answer. So:
 * an element of an outer list (a contract) which names its persons, none of them the one asked about, is somebody
   else's and is dropped with them;
 * of a search, nobody leaves whose birth date or rank is not the one that was asked with, nor anybody who would hide
-  behind the identity of another.
+  behind the identity of another; and an element of an outer list leaves with a person who stands in it and is counted,
+  or not at all.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Set
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from paravent.masking.json import Tree, same_tree
 from paravent.masking.person import Members, PersonIdentity, birth_date, birth_rank, written_nir
-from paravent.masking.places import Found, PersonsAt, find_persons, persons_at
+from paravent.masking.places import Found, PersonsAt, find_persons, listing, listing_elements, persons_at
+from paravent.masking.rules import Skeleton, skeleton
 from paravent.model import Asked
 from paravent.nir import same_text
 from paravent.reasons import Reason
-from paravent.rules import Path, PersonFields, ResponseShape
+from paravent.rules import Format, Path, PersonFields, ResponseShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Scope:
     everyone: bool
     """Scope "listed": nobody is asked about, all are counted."""
     max_persons: int
+    referred: bool = False
+    """What stands in outer lists refers to whose it is, as in FHIR: it goes with them, and with nobody else."""
 
     def judge(self, root: Members, asked: Asked) -> Scoped | Reason:
         """Which persons of one answer stay, or why none of it leaves."""
@@ -68,19 +72,46 @@ class Scope:
         if found is None:
             return Reason.ANSWER_SHAPE
         if self.everyone:
-            return _everyone(found, self.fields, asked, self.max_persons)
-        return _only_asked(found, self.fields, asked)
+            return self._everyone(root, found, self.fields, asked)
+        scoped = _only_asked(found, self.fields, asked)
+        if self.referred and isinstance(scoped, Scoped):
+            return replace(scoped, foreign=_uncounted(root, self.places, found, scoped.kept))
+        return scoped
+
+    def _everyone(self, root: Members, found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
+        persons: dict[PersonIdentity, Members] = {}
+        kept: set[int] = set()
+        for person in found:
+            identity = _identity(person.members, fields)
+            if identity is None:
+                if person.alone:
+                    return Reason.ANSWER_SHAPE
+                continue  # Whoever cannot be counted does not leave.
+            known = persons.setdefault(identity, person.members) if _as_asked(identity, asked) else None
+            if known is not None and not _contradicts(known, person.members):
+                kept.add(id(person.members))
+        if len(persons) > self.max_persons:
+            return Reason.TOO_MANY_PERSONS
+        numbers = {person.nir for person in persons} | {written_nir(each.members.get(fields.nir)) for each in found}
+        nirs = frozenset([nir for nir in numbers if nir is not None])
+        return Scoped(tuple(persons), frozenset(kept), _uncounted(root, self.places, found, kept), nirs)
 
 
-def compile_scope(shape: ResponseShape, listed: Iterable[Path]) -> Scope:
-    """Make a checked shape ready. `listed`: the persons paths below which the view releases something.
+def compile_scope(shape: ResponseShape, named: Container[Skeleton]) -> Scope:
+    """Make a checked shape ready. `named`: the objects and list elements below which the view releases something.
 
-    In a search the others are not looked at: they do not leave, so they do not count.
+    In a search the others are not looked at: they do not leave, so they do not count. Whoever is listed in something
+    that leaves counts, though, whether or not anything of themselves does: it says something of them.
     """
     everyone = shape.scope == "listed"
-    shown = tuple(listed)
-    places = tuple(persons_at(path, shown=path in shown) for path in (shown if everyone else shape.persons))
-    return Scope(shape.identified_by, places, everyone, shape.max_persons)
+    paths = [path for path in shape.persons if not everyone or _is_disclosed(path, named)]
+    places = tuple([persons_at(path, shown=skeleton(path) in named) for path in paths])
+    return Scope(shape.identified_by, places, everyone, shape.max_persons, shape.format is Format.FHIR)
+
+
+def _is_disclosed(path: Path, named: Container[Skeleton]) -> bool:
+    by = listing(path)
+    return skeleton(path) in named or (by is not None and skeleton(by) in named)
 
 
 def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
@@ -185,24 +216,6 @@ def _twice_in_one_list(kept: list[Found]) -> bool:
     return not all([same_tree(seen.setdefault(person.siblings, person.members), person.members) for person in shown])
 
 
-def _everyone(found: list[Found], fields: PersonFields, asked: Asked, max_persons: int) -> Scoped | Reason:
-    persons: dict[PersonIdentity, Members] = {}
-    kept: set[int] = set()
-    for person in found:
-        identity = _identity(person.members, fields)
-        if identity is None:
-            if person.alone:
-                return Reason.ANSWER_SHAPE
-            continue  # Whoever cannot be counted does not leave.
-        if not _as_asked(identity, asked) or _contradicts(persons.get(identity, {}), person.members):
-            continue
-        persons.setdefault(identity, person.members)
-        kept.add(id(person.members))
-    if len(persons) > max_persons:
-        return Reason.TOO_MANY_PERSONS
-    return Scoped(tuple(persons), frozenset(kept), nirs=frozenset([person.nir for person in persons]))
-
-
 def _identity(members: Members, fields: PersonFields) -> PersonIdentity | None:
     get = members.get
     nir, date, rank = (
@@ -218,9 +231,16 @@ def _as_asked(identity: PersonIdentity, asked: Asked) -> bool:
     return asked.birth_date in (None, identity.birth_date) and asked.birth_rank in (None, identity.birth_rank)
 
 
+def _uncounted(root: Members, places: tuple[PersonsAt, ...], found: list[Found], kept: Set[int]) -> frozenset[int]:
+    """The elements of outer lists in which nobody stands who is counted: others' or nobody's, there is no telling."""
+    counted = {id(each.within) for each in found if id(each.members) in kept}
+    return frozenset([id(element) for element in listing_elements(root, places)]) - counted - kept
+
+
 def _contradicts(one: Members, other: Members) -> bool:
     """Whether two entries with one identity say different things of it: two people under a stand-in number, counted
-    as one. What only one of them says, and lists and objects, prove nothing."""
+    as one. What only one of them says, and lists and objects, prove nothing. Resources of FHIR each have their place
+    (`@id`): a second Patient is always a second one."""
     fewer, more = (one, other) if len(one) <= len(other) else (other, one)
     return any(
         value is not None and not isinstance(value, dict | list) and not _agrees(value, more.get(name))

@@ -106,7 +106,6 @@ def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
     spec, arranged = arrangement(spec, shape)
     # What a format adds to the lines is no field that anybody let leave.
     paths = tuple(path_text(rule.path) if rule.place is not UNWRITTEN else "" for rule in spec.fields)
-    starts = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(len(rule.path))}
-    listed = [path for path in arranged.persons if skeleton(path) in starts]
+    named = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(1, len(rule.path))}
     tree = build(spec, shape, arranged.persons)
-    return View(tree, compile_scope(arranged, listed), paths, dress, periods_of(spec.fields))
+    return View(tree, compile_scope(arranged, named), paths, dress, periods_of(spec.fields))

@@ -212,6 +212,9 @@ def _response(placed: Placed) -> Iterator[Problem]:
         message = "nobody is asked about by NIR, so no person of the answer could be the one asked about"
         yield document.at_key((*where, "persons"), message, "add subject, or scope: listed, or leave persons out")
     for index, path in enumerate(shape.persons):
+        if shape.scope == "listed" and sum(step.array for step in path) > 2:
+            message = f"{path_text(path)} has a list around the list that names persons: whose is what is in it?"
+            yield document.at_value((*where, "persons", index), message, "one outer list at most")
         if any(step.where for step in path):
             message = f"{path_text(path)} has a condition: persons are found everywhere or not at all"
             yield document.at_value((*where, "persons", index), message, "write [] instead")

@@ -20,6 +20,7 @@ import yaml
 import reference
 from paravent.model import Deny, Release, Withhold
 from paravent.sandbox.routes import OPERATIONS
+from pointers import changed
 from reference import PROFESSIONS, Ask, allowed, answer, compiled, settled, verdict
 
 HERE = Path(__file__).parent
@@ -45,21 +46,6 @@ REFUSED: Final[dict[str, Callable[..., Ask]]] = {
     "portail.statique": reference.asset,
 }
 """Operations of the reference API that the policy does not name, or names in part."""
-
-
-def changed(document: Any, changes: dict[str, Any]) -> Any:
-    """The document with other values at these pointers (RFC 6901); of a list, `-` is the place behind its end."""
-    for pointer, value in changes.items():
-        *way, last = pointer.split("/")[1:]
-        holder = document
-        for step in way:
-            holder = holder[int(step)] if isinstance(holder, list) else holder[step]
-        if isinstance(holder, list):
-            at = len(holder) if last == "-" else int(last)
-            holder[at : at + 1] = [value]
-        else:
-            holder[last] = value
-    return document
 
 
 def input_of(case: dict[str, Any]) -> bytes:

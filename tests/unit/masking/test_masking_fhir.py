@@ -69,6 +69,9 @@ def test_a_patient_needs_nothing() -> None:
         pytest.param("/Bundle/total", "total", id="the total"),
         pytest.param("/Bundle/link[]/url", "link", id="links"),
         pytest.param("/Bundle/entry[]/fullUrl", "entry", id="entries by place"),
+        pytest.param("/Coverage[]/subscriber/display", "may not be counted", id="the name of who is insured"),
+        pytest.param("/Coverage[]/policyHolder/identifier/value", "may not be counted", id="the number of who pays"),
+        pytest.param("/Patient[]/contact[]/name/family", "not counted", id="who is to be called"),
         pytest.param("/Observation[]/status", "cannot be completed", id="a resource whose needs are not known"),
         pytest.param("/Coverage/status", "begins with a resource type", id="a type without []"),
         pytest.param("/Bundle[]/type", "begins with a resource type", id="Bundle with []"),
@@ -78,6 +81,12 @@ def test_no_line_can_name_it(line: str, told: str) -> None:
     """Told when the policy is loaded."""
     problems = check_view(ViewSpec("o", "21", "p", (rule(line, "keep"),)), SHAPE)
     assert any(told in text for _, text in problems), problems
+
+
+def test_whom_a_coverage_is_paid_by_may_be_referred_to() -> None:
+    """A reference leads to who leaves, or is cut."""
+    for line in ("/Coverage[]/subscriber/reference", "/Coverage[]/policyHolder/reference"):
+        assert check_view(ViewSpec("o", "21", "p", (rule(line, "keep"),)), SHAPE) == ()
 
 
 def test_the_number_of_a_patient_is_not_kept() -> None:
@@ -101,9 +110,8 @@ def test_exists_has_no_place_in_fhir() -> None:
     [
         ResponseShape(format=Format.FHIR),
         ResponseShape((path("/Patient[]"),), PersonFields("nir", "birthDate", "rank"), format=Format.FHIR),
-        ResponseShape((path("/Patient[]"),), IDENTITY, "listed", 5, Format.FHIR),
     ],
-    ids=["nobody", "other members", "a list of persons"],
+    ids=["nobody", "other members"],
 )
 def test_the_persons_of_a_bundle_are_its_patients(shape: ResponseShape) -> None:
     """Whatever refers to one of them is theirs; there is no other way to say so."""

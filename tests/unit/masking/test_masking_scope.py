@@ -309,6 +309,39 @@ def test_a_search_counts_everybody_it_shows(answer: dict[str, object], outcome: 
     assert search(answer) == outcome
 
 
+CARDS: Final = view(
+    {"/contrats[]/numero": "keep"},
+    shape("/contrats[]/beneficiaires[]", "/contrats[]/titulaire", scope="listed", max_persons=3),
+)
+
+
+@pytest.mark.parametrize(
+    ("contracts", "outcome"),
+    [
+        pytest.param([contract("1", INES, PAUL)], (["1"], 2), id="everybody on it is counted, though not shown"),
+        pytest.param([contract("1", INES), contract("2", INES)], (["1", "2"], 1), id="one person on two is one"),
+        pytest.param([contract("1", INES), contract("2")], (["1"], 1), id="one that lists nobody goes"),
+        pytest.param([contract("1", INES), {"numero": "2"}], (["1"], 1), id="so does one that does not say"),
+        pytest.param(
+            [contract("1", INES), contract("2", person("X", None, "19790314", 1))],
+            (["1"], 1),
+            id="and one of somebody who cannot be counted",
+        ),
+        pytest.param(
+            [contract("1"), {"numero": "2", "titulaire": PAUL}], (["2"], 1), id="its holder is on it, wherever named"
+        ),
+        pytest.param([contract("1", INES, PAUL, NOE, ZOE)], Reason.TOO_MANY_PERSONS, id="more than the policy allows"),
+    ],
+)
+def test_a_contract_leaves_with_who_is_counted_for_it(contracts: list[dict[str, object]], outcome: object) -> None:
+    """What says something of persons is charged for them, or does not leave."""
+    reduced = CARDS.apply(json.dumps({"contrats": contracts}).encode(), NOBODY)
+    if isinstance(reduced, Reason):
+        assert reduced is outcome
+        return
+    assert ([each["numero"] for each in json.loads(reduced.body)["contrats"]], len(reduced.persons)) == outcome
+
+
 DUMMY: Final = "2999999999999"
 
 

@@ -463,6 +463,18 @@ CROSS = [
         f"{C}:6:28: a list of persons needs persons: where they stand",
     ),
     row(
+        "a list in a list in a list would leave things of whom nobody counts",
+        {
+            C: (
+                "{format: json}",
+                '{format: json, scope: listed, persons: ["/a[]/b[]/c[]"], '
+                "identified_by: {nir: n, birth_date: d, birth_rank: r}}",
+            )
+        },
+        f"{C}:6:53: /a[]/b[]/c[] has a list around the list that names persons: whose is what is in it? "
+        "(one outer list at most)",
+    ),
+    row(
         "persons are found everywhere or not at all",
         {D: ('"/famille[]"', '"/famille[qualite=enfant]"')},
         f"{D}:12:30: /famille[qualite=enfant] has a condition: persons are found everywhere or not at all (write [] instead)",

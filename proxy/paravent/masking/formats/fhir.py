@@ -41,6 +41,13 @@ _ANYWHERE: Final = {
     "data": "an attachment can hold anything",
     "id": "the upstream's ids do not leave; what leaves is numbered anew",
 }
+_OTHERS: Final = {
+    **dict.fromkeys(
+        ("subscriber", "policyHolder", "party"),
+        "what a Reference says of whom it leads to is somebody's who may not be counted: name its reference",
+    ),
+    "contact": "a contact is somebody who is not counted",
+}
 _OF_A_BUNDLE: Final = {
     "link": "a link repeats the question, and leads around this proxy",
     "total": "a total counts others than who is asked about",
@@ -84,14 +91,15 @@ def fhir_shape(shape: ResponseShape) -> ResponseShape:
 
 def fhir_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
     """What FHIR does not allow, or cannot keep."""
-    if shape.persons != (PATIENT,) or shape.identified_by != IDENTITY or shape.scope != "asked":
+    if shape.persons != (PATIENT,) or shape.identified_by != IDENTITY:
         yield (
-            "the persons of a FHIR answer are [/Patient[]], of scope asked, identified_by {nir: identifier, "
-            "birth_date: birthDate, birth_rank: multipleBirthInteger}"
+            "the persons of a FHIR answer are [/Patient[]], identified_by {nir: identifier, birth_date: birthDate, "
+            "birth_rank: multipleBirthInteger}"
         )
     for rule in spec.fields:
         names, text = [step.name for step in rule.path], path_text(rule.path)
         reasons = [_ANYWHERE[name] for name in names[1:] if name in _ANYWHERE]
+        reasons += [_OTHERS[name] for name in names[1:-1] if name in _OTHERS and names[-1] != "reference"]
         if names[0] == "Bundle":
             reasons += [_OF_A_BUNDLE[name] for name in names[1:] if name in _OF_A_BUNDLE]
         if names[1:2] == ["text"]:

@@ -52,7 +52,7 @@ def arrange(root: Members, references: Iterable[Path]) -> Members | Reason:
         kind = resource["resourceType"]
         assert isinstance(kind, str)  # noqa: S101 - `_resources` has looked
         if kind == "Patient":
-            resource[NIR], resource[RANK] = _number(resource), resource.get("multipleBirthInteger", 1)
+            resource[NIR], resource[RANK] = _number(resource), _rank(resource)
         elif not _owned(resource, kind, places, by_name):
             continue
         resource["@id"] = str(place)
@@ -148,6 +148,11 @@ def _number(patient: Members) -> str | None:
             candidates.setdefault(len(_SYSTEMS), set()).add(written_nir(each.get("value")))
     best = candidates[min(candidates)] if candidates else set()
     return best.pop() if len(best) == 1 else None
+
+
+def _rank(patient: Members) -> Tree:
+    """The birth rank; 1 of whoever was born alone, none of a twin who does not say which."""
+    return patient.get("multipleBirthInteger", None if patient.get("multipleBirthBoolean") is True else 1)
 
 
 def _code(identifier: Members) -> str | None:

@@ -1,0 +1,125 @@
+"""A Bundle about several persons through a whole node: everybody in it is charged, or nobody's data leaves.
+
+The budget is that of the reference policy: sixty persons in ten minutes for a pharmacist.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from node import RunningNode, running_node
+from paravent.nir import nir_key
+from wire import RawUpstream, http_answer, raw_upstream
+
+LIMIT: Final = 60
+POLICY: Final = {
+    "operations/couvertures.yaml": """
+fhir.couvertures:
+  match: {method: GET, path: "/fhir/Group/{numeroAMC}/{numeroAdherent}/Coverage"}
+  require: {level: substantiel, max_auth_age: 4h}
+  parameters: {numeroAMC: amc-number, numeroAdherent: member-number}
+  response:
+    format: fhir
+    persons: ["/Patient[]"]
+    identified_by: {nir: identifier, birth_date: birthDate, birth_rank: multipleBirthInteger}
+    scope: listed
+    max_persons: 25
+""",
+    "views/pharmacien.yaml": """
+fhir.couvertures:
+  dispensation:
+    /Bundle/type: keep
+    /Patient[]/name[]/family: keep
+    /Coverage[]/status: keep
+    /Coverage[]/beneficiary/reference: keep
+""",
+}
+PATH: Final = "/fhir/Group/99990001/0012345678/Coverage"
+
+
+def number(serial: int) -> str:
+    return f"2840599990{serial:03}"
+
+
+def searchset(serials: Iterable[int]) -> bytes:
+    """One Patient and one Coverage for each number, with all that such an answer brings along."""
+    entries: list[dict[str, Any]] = []
+    for serial in serials:
+        system, nir = "urn:oid:1.2.250.1.213.1.4.8", number(serial)
+        patient = {
+            "resourceType": "Patient",
+            "id": f"p{serial}",
+            "identifier": [{"system": system, "value": nir + nir_key(nir)}],
+            "name": [{"family": f"ESSAI-{'ABCDEFGHIJ'[serial // 10]}{'ABCDEFGHIJ'[serial % 10]}"}],
+            "birthDate": "1984-05-17",
+            "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{nir}</div>'},
+        }
+        holder = {"reference": f"Patient/p{serial}", "display": "ESSAI CLAIRE"}
+        coverage = {"resourceType": "Coverage", "id": f"c{serial}", "status": "active", "beneficiary": holder}
+        entries += [{"resource": coverage}, {"resource": patient}]
+    link = [{"relation": "next", "url": "/fhir/Coverage?subscriber-id=0012345678&page=2"}]
+    body = {"resourceType": "Bundle", "type": "searchset", "total": 4711, "link": link, "entry": entries}
+    return http_answer(json.dumps(body).encode(), content_type=b"application/fhir+json")
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[RawUpstream]:
+    """Twenty others at each of the first three questions; then twenty known ones; then nineteen and one who is new."""
+    answers = [range(20), range(20, 40), range(40, 60), range(20), range(1, 21), range(41, 61), range(5)]
+    async with raw_upstream(lambda asked, _: searchset(answers[asked])) as seen:
+        yield seen
+
+
+@pytest.fixture
+async def node(tmp_path: Path, upstream: RawUpstream) -> AsyncIterator[RunningNode]:
+    async with running_node(tmp_path, upstream.port, policies=POLICY) as running:
+        yield running
+
+
+async def shown(node: RunningNode) -> tuple[int, set[str]]:
+    """The status, and the names that left."""
+    status, _, body = await node.ask(method="GET", path=PATH)
+    if status != 200:
+        assert b"ESSAI" not in body
+        return status, set()
+    Bundle.model_validate_json(body)
+    document = json.loads(body)
+    assert document.keys() == {"resourceType", "type", "entry"}
+    resources = [entry["resource"] for entry in document["entry"]]
+    names = [each["name"][0]["family"] for each in resources if each["resourceType"] == "Patient"]
+    assert len(resources) == 2 * len(names)
+    return status, set(names)
+
+
+async def test_everybody_in_a_bundle_is_charged_and_the_one_too_many_withholds_it(
+    node: RunningNode, upstream: RawUpstream
+) -> None:
+    """Three answers of twenty fill the budget of sixty. The same persons again cost nothing; nineteen of them with one
+    who is new do not leave, none of the twenty, and the budget stands where it stood."""
+    told = [await shown(node) for _ in range(7)]
+    assert [status for status, _ in told] == [200, 200, 200, 200, 200, 429, 200]
+    assert [len(names) for _, names in told] == [20, 20, 20, 20, 20, 0, 5]
+    assert len(set().union(*(names for _, names in told))) == LIMIT
+    records = [record for record in node.records() if "decision" in record]
+    persons = [record.get("persons", []) for record in records]
+    assert [len(some) for some in persons] == [20, 20, 20, 20, 20, 0, 5]  # type: ignore[arg-type]
+    assert len({each for some in persons for each in some}) == LIMIT  # type: ignore[attr-defined]
+    assert records[5]["reason"] == "persons_over_budget"
+    assert len(upstream.requests) == 7
+    assert not any(number(serial) in node.logs.getvalue() for serial in range(LIMIT))
+
+
+async def test_more_than_the_operation_allows_do_not_leave_in_one_answer(tmp_path: Path) -> None:
+    """Twenty-six where twenty-five may: none, and nobody is charged."""
+    async with (
+        raw_upstream(searchset(range(26))) as upstream,
+        running_node(tmp_path, upstream.port, policies=POLICY) as node,
+    ):
+        assert (await shown(node))[0] == 403
+        (record,) = [record for record in node.records() if "decision" in record]
+        assert record["reason"] == "too_many_persons"
+        assert not record.get("persons")
