@@ -319,9 +319,9 @@ def test_the_scanner_is_linear(unit: str) -> None:
 
     def seconds(copies: int) -> float:
         text = unit * copies
-        started = time.perf_counter()
+        started = time.thread_time()
         contains_identifier(text)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     copies = 20_000 // len(unit)
     short, long = (min(seconds(copies * times) for _ in range(3)) for times in (1, 8))
