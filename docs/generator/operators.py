@@ -18,7 +18,8 @@ What a line of a view may do with a field. Not listed is not sent, so there is n
 
 "At a NIR" says whether the operator may stand where a person's NIR does: only what never shows part of it. `null`
 leaves as `null` through all of them. A number, text or flag that an operator cannot handle is dropped, and its name
-with it.
+with it. A line on which its operator would change nothing, or let nothing leave, is a policy error: a birth rank has no
+year, a code does not map to itself, and what a condition compares with is known of every element that it selects.
 
 Handles, pseudonyms and periods depend on who asks and when: `handle` needs an operation whose NIR says `handle: true`,
 and `filter-period` compares with the request's field of type `date`, or with the day of the request in France.

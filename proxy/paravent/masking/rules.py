@@ -77,6 +77,10 @@ def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
         return misplaced
     if rule.operator == PERIOD and not any(step.array for step in rule.path[:-1]):
         return "filter-period selects elements of a list: there is none on the way"
+    if rule.operator == PERIOD and rule.parameter == rule.path[-1].name:
+        return f"a period does not end with its own beginning: filter-period names another member than {rule.parameter}"
+    if told := _told_by_condition(rule):
+        return told
     part = identifies(rule.path, shape)
     if problem := operator.problem(rule.parameter, part):
         return problem
@@ -97,6 +101,16 @@ def _selects_persons(path: Path, shape: ResponseShape) -> str | None:
     identity = (*_nir_members(shape), fields.birth_date, fields.birth_rank) if fields is not None else ()
     looked_at = next((step.where[0] for step in path if step.where is not None and step.where[0] in identity), None)
     return f"a condition may not look at {looked_at}: it would tell who somebody is" if looked_at else None
+
+
+def _told_by_condition(rule: FieldRule) -> str | None:
+    """Whoever gets an element that a condition selects knows what it was selected by."""
+    where = rule.path[-2].where if len(rule.path) > 1 else None
+    if where is None or rule.operator == "keep" or where[0] != rule.path[-1].name:
+        return None
+    return (
+        f"{where[0]} is {where[1]} in every element here, so {rule.operator} hides nothing: keep it, or drop the line"
+    )
 
 
 def _misplaced(path: Path, shape: ResponseShape) -> str | None:

@@ -35,7 +35,9 @@ def _number(form: re.Pattern[str]) -> Release:
     return release
 
 
-def _problem(parameter: Parameter, _: Identifies | None) -> str | None:
+def _problem(parameter: Parameter, identifies: Identifies | None) -> str | None:
+    if parameter is not None and identifies not in {None, Identifies.NIR}:
+        return "who somebody is, is no number of another kind, so it would leave as it is: keep alone says so"
     if parameter is None or (isinstance(parameter, str) and parameter in KINDS):
         return None
     return f"keep takes nothing, or what kind of number stands there: {', '.join(KINDS)}"

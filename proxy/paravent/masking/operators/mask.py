@@ -23,7 +23,9 @@ def masked(text: str, shown: int) -> str:
     return "*" * _WIDTH + ("*" * shown if hidden else text[-shown:])
 
 
-def _problem(parameter: Parameter, _: Identifies | None) -> str | None:
+def _problem(parameter: Parameter, identifies: Identifies | None) -> str | None:
+    if identifies is Identifies.BIRTH_RANK:
+        return "a birth rank has one digit, so nothing of it would be shown: redact says so"
     if isinstance(parameter, bool) or not isinstance(parameter, int) or not 1 <= parameter <= _SHOWN_MAX:
         return f"mask takes how many last characters are shown, 1 to {_SHOWN_MAX}"
     return None
