@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from mitmproxy import http
 
 from paravent.model import Answer, UpstreamRequest
+from paravent.values import Value
 
 type Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Value, frozen=True):
     """The parts of a request that are somebody's choice, but for its body."""
 
     method: bytes

@@ -6,8 +6,10 @@ request was let through, so a reload between the two cannot mix revisions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec.structs import replace
 
 from paravent import effects
 from paravent.effects import (
@@ -52,6 +54,7 @@ from paravent.quota.grades import nearly_spent
 from paravent.quota.measures import granted
 from paravent.reasons import Reason
 from paravent.rules import Operation, Policy, Window
+from paravent.values import Value
 
 PURPOSE_HEADER = b"paravent-purpose"
 """Optional. Without it the profession's default purpose applies; it can only choose among views, never widen one."""
@@ -75,8 +78,7 @@ class Rulebook:
     """A cache of pure functions, like the assertor's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value, frozen=True):
     """A request that was let through, and all that its answer will need."""
 
     about: About
@@ -94,8 +96,7 @@ class Plan:
     """What the caller's next DPoP proof is to carry."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Value, frozen=True):
     """A question that its practitioner may ask, budgets aside."""
 
     about: About
@@ -105,8 +106,7 @@ class _Asked:
     persons: tuple[Subject, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(Value, frozen=True):
     """The upstream may be asked, with `plan.upstream` and nothing else."""
 
     plan: Plan

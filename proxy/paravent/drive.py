@@ -19,8 +19,10 @@ A deadline that strikes while a record is being written changes nothing of that:
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, assert_never
+
+from msgspec.structs import replace
 
 from paravent.audit.record import record
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, abandon, decide, settle

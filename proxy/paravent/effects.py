@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from paravent.model import Json, Secret, Subject
 from paravent.rules import Window
+from paravent.values import Value
 
 type PublicKey = EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class FindKey:
+class FindKey(Value, frozen=True):
     """A verification key of one issuer, from its last good set."""
 
     issuer: str
@@ -67,11 +67,12 @@ class IssuerDown(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class FindRevocations:
+class FindRevocations(Value, frozen=True):
     """What has been revoked of all that a token stands on. Never fetches: lists are read beside the requests."""
 
-    marks: tuple[str, ...] = field(repr=False)
+    HIDDEN = frozenset({"marks"})
+
+    marks: tuple[str, ...]
     """Names of what could be: `paravent.identity.revocation` writes them."""
 
 
@@ -114,18 +115,20 @@ class Measure:
     because: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class FindMeasures:
+class FindMeasures(Value, frozen=True):
     """What has been decided about one practitioner. Never fetches: the book is read beside the requests."""
 
-    rpps: str = field(repr=False)
+    HIDDEN = frozenset({"rpps"})
+
+    rpps: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProofSeen:
+class ProofSeen(Value, frozen=True):
     """Remember a DPoP proof; the reply says whether it was remembered already (RFC 9449 section 11.1)."""
 
-    key: bytes = field(repr=False)
+    HIDDEN = frozenset({"key"})
+
+    key: bytes
     """SHA-256 over jkt and jti."""
     until_ms: int
     """The proof's own time makes it worthless after this moment."""
@@ -150,8 +153,7 @@ class Scope(StrEnum):
     FLEET = "fleet"
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Value, frozen=True):
     """One limit list of one payer."""
 
     scope: Scope
@@ -161,8 +163,7 @@ class Budget:
     windows: tuple[Window, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Value, frozen=True):
     """Before the upstream is called: remember the proof, reserve the persons asked about, one request, and one possible
     miss.
 
@@ -179,8 +180,7 @@ class Charge:
     """The DPoP proof of this request, when it has one and nobody was asked yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Value, frozen=True):
     """After the upstream has answered: what really left, or will.
 
     Persons reserved and not disclosed are given back, persons disclosed and not reserved are charged (refused as a
@@ -193,8 +193,7 @@ class Settle:
     missed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value, frozen=True):
     """How full one window of one budget is, after the charge."""
 
     scope: Scope
@@ -203,16 +202,14 @@ class Usage:
     used: int
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
+class Charged(Value, frozen=True):
     """It fits."""
 
     usage: tuple[Usage, ...]
     """One for every window of the practitioner's own budgets; wider scopes may be left out. Empty after a `Settle`."""
 
 
-@dataclass(frozen=True, slots=True)
-class OverBudget:
+class OverBudget(Value, frozen=True):
     """It does not fit; nothing was charged."""
 
     scope: Scope

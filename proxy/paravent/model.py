@@ -4,10 +4,12 @@ Plain frozen values. Everything here is built once, at an edge, and only read af
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import field
+
 from paravent.reasons import Reason
+from paravent.values import Value
 
 type Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """A parsed JSON document. Numbers that a float would change are kept as text by the parser (`masking.json`)."""
@@ -36,8 +38,7 @@ class Secret[T]:
         raise TypeError("a Secret is not to be pickled")
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Value, frozen=True):
     """What is known of the connection that a request came on."""
 
     peer_ip: str
@@ -54,9 +55,10 @@ class Connection:
     no token is bound to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Value, frozen=True):
     """One request as it arrived, from raw bytes. Nothing in it has been normalised or believed."""
+
+    HIDDEN = frozenset({"headers", "body"})
 
     now_ms: int
     """When its head was complete, in milliseconds since 1970."""
@@ -65,9 +67,9 @@ class Facts:
     method: bytes
     target: bytes
     """The request target in origin form, path and query, exactly as sent."""
-    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...]
     """In order; names in lower case; values without surrounding blanks."""
-    body: bytes = field(repr=False)
+    body: bytes
     connection: Connection
 
     @property
@@ -79,8 +81,7 @@ class Facts:
         return tuple([value for key, value in self.headers if key == name])
 
 
-@dataclass(frozen=True, slots=True)
-class Practitioner:
+class Practitioner(Value, frozen=True):
     """Who asks: always and only from a verified token."""
 
     rpps: str
@@ -95,9 +96,10 @@ class Practitioner:
     """The name of the issuer in the configuration, not its URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Value, frozen=True):
     """How the practitioner proved it: what the audit keeps of the token."""
+
+    HIDDEN = frozenset({"token_id"})
 
     level: str
     """The assurance level of the policy that matched."""
@@ -105,12 +107,11 @@ class Evidence:
     """Seconds between the last active login (`auth_time`) and this request."""
     binding: str
     """"dpop", "mtls", or "none" for a token that is only watched and never answered."""
-    token_id: str = field(repr=False)
+    token_id: str
     """First 16 hexadecimal characters of SHA-256 over iss and jti: names a token without being one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disguise:
+class Disguise(Value, frozen=True):
     """What pseudonyms and handles are made with: for one practitioner, at one moment."""
 
     key: Secret[bytes]
@@ -119,19 +120,20 @@ class Disguise:
     now_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value, frozen=True):
     """What the caller already knows, because it is in the request. Only these values may be echoed.
 
     `subject` values are normalised (`paravent.nir`); `fields` are as sent, by their JSON pointer or path parameter.
     """
 
-    nir: str | None = field(default=None, repr=False)
+    HIDDEN = frozenset({"nir", "birth_date", "birth_rank", "fields"})
+
+    nir: str | None = None
     """13 characters, upper case, without key."""
-    birth_date: str | None = field(default=None, repr=False)
+    birth_date: str | None = None
     """YYYYMMDD, not always a calendar date."""
-    birth_rank: int | None = field(default=None, repr=False)
-    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    birth_rank: int | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
     """Every scalar of the request: "/nom" or "{numeroAMC}" → text."""
     by_handle: bool = False
     """The caller sent a handle of ours in place of the NIR, and does not know it."""
@@ -145,9 +147,10 @@ class Asked:
         return None if self.by_handle else self.nir
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Value, frozen=True):
     """One person (or, where a policy says so, one card) as the budgets and the audit know them: a keyed hash."""
+
+    HIDDEN = frozenset({"key"})
 
     key: bytes
     """16 bytes: HMAC-SHA-256 under the subject key, truncated."""
@@ -156,32 +159,33 @@ class Subject:
         return f"Subject({self.key.hex()[:8]}…)"
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(Value, frozen=True):
     """The request that we build for the upstream. Nothing of the caller's bytes is copied into it."""
 
+    HIDDEN = frozenset({"target", "headers", "body"})
+
     method: bytes
-    target: bytes = field(repr=False)
-    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    target: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
     """Without Host and Content-Length: whoever sends it adds them."""
-    body: bytes = field(repr=False)
+    body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """What the upstream said, from raw bytes."""
 
+    HIDDEN = frozenset({"headers", "body"})
+
     status: int
-    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...]
     """Names in lower case."""
-    body: bytes = field(repr=False)
+    body: bytes
 
     def values(self, name: bytes) -> tuple[bytes, ...]:
         return tuple([value for key, value in self.headers if key == name])
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Value, frozen=True):
     """How far a decision got: for the audit, whatever the verdict."""
 
     operation: str | None = None
@@ -193,8 +197,7 @@ class About:
     """Ids of the measures that had a part in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Value, frozen=True):
     """What a 401 asks for (RFC 9110 section 11.6.1, RFC 9449 section 7.1, RFC 9470 section 3)."""
 
     scheme: str
@@ -208,8 +211,7 @@ class Challenge:
     """What the next proof must carry (RFC 9449 section 8); a header of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deny:
+class Deny(Value, frozen=True):
     """The upstream is not called."""
 
     reason: Reason
@@ -219,8 +221,7 @@ class Deny:
     """Whole seconds, rounded up, until the same question can be asked again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Withhold:
+class Withhold(Value, frozen=True):
     """The upstream was called; what it said does not leave."""
 
     reason: Reason
@@ -229,11 +230,12 @@ class Withhold:
     retry_after_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Value, frozen=True):
     """The reduced answer. Everything in it was serialised anew from a parsed tree."""
 
-    body: bytes = field(repr=False)
+    HIDDEN = frozenset({"body"})
+
+    body: bytes
     content_type: bytes
     about: About
     persons: tuple[Subject, ...]

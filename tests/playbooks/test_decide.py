@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import structs
 
 from asking import CALLER_KEY, ISSUER_KEY, gate
 from conversation import run
@@ -131,7 +132,7 @@ class TestRequests:
         wider = replace(rules.policy.quotas, certificate=rules.policy.quotas.client, network=rules.policy.quotas.client)
         limited = replace(rules, policy=replace(rules.policy, quotas=wider), payers=Payers(Secret(b"p" * 32)))
         known = Connection("192.0.2.1", True, b"c" * 32, source_ip="192.0.2.1")
-        charge = allowed(limited, replace(request(), connection=known)).charge
+        charge = allowed(limited, structs.replace(request(), connection=known)).charge
         assert {budget.scope for budget in charge.budgets} == set(Scope)
         assert len(charge.persons) == 1
 

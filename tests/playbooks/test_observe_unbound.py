@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from answers import ANSWER
 from asking import CALLER_KEY
@@ -37,7 +38,7 @@ def rules(*watched: str) -> Rulebook:
 def decided(book: Rulebook, headers: Any, ask: Any = ASKED) -> Deny:
     """The world knows the key and no revocation; anything else that is asked of it fails the test: no budget is."""
     request = facts(ask)
-    request = replace(request, headers=(*headers, (b"content-type", b"application/json")))
+    request = structs.replace(request, headers=(*headers, (b"content-type", b"application/json")))
     verdict = run(decide(request, book), {FindKey: KEY.public, FindRevocations: ()}).result
     assert isinstance(verdict, Deny)
     return verdict

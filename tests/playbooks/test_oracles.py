@@ -6,10 +6,10 @@ without end, and what looks alike must look alike to the byte.
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from asking import ISSUER_KEY
 from conversation import run

@@ -8,6 +8,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from asking import ISSUER_KEY
 from conversation import run
 from paravent.decide import Allow, Rulebook, Verdict, decide
@@ -59,7 +61,7 @@ class Door:
 
     def _replies(self, measures: tuple[Measure, ...] | StoreDown) -> dict[type, Any]:
         # Without the proof: every question here carries the same one, and replays are not what this is about.
-        charge = lambda effect: asyncio.run(self.ledger.charge(replace(effect, proof=None)))  # noqa: E731
+        charge = lambda effect: asyncio.run(self.ledger.charge(structs.replace(effect, proof=None)))  # noqa: E731
         settle = lambda effect: asyncio.run(self.ledger.settle(effect))  # noqa: E731
         return {
             FindKey: ISSUER_KEY.public,

@@ -12,12 +12,12 @@ refused, never repaired.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import httptools
 
 from paravent.reasons import Reason
+from paravent.values import Value
 from paravent_mitmproxy.facts import REFUSED, SINGLE
 from paravent_mitmproxy.listener.limits import Limits
 
@@ -40,8 +40,7 @@ CLIENT_CERT: Final = b"client-cert"
 _OF_FRONT: Final = REFUSED - {CLIENT_CERT}
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Value, frozen=True):
     """A head that passed."""
 
     method: bytes

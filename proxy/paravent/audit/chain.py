@@ -15,13 +15,13 @@ ends, which a chain cannot say of itself: without it, whole lines cut off at the
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import orjson
 
 from paravent.audit.keys import ChainKey
+from paravent.values import Value
 
 LINE_MAX_BYTES: Final = 1 << 20
 """Of one line with its newline: a reader needs no more memory than this, whatever stands in the file."""
@@ -37,8 +37,7 @@ _HEAD: Final = b"paravent head 1\n"
 _MAC = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Value, frozen=True):
     """One line of a chain, as the next line and the head know it."""
 
     writer: str
@@ -48,8 +47,7 @@ class Link:
     """32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Value, frozen=True):
     """Where a chain ends."""
 
     link: Link
@@ -57,8 +55,7 @@ class Head:
     """Number of the file that holds the line (1 when there is none yet)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Value, frozen=True):
     """A line whose MAC is right."""
 
     link: Link

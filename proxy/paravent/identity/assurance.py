@@ -4,15 +4,13 @@ Evidence is what the token shows; what it does not show is denied. The words of 
 values would do, and how old a login may be.
 """
 
-from dataclasses import dataclass
-
 from paravent.identity.claims import Claims
 from paravent.reasons import Reason
 from paravent.rules import Assurance, Level, Methods
+from paravent.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Value, frozen=True):
     """What an operation asks of a login."""
 
     level: str
@@ -21,8 +19,7 @@ class Requirement:
     """Seconds since the last active login, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Strength:
+class Strength(Value, frozen=True):
     """What a token has shown."""
 
     level: str

@@ -12,7 +12,7 @@ The order, and why:
    takes an `Authenticated` owes its proof to the memory, also when the request is refused for another reason.
 """
 
-from dataclasses import dataclass, replace
+from msgspec.structs import replace
 
 from paravent.effects import Deciding, ProofSeen
 from paravent.identity.assurance import Requirement, Strength, judge
@@ -25,12 +25,12 @@ from paravent.identity.token import credentials, verify
 from paravent.model import Challenge, Evidence, Facts, Practitioner
 from paravent.reasons import Reason
 from paravent.rules import Assurance, Binding
+from paravent.values import Value
 
 __all__ = ["Authenticated", "Refusal", "Requirement", "authenticate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(Value, frozen=True):
     """A practitioner, and how they proved it."""
 
     practitioner: Practitioner
@@ -44,8 +44,7 @@ class Authenticated:
     """What the next proof is to carry (RFC 9449 section 8.2), so that a client need not fail to learn it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value, frozen=True):
     """Nobody, for this request."""
 
     reason: Reason

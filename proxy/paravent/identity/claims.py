@@ -8,13 +8,14 @@ NumericDate with a fraction, which RFC 7519 section 2 allows, is refused: author
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from paravent.identity.issuers import Issuer
 from paravent.model import Json, Practitioner
 from paravent.reasons import Reason
 from paravent.rules import Binding
+from paravent.values import Value
 
 _PERSON: Final = re.compile(r"8?([0-9]{11})")
 """ANS, IdNat_PS: type of identifier 8, then the RPPS number; or that number alone, as some authorization servers write
@@ -32,24 +33,26 @@ _CONFIRMATIONS: Final = {"jkt": Binding.DPOP, "x5t#S256": Binding.MTLS}
 """RFC 9449 section 6.1 and RFC 8705 section 3.1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmation:
+class Confirmation(Value, frozen=True):
     """`cnf`: the key that the token is bound to (RFC 7800 section 3.1)."""
 
+    HIDDEN = frozenset({"thumbprint"})
+
     binding: Binding
-    thumbprint: str = field(repr=False)
+    thumbprint: str
     """As the token writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Value, frozen=True):
     """The claims of one token, typed. Times are judged at every use, by `out_of_force`; evidence that is absent stays
     None and is judged by `assurance`."""
 
+    HIDDEN = frozenset({"token_id", "session_id"})
+
     practitioner: Practitioner
-    token_id: str = field(repr=False)
+    token_id: str
     """First 16 hexadecimal characters of SHA-256 over iss and jti: the same for every spelling of the token."""
-    session_id: str | None = field(repr=False)
+    session_id: str | None
     """The same over iss and sid: the login that the token comes from. None where the issuer names none."""
     acr: str | None
     """OpenID Connect Core section 2; RFC 9068 section 2.2.1 brings it, `amr` and `auth_time` to access tokens."""

@@ -7,7 +7,6 @@ once; and where the policy says so, only with a nonce of ours (section 8).
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +19,7 @@ from paravent.identity.nonces import Nonces
 from paravent.identity.thumbprint import thumbprint
 from paravent.model import Facts, Json
 from paravent.reasons import Reason
+from paravent.values import Value
 
 MAX_PROOF_BYTES: Final = 4096
 """A proof with an RSA key of 4096 bits has about 2.4 KB."""
@@ -35,28 +35,30 @@ _JTI: Final = re.compile(r"[\x21-\x7e]{1,128}")
 """Section 4.2 wants 96 random bits at least: 16 characters of base64url. The upper bound is ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProofKey:
+class ProofKey(Value, frozen=True):
     """What the header of a proof says."""
 
-    key: PublicKey = field(repr=False)
+    HIDDEN = frozenset({"key", "thumbprint"})
+
+    key: PublicKey
     algorithm: str
-    thumbprint: str = field(repr=False)
+    thumbprint: str
     """RFC 7638, as `jkt` writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Value, frozen=True):
     """A well-formed proof: the claims that section 4.2 requires, typed. Believed once its signature holds."""
+
+    HIDDEN = frozenset({"jti", "htu", "ath", "nonce"})
 
     parts: Parts
     key: ProofKey
-    jti: str = field(repr=False)
+    jti: str
     htm: str
-    htu: str = field(repr=False)
+    htu: str
     iat_s: int
-    ath: str = field(repr=False)
-    nonce: Json = field(repr=False)
+    ath: str
+    nonce: Json
     """Whatever stands there: not looked at where none is asked for."""
 
 

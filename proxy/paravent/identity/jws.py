@@ -8,7 +8,6 @@ algorithms check the signature; its own reading of tokens is not used. It would 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 import jiter
@@ -17,6 +16,7 @@ from jwt import get_algorithm_by_name
 from paravent.effects import PublicKey
 from paravent.identity import algorithms, base64url
 from paravent.model import Json
+from paravent.values import Value
 
 _REFUSED_HEADERS: Final = frozenset(
     {
@@ -34,16 +34,17 @@ _REFUSED_HEADERS: Final = frozenset(
 _ALGORITHMS: Final = {name: get_algorithm_by_name(name) for name in algorithms.KNOWN}
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Value, frozen=True):
     """A token in its three parts, none of them read. Nothing in it is believed until `verifies` says so."""
 
-    header: bytes = field(repr=False)
+    HIDDEN = frozenset({"header", "payload", "signature", "signed"})
+
+    header: bytes
     """base64url, like the payload."""
-    payload: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    payload: bytes
+    signature: bytes
     """Decoded."""
-    signed: bytes = field(repr=False)
+    signed: bytes
     """What the signature covers: header, point, payload, as received (RFC 7515 section 5.2)."""
 
 

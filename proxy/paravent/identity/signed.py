@@ -6,7 +6,6 @@ Nothing is fetched, nothing is guessed: the unverified `iss` only selects which 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from paravent import effects
@@ -15,6 +14,7 @@ from paravent.identity import algorithms, jws
 from paravent.identity.issuers import Issuer, Profile
 from paravent.model import Json
 from paravent.reasons import Reason
+from paravent.values import Value
 
 MAX_TOKEN_BYTES: Final = 8192
 """Before any work: 5 MB of token cost 0.4 s of CPU. 8 KB is the whole header section that nginx and Apache accept."""
@@ -25,14 +25,15 @@ thumbprint URIs, DID URLs. No quote, blank or control character, and no two dots
 after us and makes a path or a query of it would not thank us."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Value, frozen=True):
     """What an issuer has said. For whom, and for how long, is still to be read."""
 
-    payload: Mapping[str, Json] = field(repr=False)
+    HIDDEN = frozenset({"payload", "key"})
+
+    payload: Mapping[str, Json]
     issuer: Issuer
     signed_with: FindKey
-    key: PublicKey = field(repr=False)
+    key: PublicKey
 
 
 def read_signed(text: bytes, types: Mapping[Profile, str], issuers: Mapping[str, Issuer]) -> Deciding[Signed | Reason]:

@@ -8,7 +8,6 @@ judged and, where the configuration says so, the issuer is asked at every use.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, assert_never
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +22,7 @@ from paravent.identity.signed import MAX_TOKEN_BYTES, read_signed, reason_of_mis
 from paravent.identity.verified import VerifiedToken, VerifiedTokens
 from paravent.model import Facts, Json, Secret
 from paravent.reasons import Reason
+from paravent.values import Value
 
 _SCHEMES: Final = {b"DPoP": "DPoP", b"Bearer": "Bearer"}
 """RFC 9449 section 7.1, RFC 6750 section 2.1, in one spelling. RFC 9110 section 11.1 would take the scheme in any case;
@@ -33,8 +33,7 @@ _TYPES: Final = {Profile.RFC9068: "at+jwt", Profile.PRO_SANTE_CONNECT: "jwt"}
 Pro Santé Connect's, which all say "JWT", `psc` looks at the claim of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Value, frozen=True):
     """What a caller presents, not read yet."""
 
     scheme: str

@@ -15,28 +15,29 @@ verified anew. And no token that could be presented again stays in memory.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Final
 
 from paravent.effects import FindKey, PublicKey
 from paravent.identity.claims import Claims
 from paravent.identity.issuers import Issuer
+from paravent.values import Value
 
 MAX_TOKENS: Final = 8192
 """At one token a practitioner, more than are logged in through one worker. About 2 KB each."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(Value, frozen=True):
     """A token that its issuer signed, for us. Neither strong enough nor bound yet."""
 
-    digest: bytes = field(repr=False)
+    HIDDEN = frozenset({"digest", "key", "marks"})
+
+    digest: bytes
     """SHA-256 of its text: what this memory is keyed on, and DPoP's `ath` (RFC 9449 section 4.2)."""
     claims: Claims
     issuer: Issuer
     signed_with: FindKey
-    key: PublicKey = field(repr=False)
-    marks: tuple[str, ...] = field(repr=False)
+    key: PublicKey
+    marks: tuple[str, ...]
     """Under which names it could be revoked: see `revocation`."""
 
 

@@ -1,26 +1,27 @@
 """A person as an answer names them: normal forms of the three members that identify one."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from paravent.masking.json import Tree
 from paravent.nir import normalise_answer
+from paravent.values import Value
 
 _RANKS: Final = frozenset("123456789")
 
 type Members = dict[str, Tree]
 
 
-@dataclass(frozen=True, slots=True)
-class PersonIdentity:
+class PersonIdentity(Value, frozen=True):
     """One person in normal form, before hashing. Nothing of it prints."""
 
-    nir: str = field(repr=False)
+    HIDDEN = frozenset({"nir", "birth_date", "birth_rank"})
+
+    nir: str
     """13 characters. In scope "asked" the NIR that was asked with, so that a child looked up under a parent's NIR is
     the same person before and after the answer."""
-    birth_date: str = field(repr=False)
+    birth_date: str
     """YYYYMMDD, not always a calendar date."""
-    birth_rank: int = field(repr=False)
+    birth_rank: int
     """1 to 9."""
 
 

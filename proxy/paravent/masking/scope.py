@@ -14,8 +14,10 @@ alone, and the same person stands at several places of one answer. So:
 """
 
 from collections.abc import Container, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from paravent.masking.json import Tree, same_tree
 from paravent.masking.person import Members, PersonIdentity, birth_date, birth_rank, written_nir
@@ -25,10 +27,10 @@ from paravent.model import Asked
 from paravent.nir import same_text
 from paravent.reasons import Reason
 from paravent.rules import Format, Path, PersonFields, ResponseShape
+from paravent.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Scoped:
+class Scoped(Value, frozen=True):
     """Which parts of one parsed answer may be walked. By `id`: valid while that tree lives."""
 
     persons: tuple[PersonIdentity, ...]

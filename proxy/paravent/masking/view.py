@@ -6,9 +6,11 @@ Every way out but the last is a `Reason`. There is no branch that returns the up
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import Final
+
+from msgspec.structs import replace
 
 from paravent.masking.drift import Names, unnamed
 from paravent.masking.formats import UNWRITTEN, Dress, arrangement, dress_of
@@ -23,16 +25,18 @@ from paravent.masking.walk import Run, reduce_object
 from paravent.model import Asked
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, ViewSpec, path_text
+from paravent.values import Value
 
 MAX_BODY_BYTES: Final = 2**20
 """1 MiB, nginx's `client_max_body_size`. A family with five contracts is about 30 KB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reduced:
+class Reduced(Value, frozen=True):
     """What may leave of one answer, and what must be put on record about it."""
 
-    body: bytes = field(repr=False)
+    HIDDEN = frozenset({"body"})
+
+    body: bytes
     """In the format of the operation, UTF-8."""
     persons: tuple[PersonIdentity, ...]
     """Distinct persons that it is about. Empty when the answer names none."""

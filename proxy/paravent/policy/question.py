@@ -6,7 +6,6 @@ charged.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -18,20 +17,22 @@ from paravent.policy.fields import accepts
 from paravent.policy.paths import parameter_name
 from paravent.reasons import Reason
 from paravent.rules import FieldType, Operation, RequestField
+from paravent.values import Value
 
 MAX_BODY_BYTES: Final = 8 * 1024
 """The longest question of the reference policy has under 300 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Value, frozen=True):
     """What is asked, and the request that asks the upstream."""
+
+    HIDDEN = frozenset({"target", "body"})
 
     asked: Asked
     """All that the caller has shown to know. `nir`, `birth_date` and `birth_rank` by type, normalised; in `fields`
     every value as sent, by "/member" or "{parameter}"."""
-    target: bytes = field(repr=False)
-    body: bytes = field(repr=False)
+    target: bytes
+    body: bytes
     """Empty for an operation without request members."""
     headers: tuple[tuple[bytes, bytes], ...]
     """What describes the body; none where there is none."""

@@ -6,7 +6,8 @@ policy that is made stricter takes back at once what was granted under the old o
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from paravent.effects import Budget, BudgetKind, Measure, Scope
 from paravent.rules import Grants, Quotas, Window

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from paravent.audit.keys import ChainKey
 from paravent.audit.verify import GROUP_MAX
 from paravent.model import Secret
 from paravent.sinks.journal import Journal
+from paravent.values import Value
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """About 80 000 records: a file that can be shipped, and checked at a start, in a second or two."""
@@ -41,8 +41,7 @@ CLOSE_S: Final = 10.0
 type _Answer = bool | Exception
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _Waiting(Value, frozen=True, eq=False):
     record: dict[str, object]
     answer: asyncio.Future[bool]
     loop: asyncio.AbstractEventLoop

@@ -9,7 +9,6 @@ Each of the three checks everything before it changes anything; whoever calls th
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle
@@ -21,6 +20,7 @@ from paravent.stores.sqlite_account import Person
 from paravent.stores.sqlite_state import State, Wanted
 from paravent.stores.sqlite_sweep import Sweep
 from paravent.stores.sqlite_tables import PersonKey
+from paravent.values import Value
 
 SWEEP_EVERY: Final = 32
 """Operations between two sweeps."""
@@ -29,16 +29,14 @@ NOBODY: Final = Person(-(2**53), None, 0, None)
 """A person whom no set knows: last seen before any window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prove:
+class Prove(Value, frozen=True):
     """Remember a proof alone."""
 
     proof: ProofSeen
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Value, frozen=True):
     """Write a settlement that was answered before it was written."""
 
     settle: Settle

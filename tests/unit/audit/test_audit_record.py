@@ -1,10 +1,10 @@
 """What a record says, and what it can never say."""
 
-import dataclasses
 import re
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from audit_records import EVIDENCE, PHARMACIST, REVISION, about, facts, person, release
 from paravent.audit import grammar
@@ -38,12 +38,12 @@ POISONS = {
 
 def everywhere(text: str) -> list[tuple[str, dict[str, object]]]:
     """Records whose every text member, one after the other, was given `text`."""
-    who = {name: dataclasses.replace(PHARMACIST, **{name: text}) for name in ("rpps", "profession", "client", "issuer")}
-    who["finess"] = dataclasses.replace(PHARMACIST, finess=text)
-    proof = {name: dataclasses.replace(EVIDENCE, **{name: text}) for name in ("level", "binding", "token_id")}
-    abouts = {name: dataclasses.replace(about(), practitioner=it) for name, it in who.items()}
-    abouts |= {name: dataclasses.replace(about(), evidence=it) for name, it in proof.items()}
-    abouts |= {name: dataclasses.replace(about(), **{name: text}) for name in ("operation", "purpose")}
+    who = {name: replace(PHARMACIST, **{name: text}) for name in ("rpps", "profession", "client", "issuer")}
+    who["finess"] = replace(PHARMACIST, finess=text)
+    proof = {name: replace(EVIDENCE, **{name: text}) for name in ("level", "binding", "token_id")}
+    abouts = {name: replace(about(), practitioner=it) for name, it in who.items()}
+    abouts |= {name: replace(about(), evidence=it) for name, it in proof.items()}
+    abouts |= {name: replace(about(), **{name: text}) for name in ("operation", "purpose")}
     made = [(name, Withhold(Reason.ANSWER_SHAPE, it), facts(), REVISION) for name, it in abouts.items()]
     made.append(("request id", Withhold(Reason.ANSWER_SHAPE), facts(request_id=text), REVISION))
     made.append(("revision", Withhold(Reason.ANSWER_SHAPE), facts(), text))
@@ -51,7 +51,7 @@ def everywhere(text: str) -> list[tuple[str, dict[str, object]]]:
         (name, record(request, held, status=502, revision=revision, elapsed_ms=1))
         for name, held, request, revision in made
     ]
-    poisoned = dataclasses.replace(release(), released={text: 1})
+    poisoned = replace(release(), released={text: 1})
     return [*records, ("released", record(facts(), poisoned, status=200, revision=REVISION, elapsed_ms=1))]
 
 
@@ -69,10 +69,8 @@ def test_no_free_text_enters_a_record(poison: str) -> None:
 @pytest.mark.parametrize("value", [int(NIR), 10**30, -5], ids=["a NIR", "beyond 64 bits", "negative"])
 def test_no_number_is_long_enough_to_be_an_identifier(value: int) -> None:
     """Counts and durations are held between 0 and nine digits."""
-    proof = dataclasses.replace(EVIDENCE, auth_age_s=value)
-    gone = dataclasses.replace(
-        release(), about=dataclasses.replace(about(), evidence=proof), dropped=value, released={"/a": value}
-    )
+    proof = replace(EVIDENCE, auth_age_s=value)
+    gone = replace(release(), about=replace(about(), evidence=proof), dropped=value, released={"/a": value})
     made = record(facts(), gone, status=value, revision=REVISION, elapsed_ms=value)
     numbers = [made["auth_age_s"], made["dropped"], made["elapsed_ms"], made["released"]["/a"]]  # type: ignore[index]
     assert numbers == [min(max(value, 0), grammar.NUMBER_MAX)] * 4
@@ -81,7 +79,7 @@ def test_no_number_is_long_enough_to_be_an_identifier(value: int) -> None:
 
 def test_a_release_says_who_saw_whom_and_which_fields() -> None:
     """The whole record of a release, member by member: what a notification under GDPR article 33 is made from."""
-    result = dataclasses.replace(release(7), about=about(person(7)))
+    result = replace(release(7), about=about(person(7)))
     assert record(facts(7), result, status=200, revision=REVISION, elapsed_ms=12) == {
         "v": 1,
         "id": "00000000000000000000000000000007",
@@ -171,6 +169,6 @@ def test_policy_paths_are_kept(path: str) -> None:
 
 def test_the_time_is_utc_to_the_millisecond() -> None:
     """RFC 3339, Z, three digits, also when the milliseconds are few."""
-    early = dataclasses.replace(facts(), now_ms=7)
+    early = replace(facts(), now_ms=7)
     made = record(early, Deny(Reason.TOKEN_MISSING), status=401, revision=REVISION, elapsed_ms=0)
     assert made["at"] == "1970-01-01T00:00:00.007Z"

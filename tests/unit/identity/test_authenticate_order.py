@@ -1,8 +1,7 @@
 """The order of the checks: what a caller learns when several things are wrong, and what is asked of the world."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from asking import CALLER_KEY, ISSUER_KEY, REQUIREMENT, ask, asked_with_dpop, facts
 from paravent.effects import FindKey, FindRevocations, KeyMissing, ProofSeen

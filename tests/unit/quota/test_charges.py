@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from paravent.effects import Budget, BudgetKind, OverBudget, Scope
 from paravent.model import Connection, Practitioner, Secret
@@ -44,17 +45,17 @@ def test_every_scope_that_applies_pays() -> None:
 
 def test_a_profession_without_budgets_may_not_ask() -> None:
     """No budget is not an unlimited budget."""
-    assert budgets_of(QUOTAS, replace(PHARMACIST, profession="10")) is None
+    assert budgets_of(QUOTAS, structs.replace(PHARMACIST, profession="10")) is None
 
 
 def test_a_token_without_an_establishment_pays_for_none() -> None:
     """A practitioner in no establishment is bounded by the other scopes."""
-    assert Scope.ESTABLISHMENT not in {budget.scope for budget in budgets(replace(PHARMACIST, finess=None))}
+    assert Scope.ESTABLISHMENT not in {budget.scope for budget in budgets(structs.replace(PHARMACIST, finess=None))}
 
 
 def test_the_practitioners_persons_are_kept_without_a_limit_too() -> None:
     """Wider scopes count persons new to the practitioner, so the set exists even where the policy gives no window."""
-    assert budgets(replace(PHARMACIST, profession="28"))[0] == Budget(
+    assert budgets(structs.replace(PHARMACIST, profession="28"))[0] == Budget(
         Scope.PRACTITIONER, "rpps:99700427885", BudgetKind.PERSONS, ()
     )
 
@@ -172,7 +173,7 @@ def test_two_clients_never_share_a_budget(one: tuple[str, str], other: tuple[str
     payers = {
         budget.payer
         for issuer, client in (one, other)
-        for budget in budgets(replace(PHARMACIST, issuer=issuer, client=client))
+        for budget in budgets(structs.replace(PHARMACIST, issuer=issuer, client=client))
         if budget.scope is Scope.CLIENT
     }
     assert len(payers) == 2

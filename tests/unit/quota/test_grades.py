@@ -1,8 +1,7 @@
 """How an answer changes as a budget fills."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from door import Door
 from paravent.decide import Allow

@@ -1,9 +1,9 @@
 """Metrics: a closed table, every known series from the start, and no label that a caller could fill."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
