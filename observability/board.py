@@ -362,6 +362,15 @@ HEALTH: Final = Row(
             (Query(f"paravent_state_queue{{{HERE}}}", "{{instance}}"),),
         ),
         Panel(
+            "Without the state store",
+            "Questions let through on each node's emergency budget, and persons that the store has yet to hear of.",
+            "short",
+            (
+                Query(f"increase(paravent_emergency_questions_total{{{HERE}}}{OVER})", "{{instance}} questions"),
+                Query(f"paravent_emergency_owed{{{HERE}}}", "{{instance}} owed"),
+            ),
+        ),
+        Panel(
             "CPU of each node",
             "One process is one event loop: near 1 every practitioner waits for the others.",
             "percentunit",

@@ -154,6 +154,8 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         return _replayed(about, rules, requirement)
     if isinstance(charged, OverBudget):
         return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
+    if charged.emergency:
+        about = replace(about, emergency=True)
 
     upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(

@@ -89,6 +89,8 @@ class Engine:
         self._metrics.stage("decide", time.perf_counter() - started)
         if isinstance(verdict, Allow):
             self._metrics.allowed(verdict.plan.usage)
+            if verdict.plan.about.emergency:
+                self._metrics.let_through_alone()
             return verdict
         return await self._deny(facts, verdict, rules.policy.revision)
 

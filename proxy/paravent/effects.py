@@ -207,6 +207,8 @@ class Charged(Value, frozen=True):
 
     usage: tuple[Usage, ...]
     """One for every window of the practitioner's own budgets; wider scopes may be left out. Empty after a `Settle`."""
+    emergency: bool = False
+    """The store did not answer: it is this node's emergency budget that was charged."""
 
 
 class OverBudget(Value, frozen=True):

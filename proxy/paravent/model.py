@@ -195,6 +195,8 @@ class About(Value, frozen=True):
     subject: Subject | None = None
     measures: tuple[str, ...] = ()
     """Ids of the measures that had a part in it."""
+    emergency: bool = False
+    """Let through by a node's emergency budget, without the state store."""
 
 
 class Challenge(Value, frozen=True):

@@ -12,6 +12,12 @@ PERIOD_S: Final = 0.5
 STALE_FOR_S: Final = 30.0
 """A state store that restarts is back sooner. Budgets need it too, so that an outage refuses by itself long before."""
 
+
+def usual_stale_for_s() -> float:
+    """`STALE_FOR_S`, at any time."""
+    return STALE_FOR_S
+
+
 log = logging.getLogger("paravent")
 
 

@@ -131,6 +131,27 @@ class Grants:
 
 
 @dataclass(frozen=True, slots=True)
+class Emergency:
+    """What nodes let through by themselves while the shared state store does not answer."""
+
+    practitioner: int
+    """Persons of one practitioner on one node, in the window."""
+    node: int
+    """Persons on one node together, all its workers."""
+    total: int
+    """Persons on all nodes together. A node does not start where there are more nodes than that leaves room for."""
+    per_s: int
+    """The trailing window of the three."""
+    longest_s: int
+    """So long after the store last answered the node goes on; no longer."""
+
+    @property
+    def nodes(self) -> int:
+        """How many there can be."""
+        return self.total // self.node
+
+
+@dataclass(frozen=True, slots=True)
 class Quotas:
     """policies/quotas.yaml"""
 
@@ -148,6 +169,8 @@ class Quotas:
     """None: a grant has no effect."""
     warn_at_percent: int | None = None
     """Of a limit of persons: an answer that leaves a window as full as this says so. None: no answer does."""
+    emergency: Emergency | None = None
+    """None: without the state store nobody is served."""
 
 
 # ---- what may be asked

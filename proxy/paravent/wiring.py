@@ -29,18 +29,21 @@ from paravent.masking import View, check_rule, check_view, compile_view, names_o
 from paravent.measures.lists import MeasureList
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
+from paravent.polled import STALE_FOR_S
 from paravent.ports import Clock, MeasureBook, RevocationBook, UsageBook
 from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
 from paravent.quota.charges import Payers
+from paravent.quota.emergency import Share
 from paravent.revocations.file import RevocationFile
 from paravent.revocations.lists import RevocationLists
+from paravent.rules import Emergency, Policy
 from paravent.rules import Path as FieldPath
-from paravent.rules import Policy
 from paravent.settings import Issuer as IssuerSettings
 from paravent.settings import Redis, Settings, read_policy_folder
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import LedgerBusy, LedgerDamaged
+from paravent.stores.emergency import EmergencyLedger
 from paravent.stores.sqlite import SqliteLedger
 from paravent.stores.sqlite_measures import SqliteMeasures
 from paravent.stores.sqlite_revocations import SqliteRevocations
@@ -51,7 +54,6 @@ from paravent.telemetry.management import is_ready
 from paravent.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from paravent.stores.redis import RedisLedger
     from paravent.stores.redis_link import Server
 
 POLICY_POLL_S: Final = 1.0
@@ -127,10 +129,15 @@ class Runtime:
         self._introspection = Introspection(
             {name: asked for name, each in settings.issuers.items() if (asked := _introspector(each)) is not None}
         )
-        self._revocations = RevocationLists(revocation_book(settings), _revocation_file(settings))
-        self._measures = MeasureList(measure_book(settings), self._fixed.keys.practitioner)
+        self._revocations = RevocationLists(
+            revocation_book(settings), _revocation_file(settings), stale_for_s=self._stale_for_s
+        )
+        self._measures = MeasureList(
+            measure_book(settings), self._fixed.keys.practitioner, stale_for_s=self._stale_for_s
+        )
         self._audit, self._ledger = self._open()
         self._trouble: str | None = None
+        self._emergency_told = (0, 0)
         # In a log on another machine, a count that goes down betrays a ledger that was put back or begun anew.
         log.info("ledger_opened", extra={"count": self._audit.records})
         self._logouts = logout.LogoutDesk(
@@ -145,13 +152,13 @@ class Runtime:
         self.engine = Engine(ports, lambda: self._rules, self.metrics)
         self._watch()
 
-    def _open(self) -> "tuple[FileSink, SqliteLedger | RedisLedger]":
+    def _open(self) -> "tuple[FileSink, SqliteLedger | EmergencyLedger]":
         """What can only be known by trying: key sets, ledger, state. All problems at once."""
         settings = self._settings
         file = settings.file.name
         problems = [Problem(file, 0, 0, sentence) for sentence in self._keys.load()]
         audit: FileSink | None = None
-        ledger: SqliteLedger | RedisLedger | None = None
+        ledger: SqliteLedger | EmergencyLedger | None = None
         try:
             audit = FileSink(settings.audit.path, self._fixed.keys.chain, self._writer)
         except (LedgerDamaged, LedgerBusy) as refusal:
@@ -159,7 +166,7 @@ class Runtime:
         except OSError as failure:
             problems.append(Problem(file, 0, 0, f"audit.path cannot be written ({type(failure).__name__})"))
         try:
-            ledger = _open_ledger(settings)
+            ledger = self._open_ledger(settings)
         except StateFileError as refusal:
             problems.append(Problem(file, 0, 0, f"state.url: {refusal}"))
         problems += self._revocations.load()  # after the state file is there
@@ -170,6 +177,27 @@ class Runtime:
                 ledger.close()
             raise InvalidFiles(problems)
         return audit, ledger
+
+    def _open_ledger(self, settings: Settings) -> "SqliteLedger | EmergencyLedger":
+        """Raises StateFileError. A Redis that cannot be reached is no error: the node is not ready until it can be."""
+        if isinstance(settings.state, Redis):
+            from paravent.stores.redis import RedisLedger  # noqa: PLC0415 — an extra of the distribution
+
+            shared = RedisLedger(_server(settings.state), deadline_ms=STATE_DEADLINE_MS)
+            share = Share(settings.listen.workers, max(1, int(self._writer)))
+            return EmergencyLedger(shared, self._emergency, share)
+        return SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
+
+    def _emergency(self) -> Emergency | None:
+        """What this node may let through without its store: nothing where nobody says how many nodes do the same."""
+        state = self._settings.state
+        return self.policy.quotas.emergency if isinstance(state, Redis) and state.nodes is not None else None
+
+    def _stale_for_s(self) -> float:
+        """How old may be what was read from the store: longer only while the store itself is gone, and bridged."""
+        emergency, ledger = self._emergency(), self._ledger
+        bridged = emergency is not None and isinstance(ledger, EmergencyLedger) and not ledger.reachable
+        return max(STALE_FOR_S, emergency.longest_s) if bridged and emergency is not None else STALE_FOR_S
 
     @property
     def revision(self) -> str:
@@ -208,6 +236,7 @@ class Runtime:
             await self._ledger.look_after()
             await asyncio.sleep(POLICY_POLL_S)
             self._tell_trouble()
+            self._tell_emergency()
             try:
                 await asyncio.to_thread(self.reload_policy)
             except Exception:
@@ -267,8 +296,21 @@ class Runtime:
         else:
             log.error("ledger_trouble", extra={"cause": trouble.replace(" ", "_")})
 
+    def _tell_emergency(self) -> None:
+        """What went past the state store, and what of it came there since."""
+        if not isinstance(self._ledger, EmergencyLedger):
+            return
+        let_through, settled = self._emergency_told
+        self._emergency_told = self._ledger.let_through, self._ledger.settled
+        if self._ledger.let_through > let_through:
+            log.error("emergency_budget_used", extra={"count": self._ledger.let_through - let_through})
+        if self._ledger.settled > settled:
+            log.info("emergency_budget_settled", extra={"count": self._ledger.settled - settled})
+
     def _tell_notes(self) -> None:
         """At each start and each change: nobody forgets that it is there."""
+        if self.policy.quotas.emergency is not None and self._emergency() is None:
+            log.warning("emergency_budget_unused", extra={"cause": "state.nodes"})
         watched = self.policy.assurance.observe_unbound
         self.metrics.observes_unbound(len(watched))
         for issuer in sorted(watched):
@@ -316,6 +358,9 @@ class Runtime:
         kinds = {kind.value: partial(_standing, self._measures, kind, self._clock) for kind in MeasureKind}
         metrics.watch_each("paravent_measures", "", "kind", kinds)
         metrics.watch("paravent_measures_age_seconds", "", self._measures.age_s)
+        ledger = self._ledger
+        if isinstance(ledger, EmergencyLedger):
+            metrics.watch("paravent_emergency_owed", "", lambda: float(ledger.owed))
         metrics.watch(
             "paravent_state_queue", "Operations waiting for the state store.", lambda: float(self._ledger.queue_depth)
         )
@@ -352,6 +397,10 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
     if unknown and settings.issuers:
         message = f"observe_unbound: the configuration has no [issuers.{unknown[0]}]"
         raise InvalidFiles([Problem("assurance.yaml", 0, 0, message)])
+    emergency, state = policy.quotas.emergency, settings.state
+    if emergency is not None and isinstance(state, Redis) and (state.nodes or 0) > emergency.nodes:
+        message = f"emergency: state.nodes is {state.nodes}, and total leaves room for {emergency.nodes} of them"
+        raise InvalidFiles([Problem("quotas.yaml", 0, 0, message)])
     return Rulebook(
         policy=policy,
         routes=RouteTable(policy.operations.values()),
@@ -458,15 +507,6 @@ def revocations_of(settings: Settings, rpps: str) -> tuple[Revocation, ...] | St
     mark = mark_of(Kind.PRACTITIONER, rpps)
     entries = (*held, *(each for each in listed if isinstance(each, Revocation)))
     return tuple(each for each in entries if each.mark == mark or each.mark.startswith(f"{mark}@"))
-
-
-def _open_ledger(settings: Settings) -> "SqliteLedger | RedisLedger":
-    """Raises StateFileError. A Redis that cannot be reached is no error: the node is not ready until it can be."""
-    if isinstance(settings.state, Redis):
-        from paravent.stores.redis import RedisLedger  # noqa: PLC0415 — as above
-
-        return RedisLedger(_server(settings.state), deadline_ms=STATE_DEADLINE_MS)
-    return SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
 
 
 def _server(state: Redis) -> "Server":

@@ -51,6 +51,7 @@ def _who(about: About) -> dict[str, object]:
         "token": None if evidence is None else grammar.digest(evidence.token_id),
         "asked": None if about.subject is None else _subject(about.subject),
         "measures": [grammar.digest(each) for each in about.measures],
+        "emergency": about.emergency,
     }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from paravent.audit.keys import practitioner_hash
 from paravent.effects import FindMeasures, Measure, MeasureKind, StoreDown
 from paravent.model import Secret
-from paravent.polled import PERIOD_S, STALE_FOR_S, Polled
+from paravent.polled import PERIOD_S, Polled, usual_stale_for_s
 from paravent.ports import MeasureBook
 
 log = logging.getLogger("paravent")
@@ -22,9 +22,17 @@ log = logging.getLogger("paravent")
 class MeasureList:
     """`ports.Measures`."""
 
-    def __init__(self, book: MeasureBook, key: Secret[bytes], *, clock_s: Callable[[], float] = time.monotonic) -> None:
-        """`key` keys the hashes that stand for practitioners."""
+    def __init__(
+        self,
+        book: MeasureBook,
+        key: Secret[bytes],
+        *,
+        clock_s: Callable[[], float] = time.monotonic,
+        stale_for_s: Callable[[], float] = usual_stale_for_s,
+    ) -> None:
+        """`key` keys the hashes that stand for practitioners. `stale_for_s`: how old the book may be, at the moment."""
         self._book = book
+        self._stale_for_s = stale_for_s
         self._key = key
         self._list = Polled[Measure]("measures", "state", self._read, clock_s)
         self._by_practitioner: Mapping[str, tuple[Measure, ...]] = {}
@@ -43,7 +51,7 @@ class MeasureList:
 
     def find(self, wanted: FindMeasures) -> tuple[Measure, ...] | StoreDown:
         """Looks in memory."""
-        if self._list.age_s() > STALE_FOR_S:
+        if self._list.age_s() > self._stale_for_s():
             return StoreDown.UNAVAILABLE
         held = self._by_practitioner
         # Hashed only when there is anything to find: most days there is not.

@@ -18,6 +18,7 @@ from paravent.policy.schema import (
     AssuranceFile,
     BodyText,
     BudgetsText,
+    EmergencyText,
     MethodsText,
     OperationText,
     PersonText,
@@ -35,6 +36,7 @@ from paravent.rules import (
     BodyFormat,
     BodyShape,
     Budgets,
+    Emergency,
     Envelope,
     FieldRule,
     FieldType,
@@ -243,7 +245,12 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         fleet=wider["fleet"],
         grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
         warn_at_percent=file.warn_at,
+        emergency=None if file.emergency is None else _emergency(file.emergency),
     )
+
+
+def _emergency(text: EmergencyText) -> Emergency:
+    return Emergency(text.practitioner, text.node, text.total, text.per, text.longest)
 
 
 def _budgets(text: BudgetsText) -> Budgets:

@@ -14,9 +14,11 @@ from paravent.policy.lint_operations import Placed, check_operations
 from paravent.policy.lint_views import CheckRule, PlacedView, check_views
 from paravent.policy.paths import duration_text
 from paravent.policy.schema import (
+    MAX_LIMIT,
     WIDER_SCOPES,
     AssuranceFile,
     BudgetsText,
+    EmergencyText,
     LevelText,
     MethodsText,
     QuotasFile,
@@ -30,6 +32,9 @@ __all__ = ["CheckRule", "Placed", "PlacedView", "check"]
 
 MAX_WINDOW_S = 30 * 86400
 """The state store forgets what is older."""
+
+MAX_EMERGENCY_S: Final = 3600
+"""An hour: a failover takes seconds, and whoever mends a Redis by hand is there by then."""
 
 
 def check(
@@ -146,6 +151,30 @@ def _quotas(read: Read[QuotasFile], vocabulary: Read[VocabularyFile] | None) -> 
     if read.file.grants is not None and read.file.grants.longest > MAX_WINDOW_S:
         message = f"a grant may be at most {duration_text(MAX_WINDOW_S)} long"
         yield read.document.at_value(("grants", "longest"), message, "what lasts longer is a limit: raise that")
+    if read.file.emergency is not None:
+        yield from _emergency(read, read.file.emergency)
+
+
+def _emergency(read: Read[QuotasFile], text: EmergencyText) -> Iterator[Problem]:
+    """It comes on top of every other budget, so that it must be small beside each of them."""
+
+    def at(key: str, message: str, hint: str = "") -> Problem:
+        return read.document.at_value(("emergency", key), message, hint)
+
+    for narrow, wide in (("practitioner", "node"), ("node", "total")):
+        if getattr(text, narrow) > getattr(text, wide):
+            yield at(narrow, f"{narrow} is more than {wide}, which bounds it")
+    for word, budgets in read.file.quotas.items():
+        least = min([window.limit for window in budgets.persons], default=MAX_LIMIT)
+        if word not in WIDER_SCOPES and text.practitioner > least:
+            yield at("practitioner", f"more than a limit of {word}, which is {least} persons", "a few patients' worth")
+    if text.per > MAX_WINDOW_S:
+        yield at("per", f"a window may be at most {duration_text(MAX_WINDOW_S)} long")
+    if text.longest > MAX_EMERGENCY_S:
+        message = f"an outage may be bridged for at most {duration_text(MAX_EMERGENCY_S)}"
+        yield at("longest", message, "for so long nobody learns what is revoked on other nodes")
+    elif text.longest > text.per:
+        yield at("longest", "longest is more than per: the budget would be there anew within one outage")
 
 
 def _complete(document: Document, where: Where, budgets: BudgetsText) -> Iterator[Problem]:

@@ -21,6 +21,9 @@ from paravent.policy.paths import parse_duration, parse_path, parse_template
 MAX_LIMIT: Final = 10_000_000
 """No budget of a country of 68 million needs more; a typing error does."""
 
+MAX_EMERGENCY: Final = 10_000
+"""Of one node: so many pairs stand in its memory, and are charged to the store when it is back."""
+
 MAX_LINES: Final = 400
 """Of one view. The longest of the reference policy has 27; the whole of the reference API's answer has some 120."""
 
@@ -185,6 +188,16 @@ class PrefixesText(Strict):
     ipv6: Annotated[int, Field(ge=16, le=64, description="a subscriber moves freely in the last 64 bits")] = 48
 
 
+class EmergencyText(Strict):
+    """How many persons nodes let through by themselves while the shared state store does not answer."""
+
+    practitioner: Annotated[int, Field(ge=1, le=1000, description="of one practitioner on one node")]
+    node: Annotated[int, Field(ge=1, le=MAX_EMERGENCY, description="on one node together")]
+    total: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="on all nodes together: so many nodes can there be")]
+    per: Annotated[Duration, Field(description="the trailing window of the three")]
+    longest: Annotated[Duration, Field(description="after the store last answered")]
+
+
 class QuotasFile(Strict):
     """Budgets of each profession, and of establishment, client, certificate, network and fleet."""
 
@@ -196,6 +209,10 @@ class QuotasFile(Strict):
         Percent | None, Field(description="of a limit of persons: from there on, answers say so; without it, none does")
     ] = None
     prefixes: Annotated[PrefixesText, Field(description="what a network is")] = PrefixesText()
+    emergency: Annotated[
+        EmergencyText | None,
+        Field(description="what nodes let through while Redis does not answer; without it, nothing"),
+    ] = None
 
 
 WIDER_SCOPES: Final = ("establishment", "client", "certificate", "network", "fleet")

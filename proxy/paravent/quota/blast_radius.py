@@ -11,6 +11,9 @@ windows apply the smallest bound holds. It is reached: a bot that spends its who
 Whatever the policy lets be added to an account's limits (`quota.measures`) is added for a second bound, as if it always
 were: a grant can be followed by another.
 
+What nodes let through while the state store does not answer (`quota.emergency`) comes on top of all that, as often as
+its window begins in T: for one account on as many nodes as the policy leaves room for, for everybody its total.
+
 A stolen account is also bound by its requests, each of which discloses as many persons as the widest answer lists. It
 is not bound by an establishment, a software, a certificate or a network: one practitioner can log in through several.
 """
@@ -56,7 +59,8 @@ def _radii(policy: Policy) -> Iterator[Radius]:
         for raised, windows in ((False, own.persons), (True, more(own.persons, extra)))[: 2 if extra else 1]:
             for period_s in PERIODS_S:
                 bounds = [_bound(windows, period_s), _by_requests(own, each, period_s), _bound(fleet, period_s)]
-                yield Radius(Scope.PRACTITIONER, code, period_s, _least(bounds), raised)
+                alone = _alone(policy, Scope.PRACTITIONER, period_s)
+                yield Radius(Scope.PRACTITIONER, code, period_s, _plus(_least(bounds), alone), raised)
     wider = (
         (Scope.ESTABLISHMENT, quotas.establishment.persons),
         (Scope.CLIENT, quotas.client.persons),
@@ -66,7 +70,21 @@ def _radii(policy: Policy) -> Iterator[Radius]:
     )
     for scope, windows in wider:
         for period_s in PERIODS_S:
-            yield Radius(scope, None, period_s, _least([_bound(windows, period_s), _bound(fleet, period_s)]))
+            least = _least([_bound(windows, period_s), _bound(fleet, period_s)])
+            yield Radius(scope, None, period_s, _plus(least, _alone(policy, scope, period_s)))
+
+
+def _alone(policy: Policy, scope: Scope, period_s: int) -> int:
+    """Persons let through without the state store."""
+    emergency = policy.quotas.emergency
+    if emergency is None:
+        return 0
+    at_once = emergency.practitioner * emergency.nodes if scope is Scope.PRACTITIONER else emergency.total
+    return min(at_once, emergency.total) * -(-period_s // emergency.per_s)
+
+
+def _plus(bound: int | None, more: int) -> int | None:
+    return None if bound is None else bound + more
 
 
 def _bound(windows: Iterable[Window], period_s: int) -> int | None:

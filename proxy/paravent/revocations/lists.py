@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from paravent.effects import FindRevocations, Revocation, StoreDown
-from paravent.polled import PERIOD_S, STALE_FOR_S, Polled
+from paravent.polled import PERIOD_S, Polled, usual_stale_for_s
 from paravent.ports import RevocationBook
 from paravent.problems import Problem
 from paravent.revocations.file import RevocationFile
@@ -32,8 +32,11 @@ class RevocationLists:
         file: RevocationFile | None = None,
         *,
         clock_s: Callable[[], float] = time.monotonic,
+        stale_for_s: Callable[[], float] = usual_stale_for_s,
     ) -> None:
+        """`stale_for_s`: how old the shared list may be, at the moment."""
         self._book = book
+        self._stale_for_s = stale_for_s
         self._file = file
         self._problems: tuple[Problem, ...] = ()
         self._shared = Polled[Revocation]("revocations", STATE, self._read_book, clock_s)
@@ -66,7 +69,7 @@ class RevocationLists:
 
     def find(self, wanted: FindRevocations) -> tuple[Revocation, ...] | StoreDown:
         """Looks in memory."""
-        if self._shared.age_s() > STALE_FOR_S:
+        if self._shared.age_s() > self._stale_for_s():
             return StoreDown.UNAVAILABLE
         held = self._by_mark
         return tuple(each for mark in wanted.marks for each in held.get(mark, ())) if held else ()

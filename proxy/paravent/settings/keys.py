@@ -89,6 +89,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("ca", "PEM file: authorities of the Redis server's certificate; needed with rediss"),
         _key("user", "name at the Redis server; its default user when not given"),
         _key("password_file", "file with the password at the Redis server"),
+        _key("nodes", "how many nodes share it; needed for the policy's emergency budget", Kind.COUNT),
     ),
     "audit": (
         _key("path", "directory of the ledger", required=True),

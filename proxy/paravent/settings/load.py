@@ -223,7 +223,7 @@ def _state(given: Given) -> State | None:
     scheme, _, rest = text.partition(":")
     if scheme in {"redis", "rediss"}:
         return _redis(given)
-    for key in ("ca", "user", "password_file"):
+    for key in ("ca", "user", "password_file", "nodes"):
         if given.has("state", key):
             given.complain(("state", key), f"{key} has no meaning for a state file", "remove it, or use redis://")
     # sqlite:state.db is relative; sqlite:///var/lib/state.db is absolute, as RFC 8089 writes file URLs.
@@ -256,7 +256,8 @@ def _redis(given: Given) -> Redis | None:
         given.complain(("state", "url" if tls else "ca"), message, "rediss:// with ca: the PEM file of its authority")
     if given.has("state", "user") and not given.has("state", "password_file"):
         given.complain(("state", "user"), "user needs password_file")
-    return Redis(address, database, tls, given.path("state", "ca"), given.text("state", "user"), password)
+    nodes = given.checked(lambda value: values.count(value, values.MAX_NODES), "state", "nodes")
+    return Redis(address, database, tls, given.path("state", "ca"), given.text("state", "user"), password, nodes)
 
 
 def _audit(given: Given) -> Audit | None:

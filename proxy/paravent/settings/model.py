@@ -125,6 +125,8 @@ class Redis:
     ca: Path | None
     user: str | None
     password: Secret[str] | None = field(repr=False)
+    nodes: int | None = None
+    """How many nodes share it, ours included. None: it is not known, and none serves without it."""
 
 
 type State = Sqlite | Redis

@@ -22,6 +22,7 @@ DEFAULT_CONNECT_TIMEOUT_S: Final = 2.0
 
 MAX_WORKERS: Final = 64
 MAX_CONNECTIONS: Final = 4096
+MAX_NODES: Final = 1000
 DEFAULT_CONNECTIONS: Final = 256
 """At 50 ms an answer, 5 000 questions a second. Envoy allows 1 024 to a cluster."""
 

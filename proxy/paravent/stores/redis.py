@@ -114,6 +114,17 @@ class RedisLedger:
         except LinkDown:
             return StoreDown.UNAVAILABLE
 
+    async def make_good(self, settle: Settle) -> bool:
+        """Count who was disclosed already, room or not. Whether it is written; False: it may be, and is to be asked
+        for again."""
+        plan = self._plan(settle.charge.budgets)
+        try:
+            link = await self._ready()
+            await self._ask(link, plan.settle(settle, True, **self._bounds(plan)))
+        except LinkDown:
+            return False
+        return True
+
     async def look_after(self) -> None:
         """Connect, if there is no connection; find out whether there still is one. To be called now and then."""
         with suppress(LinkDown, CommandError):

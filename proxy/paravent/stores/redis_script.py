@@ -5,7 +5,7 @@ ARGV    a MessagePack map (of texts and numbers: Redis's reader knows no byte st
         the persons disclosed, 16 bytes each; `redis_calls` writes them
 
     clock            hash     now: the highest moment ever seen, longest_s: the longest window ever charged
-    charge           string   when it was made; there while it is not settled
+    charge           string   when it was made, while it is not settled; then "settled", for ten minutes
     proof            string   until when it is remembered
     set of a payer   zset     subject → since when they count
     … and beside it  hash     subject → last disclosure | reservations not settled | who reserved first
@@ -39,6 +39,7 @@ if q.server_time then
 end
 -- Where the callers tell the time it may stand still, and what Redis counts down would end too early.
 local slack_ms = q.server_time and 0 or 3600000
+local remember_ms = 600000  -- a settlement: for as long as it may be said again
 local kept = call('HMGET', KEYS[1], 'now', 'longest_s')
 local now = math.max(asked, tonumber(kept[1] or 0))
 local longest_s = math.max(q.longest_s, tonumber(kept[2] or 0))
@@ -239,7 +240,7 @@ local function seen()
 end
 
 local function opened_ms()
-  local at_ms = tonumber(call('GET', KEYS[2]) or nil)
+  local at_ms = tonumber(call('GET', KEYS[2]) or nil)  -- of one that is settled: nil
   return at_ms and counts(at_ms, now, longest_s) and at_ms or nil
 end
 
@@ -289,11 +290,14 @@ local function give_back(subjects, opened)
 end
 
 local function settle()
+  -- What has left already may be said twice, when the first answer was lost: the charge is known for a while.
+  if q.answered and call('GET', KEYS[2]) == 'settled' then return {'charged'} end
   local opened, is_reserved = opened_ms(), {}
   local is_disclosed, kept_back, shown = {}, {}, {}
   for _, subject in ipairs(q.disclosed) do is_disclosed[subject] = true end
+  call('SET', KEYS[2], 'settled')
+  ends(KEYS[2], remember_ms)
   if opened then
-    call('DEL', KEYS[2])
     for _, subject in ipairs(q.subjects) do
       is_reserved[subject] = true
       local list = is_disclosed[subject] and shown or kept_back

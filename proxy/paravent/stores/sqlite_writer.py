@@ -6,6 +6,7 @@ first in, first out, and that is what makes giving up safe: to undo a charge is 
 the charge or after it was dropped, never before.
 """
 
+import os
 import queue
 import sqlite3
 import threading
@@ -139,6 +140,7 @@ class Writer:
         self._path = path
         self._retention_s = retention_s
         self._connection: sqlite3.Connection | None = open_state_file(path)
+        self._file = _identity(path)
         self._books = Books(self._connection, retention_s)
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._resting = False
@@ -258,6 +260,11 @@ class Writer:
                 return
 
     def _connect(self) -> sqlite3.Connection:
+        """The file under our path. One that was taken away is not begun anew: that would be everybody's full budget."""
+        there = _identity(self._path)
+        if there != self._file:
+            self._disconnect()
+            self._file = there
         if self._connection is None:
             self._connection = open_state_file(self._path)
             self._books = Books(self._connection, self._retention_s)
@@ -286,6 +293,16 @@ class Writer:
                 self._disconnect()
             else:
                 self._books = Books(self._connection, self._retention_s)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file a path leads to. Raises StateFileError when it leads to none: what is written to a file without a name
+    is lost with its process."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        raise StateFileError("the file is gone") from None
+    return found.st_dev, found.st_ino
 
 
 def _is_busy(error: Exception) -> bool:

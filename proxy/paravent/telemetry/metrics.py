@@ -102,6 +102,11 @@ class Metrics:
             "Released answers that said that a limit of persons is nearly spent.",
             registry=self.registry,
         )
+        self._emergency = Counter(
+            "paravent_emergency_questions",
+            "Questions let through on this process's emergency budget, while the state store did not answer.",
+            registry=self.registry,
+        )
         self._audit_failures = Counter(
             "paravent_audit_failures", "Records that could not be written in time.", registry=self.registry
         )
@@ -242,6 +247,10 @@ class Metrics:
         """A released answer carried a warning."""
         self._warnings.inc()
 
+    def let_through_alone(self) -> None:
+        """A question was charged to the emergency budget."""
+        self._emergency.inc()
+
     def stage(self, stage: str, elapsed_s: float) -> None:
         self._stage_seconds.series[stage,].observe(elapsed_s)
 
@@ -351,6 +360,11 @@ WATCHED: Final = (
         ("kind",),
     ),
     ("paravent_measures_age_seconds", "Since the book of measures was last read.", ()),
+    (
+        "paravent_emergency_owed",
+        "Persons disclosed on the emergency budget and not yet charged to the state store.",
+        (),
+    ),
     ("paravent_state_queue", "Operations waiting for the state store.", ()),
     ("paravent_upstream_circuit_open", "1 while the upstream has failed so often that it is only probed.", ()),
 )

@@ -101,6 +101,7 @@ def test_a_release_says_who_saw_whom_and_which_fields() -> None:
         "persons": ["00000000000000000000000000000007"],
         "asked": "00000000000000000000000000000007",
         "measures": [],
+        "emergency": False,
         "released": {"/beneficiaireDeSoins/nomUsuel": 1, "/contratsAMC[]/numeroAdherent": 2},
         "dropped": 41,
         "policy": REVISION,

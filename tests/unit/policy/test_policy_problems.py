@@ -325,6 +325,36 @@ CROSS = [
         f"{Q}:8:27: ipv6 may be at most 64",
     ),
     row(
+        "what a practitioner has without the store is part of what the node has",
+        {Q: ("quotas:\n", "emergency: {practitioner: 9, node: 5, total: 50, per: 1d, longest: 10m}\nquotas:\n")},
+        f"{Q}:1:27: practitioner is more than node, which bounds it",
+    ),
+    row(
+        "what a node has without the store is part of the total",
+        {Q: ("quotas:\n", "emergency: {practitioner: 5, node: 50, total: 40, per: 1d, longest: 10m}\nquotas:\n")},
+        f"{Q}:1:36: node is more than total, which bounds it",
+    ),
+    row(
+        "what a practitioner has without the store is small beside each limit",
+        {Q: ("quotas:\n", "emergency: {practitioner: 61, node: 100, total: 400, per: 1d, longest: 10m}\nquotas:\n")},
+        f"{Q}:1:27: more than a limit of pharmacien, which is 60 persons (a few patients' worth)",
+    ),
+    row(
+        "an outage is not bridged for hours",
+        {Q: ("quotas:\n", "emergency: {practitioner: 5, node: 50, total: 400, per: 1d, longest: 2h}\nquotas:\n")},
+        f"{Q}:1:70: an outage may be bridged for at most 1h (for so long nobody learns what is revoked on other nodes)",
+    ),
+    row(
+        "an outage is shorter than the window of its budget",
+        {Q: ("quotas:\n", "emergency: {practitioner: 5, node: 50, total: 400, per: 5m, longest: 10m}\nquotas:\n")},
+        f"{Q}:1:70: longest is more than per: the budget would be there anew within one outage",
+    ),
+    row(
+        "no window without the store is longer than the others",
+        {Q: ("quotas:\n", "emergency: {practitioner: 5, node: 50, total: 400, per: 31d, longest: 10m}\nquotas:\n")},
+        f"{Q}:1:57: a window may be at most 30d long",
+    ),
+    row(
         "a parameter of the path needs a type",
         {C: ("adherent: member-number", "autre: code")},
         f"{C}:2:30: the type of {{adherent}} is not given (add parameters: {{adherent: …}})",

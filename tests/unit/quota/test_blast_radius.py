@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paravent.effects import Budget, BudgetKind, Charge, Charged, Scope, Settle
 from paravent.model import Subject
 from paravent.quota.blast_radius import PERIODS_S, blast_radius
-from paravent.rules import Budgets, Policy, Quotas, Window
+from paravent.rules import Budgets, Emergency, Policy, Quotas, Window
 from paravent.settings import read_policy_folder
 from paravent.stores.memory import MemoryLedger
 from paravent.wiring import compile_views
@@ -91,6 +91,22 @@ def test_what_may_be_granted_is_counted_apart() -> None:
     """With 200 more in every window, as the reference policy lets be granted; without grants nothing is added."""
     assert [persons(REFERENCE, ACCOUNT, each, "21", raised=True) for each in PERIODS_S] == [800, 800, 4_200]
     assert not any(each.raised for each in blast_radius(under(replace(REFERENCE.quotas, grants=None))))
+
+
+def test_what_goes_past_a_store_that_is_gone_comes_on_top() -> None:
+    """Of one account on every node that there may be, of wider scopes the total; once for each window begun."""
+    emergency = Emergency(practitioner=5, node=50, total=199, per_s=12 * HOUR, longest_s=600)
+
+    def all_of(quotas: Quotas) -> dict[tuple[Scope, str | None, int, bool], int | None]:
+        radii = blast_radius(under(quotas))
+        return {(each.scope, each.profession, each.period_s, each.raised): each.persons for each in radii}
+
+    before, now = all_of(REFERENCE.quotas), all_of(replace(REFERENCE.quotas, emergency=emergency))
+    assert before.keys() == now.keys()
+    times = {HOUR: 1, DAY: 2, MONTH: 60}
+    for key, persons in now.items():
+        scope, _, period_s, _ = key
+        assert persons == (before[key] or 0) + times[period_s] * (3 * 5 if scope is ACCOUNT else 199)
 
 
 @given(

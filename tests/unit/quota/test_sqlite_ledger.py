@@ -241,6 +241,25 @@ async def test_a_file_that_broke_is_an_outage_and_mends(path: Path, ledger: Sqli
     assert await desk.used(HOUR) == 2
 
 
+async def test_a_file_that_was_taken_away_is_an_outage_and_not_a_full_budget(
+    path: Path, ledger: SqliteLedger, clock: FrozenClock
+) -> None:
+    """No new file takes its place; put back, it knows who was charged."""
+    desk = Desk(ledger, clock, own_persons((1, HOUR)))
+    assert await desk.passes(1)
+    kept = path.parent / "kept"
+    kept.mkdir()
+    for file in path.parent.glob("state.db*"):
+        file.rename(kept / file.name)
+    assert await desk.look_up(1) is StoreDown.UNAVAILABLE
+    assert not ledger.healthy
+    assert not path.exists()
+    for file in kept.iterdir():
+        file.rename(path.parent / file.name)
+    assert [await desk.passes(n) for n in (1, 2)] == [True, False]
+    assert ledger.healthy
+
+
 # ---- the file
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from paravent.effects import FindRevocations, Revocation, StoreDown
+from paravent.polled import PERIOD_S, STALE_FOR_S
 from paravent.ports import Revocations
 from paravent.revocations.file import RevocationFile
-from paravent.revocations.lists import PERIOD_S, STALE_FOR_S, RevocationLists
+from paravent.revocations.lists import RevocationLists
 
 PORTAL, OTHER = Revocation("client:portail"), Revocation("client:autre")
 

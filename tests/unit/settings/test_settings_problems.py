@@ -427,6 +427,16 @@ ROWS = [
         f"{P}:19:1: user has no meaning for a state file (remove it, or use redis://)",
     ),
     row(
+        "one node has a state file",
+        ('"sqlite:state.db"', '"sqlite:state.db"\nnodes = 2'),
+        f"{P}:19:1: nodes has no meaning for a state file (remove it, or use redis://)",
+    ),
+    row(
+        "nodes are counted",
+        ('"sqlite:state.db"', '"redis://host:6379/0"\nnodes = 0'),
+        f"{P}:19:1: nodes is not a whole number from 1 to 1000",
+    ),
+    row(
         "state is a sqlite file",
         ("sqlite:state.db", "state.db"),
         f"{P}:18:1: url is neither sqlite:FILE nor redis://HOST:PORT/NUMBER (sqlite:state.db, sqlite:///absolute/state.db, or redis://host:port/0)",
