@@ -1,12 +1,13 @@
 """The client of the benchmark: sends requests that were built beforehand, and times each answer.
 
-The same bytes go to every target but for the DPoP proof, which the others ignore. A run is a list of requests shared
-by N connections; a connection sends its next one when its answer is complete.
+The same bytes go to every target but for the DPoP proof, which the others ignore. A run is a row of requests shared by
+N connections; a connection sends its next one when its answer is complete.
 """
 
 import asyncio
 import ssl
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast, override
 
@@ -71,7 +72,7 @@ class _Connection(asyncio.Protocol):
 
 async def run(
     port: int,
-    requests: list[bytes],
+    requests: Iterable[bytes],
     connections: int,
     *,
     reconnect: bool = False,
@@ -101,4 +102,4 @@ async def run(
 
     started = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(connections)))
-    return Run(len(requests), time.perf_counter() - started, tuple(sorted(latencies)), refused)
+    return Run(len(latencies), time.perf_counter() - started, tuple(sorted(latencies)), refused)

@@ -38,6 +38,14 @@ class Measured:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
+    def descriptors(self) -> int:
+        """Open file descriptors now."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def threads(self) -> int:
+        """Threads now."""
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
     def stop(self) -> None:
         """SIGTERM, then SIGKILL."""
         self.process.terminate()

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from itertools import cycle
 
 from bench.targets import ORIGIN, Certificates, Door
 from bench.upstream import PERSON
+from paravent.identity.issuers import MAX_LIFETIME_S
 from paravent.sandbox.proofs import DpopKey
 from paravent.sandbox.tokens import TokenMint, Wish
 
@@ -39,14 +41,21 @@ class Requests:
         # One practitioner's requests apart from each other, as a portal interleaves them.
         return [built[i] for start in range(PER_PRACTITIONER) for i in range(start, len(built), PER_PRACTITIONER)]
 
-    def _bound(self, rpps: str, now_s: int) -> Iterator[bytes]:
+    def forever(self, practitioners: int) -> Iterator[bytes]:
+        """The same practitioners in turn, each with one token for as long as tokens live."""
+        now_s = int(time.time())
+        rows = [self._bound(f"998{number:08d}", now_s, MAX_LIFETIME_S) for number in range(practitioners)]
+        for credentials in cycle(rows):
+            yield _wire(next(credentials))
+
+    def _bound(self, rpps: str, now_s: int, ttl_s: int = 900) -> Iterator[bytes]:
         """The header fields of one practitioner's requests."""
         if self._door is not Door.DPOP:
-            token = self._mint.mint(Wish(rpps=rpps, x5t_s256=self._x5t_s256, ttl_s=900), now_s)
+            token = self._mint.mint(Wish(rpps=rpps, x5t_s256=self._x5t_s256, ttl_s=ttl_s), now_s)
             while True:
                 yield b"Authorization: Bearer %s\r\n%s" % (token.encode(), self._client_cert)
         key = DpopKey.generate()
-        token = self._mint.mint(Wish(rpps=rpps, jkt=key.jkt, ttl_s=900), now_s)
+        token = self._mint.mint(Wish(rpps=rpps, jkt=key.jkt, ttl_s=ttl_s), now_s)
         while True:
             proof = key.proof("POST", ORIGIN + TARGET, token, now_s)
             yield b"Authorization: DPoP %s\r\nDPoP: %s\r\n" % (token.encode(), proof.encode())

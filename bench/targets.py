@@ -6,7 +6,7 @@ import shutil
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -80,8 +80,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def paravent(folder: Path, upstream_port: int, mint: TokenMint, door: Door, certs: Certificates) -> Iterator[Target]:
-    """The proxy with the reference policy and everything on, as in production."""
+def paravent(
+    folder: Path,
+    upstream_port: int,
+    mint: TokenMint,
+    door: Door,
+    certs: Certificates,
+    program: Sequence[str] = ("-m", "paravent.cli"),
+) -> Iterator[Target]:
+    """The proxy with the reference policy and everything on, as in production. `program`: what Python runs."""
     port = free_port()
     shutil.copytree(ROOT / "policies", folder / "policies")
     (folder / "audit.key").write_text(os.urandom(32).hex())
@@ -118,7 +125,7 @@ address = "127.0.0.1:{free_port()}"
 path = "policies"
 """
     )
-    process = Measured([sys.executable, "-m", "paravent.cli", "serve", "--config", "paravent.toml"], folder, folder)
+    process = Measured([sys.executable, *program, "serve", "--config", "paravent.toml"], folder, folder)
     try:
         process.first_line()
         wait_for_port(port)
@@ -156,9 +163,10 @@ def mitmdump(folder: Path, upstream_port: int, door: Door, certs: Certificates) 
 
 
 @contextmanager
-def upstream(folder: Path) -> Iterator[Target]:
-    """Answers every request alike, in plaintext."""
-    process = Measured([sys.executable, "-m", "bench.upstream", "0"], ROOT, folder)
+def upstream(folder: Path, *, close: bool = False) -> Iterator[Target]:
+    """Answers every request alike, in plaintext. `close`: and ends the connection after it."""
+    command = [sys.executable, "-m", "bench.upstream", "0", *(["close"] if close else [])]
+    process = Measured(command, ROOT, folder)
     try:
         yield Target("upstream", int(process.first_line()), process, None)
     finally:

@@ -1,8 +1,9 @@
 """The upstream of the benchmark: a fixed 3 KB answer about one invented person, as fast as Python serves it.
 
-    python -m bench.upstream PORT
+    python -m bench.upstream PORT [close]
 
-It is the same process for every proxy measured, and its CPU is not counted.
+It is the same process for every proxy measured, and its CPU is not counted. With `close` it ends each connection after
+the answer, without saying so beforehand.
 """
 
 import asyncio
@@ -82,6 +83,7 @@ class Server(asyncio.Protocol):
     """Answers every request alike."""
 
     wire = b""
+    close = False
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
@@ -98,10 +100,13 @@ class Server(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._transport is not None:
             self._transport.write(self.wire)
+            if self.close:
+                self._transport.close()
 
 
-async def main(port: int) -> None:
+async def main(port: int, *, close: bool) -> None:
     body = answer()
+    Server.close = close
     Server.wire = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -109,9 +114,10 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    serving = main(int(sys.argv[1]), close="close" in sys.argv[2:])
     try:
         import uvloop
 
-        uvloop.run(main(int(sys.argv[1])))
+        uvloop.run(serving)
     except ImportError:
-        asyncio.run(main(int(sys.argv[1])))
+        asyncio.run(serving)

@@ -1,6 +1,6 @@
 """Nothing is kept of a request or a connection once it is over, and nothing waits for the garbage collector.
 
-The long run is `./dev soak`; here are its causes, one by one.
+The long run is `./dev soak`, a short one `tests/e2e/test_soak.py`; here are its causes, one by one.
 """
 
 import asyncio
