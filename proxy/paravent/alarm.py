@@ -2,6 +2,9 @@
 
 `asyncio.timeout` costs a timer of the event loop, made and cancelled, at each use. Here whoever waits stands in a
 queue, first in, first due; one timer is set for the first of them, and most of the time finds nobody left from then.
+
+Nobody stands in the queue before there is a timer, and a timer is only said to be set when it is: what fails in between
+is the failure of whoever asked, and the next one finds an alarm that works.
 """
 
 import asyncio
@@ -57,20 +60,29 @@ class Alarm:
         if loop is not self._loop:
             self._loop, self._queue, self._armed = loop, {}, False
         bell = Bell(loop.time() + self._seconds, ring)
-        self._queue[bell] = None
         if not self._armed:
-            self._armed = True
-            loop.call_at(bell.due_s, self._look, loop, self._queue)
+            # Whoever a failure left in the queue is due before this one.
+            self._arm(loop, self._queue, next(iter(self._queue), bell).due_s)
+        self._queue[bell] = None
         return bell
+
+    def _arm(self, loop: AbstractEventLoop, queue: dict[Bell, None], due_s: float) -> None:
+        loop.call_at(due_s, self._look, loop, queue)
+        if queue is self._queue:
+            self._armed = True
 
     def _look(self, loop: AbstractEventLoop, queue: dict[Bell, None]) -> None:
         """Ring for all who are due; come back when the next one is."""
-        now_s = loop.time()
-        while (bell := next(iter(queue), None)) is not None and bell.due_s <= now_s:
-            del queue[bell]
-            bell.rung = True
-            bell.ring()
-        if bell is not None:
-            loop.call_at(bell.due_s, self._look, loop, queue)
-        elif queue is self._queue:
+        if queue is self._queue:
             self._armed = False
+        try:
+            now_s = loop.time()
+            while (bell := next(iter(queue), None)) is not None and bell.due_s <= now_s:
+                del queue[bell]
+                bell.rung = True
+                bell.ring()
+        finally:
+            # Also when one of them could not be rung for: the others still wait.
+            left = next(iter(queue), None)
+            if left is not None and not (self._armed and queue is self._queue):
+                self._arm(loop, queue, left.due_s)

@@ -76,7 +76,7 @@ class SqliteLedger:
     @property
     def queue_depth(self) -> int:
         """How many operations wait for the writer thread."""
-        return self._submitted - self._writer.taken
+        return max(0, self._submitted - self._writer.taken)
 
     async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
         """See `paravent.effects.Charge`. Raises ValueError when the id is that of an open charge.
@@ -120,7 +120,7 @@ class SqliteLedger:
     def close(self) -> None:
         """Finish what was asked, close the file. Every later operation answers StoreDown."""
         self._closed = True
-        self._submit()
+        self._submit_all()
         self._writer.stop(CLOSE_TIMEOUT_S)
 
     def _ask(self, operation: Operation) -> Ticket:
@@ -142,39 +142,52 @@ class SqliteLedger:
             return
         self._asked.append(Ticket(operation, None))
         if self._later is None and self._soon is None:
-            self._later = loop.call_later(LATER_S, self._submit)
+            self._later = loop.call_later(LATER_S, self._hand_over)
 
     def _enter(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._submit()  # the handles belong to a loop that may never run again
+            self._submit_all()  # the handles belong to a loop that may never run again
             self._loop = loop
         return loop
 
     def _hand_over(self) -> None:
-        batch = self._submit()
-        if batch is not None:
-            timer = batch.loop.call_later(self._deadline_s, batch.give_up)
+        """The deadline first, then the writer: whatever fails here, nobody waits for longer than that."""
+        # Forgotten first of all: what still stood there would be taken for a call that is yet to come.
+        later, self._soon, self._later = self._later, None, None
+        if not self._asked or self._loop is None:
+            return
+        try:
+            batch = Batch([*self._asked], self._loop, time.monotonic() + self._deadline_s)
+            timer = self._loop.call_later(self._deadline_s, batch.give_up) if batch.is_waited_for else None
+        except BaseException:
+            # They stay where they are: what nobody waits for goes with the next one that somebody does.
+            for ticket in self._asked:
+                ticket.give_up()
+            raise
+        self._submit(batch)
+        if later is not None:
+            later.cancel()
+        if timer is not None:
             self._stand_aside(batch, timer)
 
-    def _submit(self) -> Batch | None:
-        # Forgotten first: what still stood there would be taken for a call that is yet to come.
-        handles, self._soon, self._later = (self._soon, self._later), None, None
-        for handle in handles:
-            if handle is not None:
-                handle.cancel()
-        if not self._asked or self._loop is None:
-            return None
-        batch = Batch(self._asked, self._loop, time.monotonic() + self._deadline_s)
+    def _submit(self, batch: Batch) -> None:
+        self._writer.submit(batch)
         self._asked = []
         self._submitted += len(batch.tickets)
-        self._writer.submit(batch)
-        return batch
+
+    def _submit_all(self) -> None:
+        """At the end, or in another loop than they were asked in: there is no other round to come."""
+        self._soon = self._later = None
+        if self._asked and self._loop is not None:
+            self._submit(Batch(self._asked, self._loop, time.monotonic() + self._deadline_s))
 
     def _stand_aside(self, batch: Batch, timer: asyncio.TimerHandle) -> None:
         batch.watched = True
-        let_through = batch.wait(STAND_ASIDE_S)
-        batch.watched = False
+        try:
+            let_through = batch.wait(STAND_ASIDE_S)
+        finally:
+            batch.watched = False
         if batch.finished:
             batch.resolve()
             timer.cancel()

@@ -53,6 +53,11 @@ class Ticket:
             raise RuntimeError("an operation that nobody waits for was waited for")
         return self._future
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Not yet told how it ended, and to be told."""
+        return self._future is not None and not self._future.done()
+
     def start(self) -> bool:
         """Whether somebody still wants it done. On the writer's thread."""
         self.started = True
@@ -98,6 +103,11 @@ class Batch:
         self._gate = threading.Lock()
         self._gate.acquire()
         self._open = False
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Somebody is told how it ends."""
+        return any(ticket.is_waited_for for ticket in self.tickets)
 
     def wait(self, timeout_s: float) -> bool:
         """Leave the interpreter to the writer's thread until it needs it no more for this batch, at most `timeout_s`.

@@ -3,9 +3,12 @@
 import asyncio
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from msgspec import msgpack
@@ -14,7 +17,7 @@ from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
 from paravent.effects import BudgetKind, Charge, Charged, ProofSeen, Scope, Settle, StoreDown
 from paravent.rules import Window
-from paravent.stores.sqlite import SqliteLedger
+from paravent.stores.sqlite import LATER_S, SqliteLedger
 from paravent.stores.sqlite_books import SWEEP_EVERY, Books
 from paravent.stores.sqlite_log import KEPT
 from paravent.stores.sqlite_schema import StateFileError, open_state_file
@@ -93,6 +96,55 @@ async def test_a_charge_that_timed_out_keeps_nothing(
     ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS)
     assert await Desk(ledger, clock, own_persons((1, HOUR))).passes(2)
     ledger.close()
+
+
+async def test_a_question_that_shares_its_round_with_a_settlement_has_its_deadline(
+    path: Path, clock: FrozenClock
+) -> None:
+    """The settlement's time has come in the very round that the question was asked in, and the disk hangs."""
+    ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS)
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    charge, _ = await desk.charge(1)
+    with hanging(ledger, deadline_ms=50):
+        await desk.settle(charge)
+        asking = asyncio.ensure_future(desk.look_up(2))
+        time.sleep(2 * LATER_S)  # the loop is held up: both come in its next round
+        async with asyncio.timeout(5):
+            assert await asking is StoreDown.UNAVAILABLE
+    ledger.close()
+
+
+async def test_who_cannot_be_given_a_deadline_is_told_at_once(
+    ledger: SqliteLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop's timer fails: an outage, nobody is charged, and the next question is answered."""
+    desk = Desk(ledger, clock, own_persons((1, HOUR)))
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)
+
+    def failing(*_: object, **__: object) -> NoReturn:
+        raise MemoryError
+
+    async with asyncio.timeout(5):
+        asking = asyncio.ensure_future(desk.look_up(1))
+        with monkeypatch.context() as broken:
+            broken.setattr(loop, "call_later", failing)
+            assert await asking is StoreDown.UNAVAILABLE
+        assert await desk.passes(2)
+
+
+@contextmanager
+def hanging(ledger: SqliteLedger, deadline_ms: int) -> Iterator[None]:
+    """The ledger's disk does not answer, while this lasts."""
+    connection, answers = ledger._writer._connection, threading.Event()
+    assert connection is not None
+    usual_s, ledger._deadline_s = ledger._deadline_s, deadline_ms / 1000
+    connection.set_progress_handler(lambda: 0 if answers.wait(30) else 1, 1)
+    try:
+        yield
+    finally:
+        answers.set()
+        ledger._deadline_s = usual_s
 
 
 @pytest.mark.parametrize("deadline_ms", [0, 1])
