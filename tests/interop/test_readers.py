@@ -398,7 +398,11 @@ def test_a_table_that_leaves_has_the_same_cells_for_all(readers: Readers, rows: 
     csv.writer(out).writerows([("a", "b", "c"), *rows])
     left = TABLE.apply(out.getvalue().encode(), NOBODY)
     assert isinstance(left, Reduced)
-    said = [["a", "c"], *([row[0], row[2]] for row in rows)]
+    ours = TABLE.dress.read(left.body, 10**6)
+    assert isinstance(ours, dict)
+    lines = [[str(row["a"]), str(row["c"])] for row in ours["lignes"] if isinstance(row, dict)]
+    said = [["a", "c"], *lines]
+    assert len(lines) == len(rows)
     assert readers.read("csv, csv-parse", left.body) == said
     assert readers.read("csv, papaparse", left.body) == said
 

@@ -1,6 +1,8 @@
 """CSV exports by column, and static files by digest or without an identifier."""
 
+import csv
 import hashlib
+import io
 from typing import Final
 
 import pytest
@@ -42,6 +44,38 @@ NAMES: Final = compiled(TABLE, "/lignes[]/b", "/lignes[]/a")
 def test_columns_leave_by_name(body: bytes, leaves: bytes) -> None:
     """A column that no line names stays behind."""
     assert left(NAMES, body) == leaves
+
+
+@pytest.mark.parametrize(
+    ("cell", "leaves"),
+    [
+        pytest.param("=1+1", "'=1+1", id="a formula"),
+        pytest.param('=HYPERLINK("http://x";"y")', '\'=HYPERLINK("http://x";"y")', id="a formula that calls"),
+        pytest.param("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0", id="one that begins with plus"),
+        pytest.param("-2+3+cmd", "'-2+3+cmd", id="with minus"),
+        pytest.param("@SUM(1)", "'@SUM(1)", id="with at"),
+        pytest.param("\t=1", "'\t'=1", id="with a tab"),
+        pytest.param("\r=1", "'\r'=1", id="with a carriage return"),
+        pytest.param("＝1+1", "'＝1+1", id="in full width"),
+        pytest.param("a;=1+1", "a;'=1+1", id="behind a semicolon, where a French spreadsheet cuts"),
+        pytest.param("a\n=1+1", "a\n'=1+1", id="behind a line end"),
+        pytest.param("a\t@b", "a\t'@b", id="behind a tab"),
+        pytest.param("-12,50", "-12,50", id="an amount stays"),
+        pytest.param("+33199001234", "+33199001234", id="a telephone abroad stays"),
+        pytest.param("+33 1 99 00 12 34", "'+33 1 99 00 12 34", id="in groups it is a text"),
+        pytest.param("a=b; c-d +e", "a=b; c-d +e", id="signs inside a text stay"),
+        pytest.param("'=1", "'=1", id="what is inert stays as it is"),
+        pytest.param("-", "'-", id="a hyphen alone"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_no_cell_is_a_formula(cell: str, leaves: str) -> None:
+    """A spreadsheet would run it, with the rights of who opened the file."""
+    out = io.StringIO()
+    csv.writer(out).writerows([["a", "b"], ["x", cell]])
+    body = left(compiled(TABLE, "/lignes[]/b"), out.getvalue().encode())
+    assert isinstance(body, bytes)
+    assert list(csv.reader(io.StringIO(body.decode(), newline="")))[1:] == [[leaves] if leaves else [""]]
 
 
 @pytest.mark.parametrize(

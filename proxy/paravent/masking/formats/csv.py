@@ -5,10 +5,14 @@
 The first record names the columns. Refused: no header, a column twice, a record of another length, quotes that do not
 close, a byte order mark, more rows than a table that is about the person asked for has. How many persons may leave is
 `max_persons` of the operation. What leaves has the columns of the view, in its order.
+
+A spreadsheet takes a cell that begins with = + - or @ for a formula, and runs it. Such a cell leaves with an apostrophe
+before it: docs/decisions/0021-cells-are-no-formulas.md.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,6 +26,12 @@ from paravent.rules import ResponseShape, ViewSpec, path_text
 ROOT: Final = "lignes"
 MAX_ROWS: Final = 1000
 """As many as persons in one answer."""
+
+_FORMULA: Final = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+"""OWASP, CSV Injection; in full width too. A French spreadsheet cuts at semicolons, and any one at tabs and line ends
+when it was not told how to cut: what comes behind one begins a cell."""
+_AMOUNT: Final = re.compile(r"[+-][0-9]{1,15}(?:[.,][0-9]{1,9})?")
+"""A number is what it says, with a sign too."""
 
 
 def csv_dress(spec: ViewSpec) -> Dress:
@@ -44,7 +54,12 @@ def csv_dress(spec: ViewSpec) -> Dress:
 def _text(value: Outgoing) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else ""
+    return _inert(value) if isinstance(value, str) else ""
+
+
+def _inert(cell: str) -> str:
+    """The cell as a spreadsheet takes it for a text. What is inert already stays as it is."""
+    return cell if _AMOUNT.fullmatch(cell) is not None else _FORMULA.sub("'", cell)
 
 
 def _read(body: bytes, limit_bytes: int) -> Members | Reason:
