@@ -63,11 +63,12 @@ ANSWERED: Final = (
         "200, where the policy warns (`warn_at`)",
         "the windows of persons that are nearly spent, as `RateLimit-Policy` names them: tell the practitioner",
     ),
-    ("`Retry-After`", "429, and 503 where it is known", "seconds to wait"),
+    ("`Retry-After`", "429, 401 where a fresh login has room for more, and 503 where it is known", "seconds to wait"),
     (
         "`WWW-Authenticate`",
         "401",
-        "what is asked for: RFC 6750, RFC 9449, and RFC 9470 when the login is too weak or too old",
+        "what is asked for: RFC 6750, RFC 9449, and RFC 9470 when the login is too weak or too old, or when a "
+        "fresh one has room for more persons (`step_up` of the policy)",
     ),
     (
         "`DPoP-Nonce`",

@@ -132,6 +132,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.PURPOSE_NOT_ALLOWED: "`Paravent-Purpose` names no purpose of the vocabulary",
     Reason.PERSONS_OVER_BUDGET: "No room for one more distinct person. After the API was asked: a list held more "
     "new persons than fit",
+    Reason.PERSONS_NEED_LOGIN: "No room for one more distinct person, and `step_up` of the policy has some for a fresh "
+    "login: `max_age` of the challenge says how fresh, `Retry-After` how long it is without one",
     Reason.REQUESTS_OVER_BUDGET: "Too many questions in a short time",
     Reason.MISSES_OVER_BUDGET: "Too many questions that found nobody",
     Reason.TOO_MANY_PERSONS: "The list has more persons than the operation's `max_persons`",

@@ -37,6 +37,7 @@ from paravent.model import (
     Asked,
     Deny,
     Disguise,
+    Evidence,
     Facts,
     Practitioner,
     Release,
@@ -50,10 +51,10 @@ from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.quota.charges import Payers, reason_of
-from paravent.quota.grades import nearly_spent
+from paravent.quota.grades import extra_of_login, helps, nearly_spent
 from paravent.quota.measures import granted
 from paravent.reasons import Reason
-from paravent.rules import Operation, Policy, Window
+from paravent.rules import Binding, Operation, Policy, Quotas, Window
 from paravent.values import Value
 
 PURPOSE_HEADER = b"paravent-purpose"
@@ -139,23 +140,18 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         return Deny(reason, asked.about, challenge=identified.observed.challenge)
     if isinstance(asked, Deny):
         return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
-    measures = yield from effects.find_measures(FindMeasures(practitioner.rpps))
-    if isinstance(measures, StoreDown):
-        return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
-    about, budgets = asked.about, asked.budgets
-    if measures:
-        persons, ids = granted(measures, rules.policy.quotas.grants, facts.now_s)
-        about, budgets = replace(about, measures=ids), rules.payers.raised_of(budgets, persons)
-    charge = Charge(facts.request_id, facts.now_ms, budgets, asked.persons, identified.proof)
+    asked = yield from _graded(asked, facts, rules.policy.quotas, rules.payers, practitioner, identified.evidence)
+    if isinstance(asked, Deny):
+        return asked
+    charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
-        return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
+        return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
     if isinstance(charged, Replayed):
-        return _replayed(about, rules, requirement)
+        return _replayed(asked.about, rules, requirement)
     if isinstance(charged, OverBudget):
-        return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
-    if charged.emergency:
-        about = replace(about, emergency=True)
+        return _over(charged, asked.about, rules.policy, operation.level, identified.evidence)
+    about = replace(asked.about, emergency=True) if charged.emergency else asked.about
 
     upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(
@@ -234,6 +230,32 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
     return _Asked(about, view, question, budgets, (subject,) if subject else ())
+
+
+def _graded(
+    asked: _Asked, facts: Facts, quotas: Quotas, payers: Payers, practitioner: Practitioner, evidence: Evidence
+) -> Deciding[_Asked | Deny]:
+    """The same question, under the limits that hold for its practitioner now."""
+    measures = yield from effects.find_measures(FindMeasures(practitioner.rpps))
+    if isinstance(measures, StoreDown):
+        return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
+    persons, ids = granted(measures, quotas.grants, facts.now_s) if measures else (0, ())
+    persons += extra_of_login(quotas, evidence.auth_age_s)
+    if not persons:
+        return asked
+    about = replace(asked.about, measures=ids)
+    return replace(asked, about=about, budgets=payers.raised_of(asked.budgets, persons))
+
+
+def _over(over: OverBudget, about: About, policy: Policy, level: str, evidence: Evidence) -> Deny:
+    """To wait, or to log in anew where that helps."""
+    step_up = policy.quotas.step_up
+    if step_up is None or not helps(step_up, over, evidence.auth_age_s):
+        return Deny(reason_of(over), about, retry_after_s=over.retry_after_s)
+    reason = Reason.PERSONS_NEED_LOGIN
+    requirement = Requirement(level, step_up.max_auth_age_s)
+    challenge = challenge_for(reason, policy.assurance, requirement, Binding(evidence.binding))
+    return Deny(reason, about, challenge, over.retry_after_s)
 
 
 def _replayed(about: About, rules: Rulebook, requirement: Requirement) -> Deny:

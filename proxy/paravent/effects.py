@@ -219,6 +219,9 @@ class OverBudget(Value, frozen=True):
     window: Window
     retry_after_s: int
     """Whole seconds, rounded up, until the refused window has room for the same charge."""
+    short: int | None = None
+    """So many more persons in each of the practitioner's own windows, and it would have fitted. None: whatever they
+    had room for, another budget would not."""
 
 
 class Replayed(StrEnum):

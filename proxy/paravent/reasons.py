@@ -194,6 +194,7 @@ class Reason(StrEnum):
     PURPOSE_NOT_ALLOWED = "purpose_not_allowed", Problem.NOT_ALLOWED
     # how much
     PERSONS_OVER_BUDGET = "persons_over_budget", Problem.BUDGET_SPENT
+    PERSONS_NEED_LOGIN = "persons_need_login", Problem.AUTHENTICATION_TOO_WEAK
     REQUESTS_OVER_BUDGET = "requests_over_budget", Problem.BUDGET_SPENT
     MISSES_OVER_BUDGET = "misses_over_budget", Problem.BUDGET_SPENT
     TOO_MANY_PERSONS = "too_many_persons", Problem.TOO_MANY_PERSONS

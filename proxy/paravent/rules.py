@@ -131,6 +131,16 @@ class Grants:
 
 
 @dataclass(frozen=True, slots=True)
+class StepUp:
+    """What a fresh login adds to a practitioner's limits of persons."""
+
+    max_auth_age_s: int
+    """A login that is no older than this is fresh."""
+    extra_persons: int
+    """More than the limit, in each window of persons."""
+
+
+@dataclass(frozen=True, slots=True)
 class Emergency:
     """What nodes let through by themselves while the shared state store does not answer."""
 
@@ -167,6 +177,8 @@ class Quotas:
     fleet: Budgets = Budgets()
     grants: Grants | None = None
     """None: a grant has no effect."""
+    step_up: StepUp | None = None
+    """None: who is over a limit can only wait."""
     warn_at_percent: int | None = None
     """Of a limit of persons: an answer that leaves a window as full as this says so. None: no answer does."""
     emergency: Emergency | None = None

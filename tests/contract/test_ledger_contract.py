@@ -320,7 +320,7 @@ async def test_an_answer_over_budget_is_refused_as_a_whole(desk: MakeDesk, clock
     clock.step(s=10)
     charge, _ = await d.charge(2)
     over = await d.settle(charge, (2, 3, 4))
-    assert over == OverBudget(PRACTITIONER, PERSONS, Window(3, MINUTE), retry_after_s=50)
+    assert over == OverBudget(PRACTITIONER, PERSONS, Window(3, MINUTE), retry_after_s=50, short=1)
     assert await d.used(MINUTE) == 1
     clock.step(s=50)
     charge, _ = await d.charge(2)
@@ -389,7 +389,7 @@ async def test_retry_after_tells_when_the_oldest_leaves(desk: MakeDesk, clock: F
     clock.step(ms=20_500)
     assert await d.passes(2)
     clock.step(s=10)
-    assert await d.look_up(3) == OverBudget(PRACTITIONER, PERSONS, Window(2, MINUTE), retry_after_s=30)
+    assert await d.look_up(3) == OverBudget(PRACTITIONER, PERSONS, Window(2, MINUTE), retry_after_s=30, short=1)
     clock.step(s=29)
     assert not await d.passes(3)
     clock.step(s=1)
@@ -402,7 +402,7 @@ async def test_retry_after_waits_for_as_many_as_are_asked_about(desk: MakeDesk, 
     for n in (1, 2):
         assert await d.passes(n)
         clock.step(s=15)
-    assert await d.look_up(3, 4) == OverBudget(PRACTITIONER, PERSONS, Window(2, MINUTE), retry_after_s=45)
+    assert await d.look_up(3, 4) == OverBudget(PRACTITIONER, PERSONS, Window(2, MINUTE), retry_after_s=45, short=2)
 
 
 async def test_retry_after_gets_no_place_from_who_is_asked_about(desk: MakeDesk, clock: FrozenClock) -> None:
@@ -411,21 +411,37 @@ async def test_retry_after_gets_no_place_from_who_is_asked_about(desk: MakeDesk,
     for n in (1, 2):
         assert await d.passes(n)
         clock.step(s=15)
-    assert await d.look_up(1, 3) == OverBudget(PRACTITIONER, PERSONS, Window(2, MINUTE), retry_after_s=45)
+    assert await d.look_up(1, 3) == OverBudget(PRACTITIONER, PERSONS, Window(2, MINUTE), retry_after_s=45, short=1)
 
 
 async def test_the_refusal_named_is_the_one_that_lasts_longest(desk: MakeDesk) -> None:
     """Waiting once is enough: of a full minute and a full hour, the hour is told."""
     d = desk(own_persons((1, MINUTE), (1, HOUR)))
     assert await d.passes(1)
-    assert await d.look_up(2) == OverBudget(PRACTITIONER, PERSONS, Window(1, HOUR), HOUR)
+    assert await d.look_up(2) == OverBudget(PRACTITIONER, PERSONS, Window(1, HOUR), HOUR, short=1)
 
 
 async def test_more_persons_than_the_limit_never_fit(desk: MakeDesk) -> None:
     """A charge greater than its limit is answered with the whole window."""
     assert await desk(own_persons((1, MINUTE))).look_up(1, 2) == OverBudget(
-        PRACTITIONER, PERSONS, Window(1, MINUTE), MINUTE
+        PRACTITIONER, PERSONS, Window(1, MINUTE), MINUTE, short=1
     )
+
+
+async def test_a_refusal_says_how_many_persons_short_it_was(desk: MakeDesk) -> None:
+    """In the practitioner's fullest window; with exactly as many more everywhere it passes. Where another budget is in
+    the way too, no number of persons would have been enough."""
+    d = desk(own_persons((3, MINUTE), (2, HOUR)))
+    assert await d.passes(1)
+    over = await d.look_up(2, 3, 4)
+    assert isinstance(over, OverBudget)
+    assert over.short == 2
+    fleet = budget(Scope.FLEET, PERSONS, (3, HOUR))
+    both = await desk(*d.budgets, fleet).look_up(2, 3, 4, 5)
+    assert isinstance(both, OverBudget)
+    assert both.short is None
+    assert not await desk(own_persons((4, MINUTE), (3, HOUR))).passes(2, 3, 4)
+    assert await desk(own_persons((5, MINUTE), (4, HOUR))).passes(2, 3, 4)
 
 
 # ---- requests, misses
@@ -573,7 +589,7 @@ async def test_a_clock_that_goes_back_refills_nothing(desk: MakeDesk, clock: Fro
     d = desk(own_persons((1, MINUTE)), budget(PRACTITIONER, REQUESTS, (9, HOUR)))
     assert await d.passes(1)
     clock.step(h=-1)
-    assert await d.look_up(2) == OverBudget(PRACTITIONER, PERSONS, Window(1, MINUTE), HOUR + MINUTE)
+    assert await d.look_up(2) == OverBudget(PRACTITIONER, PERSONS, Window(1, MINUTE), HOUR + MINUTE, short=1)
     clock.step(h=1, s=59)
     assert not await d.passes(2)
     clock.step(s=1)
@@ -698,7 +714,7 @@ async def test_a_charge_names_its_own_time(ledger: Ledger, clock: FrozenClock) -
     assert isinstance(await ledger.charge(early), Charged)
     assert isinstance(await ledger.settle(Settle(early, 2_000, (person(1),), missed=False)), Charged)
     late = Charge("late", 61_999, early.budgets, (person(2),))
-    assert await ledger.charge(late) == OverBudget(PRACTITIONER, PERSONS, Window(1, MINUTE), retry_after_s=1)
+    assert await ledger.charge(late) == OverBudget(PRACTITIONER, PERSONS, Window(1, MINUTE), retry_after_s=1, short=1)
 
 
 # ---- processes that come and go

@@ -57,6 +57,7 @@ from paravent.rules import (
     RequestField,
     ResponseShape,
     StaticShape,
+    StepUp,
     SubjectFields,
     ThumbprintEncoding,
     ViewSpec,
@@ -244,6 +245,7 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         prefixes=Prefixes(file.prefixes.ipv4, file.prefixes.ipv6),
         fleet=wider["fleet"],
         grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
+        step_up=None if file.step_up is None else StepUp(file.step_up.max_auth_age, file.step_up.extra_persons),
         warn_at_percent=file.warn_at,
         emergency=None if file.emergency is None else _emergency(file.emergency),
     )

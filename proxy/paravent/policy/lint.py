@@ -11,6 +11,7 @@ from typing import Final
 from paravent.policy.files import Read, Sources
 from paravent.policy.hints import did_you_mean
 from paravent.policy.lint_operations import Placed, check_operations
+from paravent.policy.lint_thresholds import check_thresholds
 from paravent.policy.lint_views import CheckRule, PlacedView, check_views
 from paravent.policy.paths import duration_text
 from paravent.policy.schema import (
@@ -50,6 +51,8 @@ def check(
     levels = sources.assurance.file.levels.keys() if sources.assurance else None
     yield from check_operations(operations, levels)
     yield from _professions(sources)
+    if sources.quotas:
+        yield from check_thresholds(sources.quotas, operations)
     purposes = sources.vocabulary.file.purposes.keys() if sources.vocabulary else None
     yield from check_views(views, operations, purposes, check_rule, all_operations=sources.all_operations)
 

@@ -188,6 +188,15 @@ class PrefixesText(Strict):
     ipv6: Annotated[int, Field(ge=16, le=64, description="a subscriber moves freely in the last 64 bits")] = 48
 
 
+class StepUpText(Strict):
+    """Who has spent their persons may look up some more after a fresh login."""
+
+    max_auth_age: Annotated[Duration, Field(description="how old a login may be and count as fresh")]
+    extra_persons: Annotated[
+        int, Field(ge=1, le=MAX_LIMIT, description="more than the limit, in each window of persons")
+    ]
+
+
 class EmergencyText(Strict):
     """How many persons nodes let through by themselves while the shared state store does not answer."""
 
@@ -204,6 +213,9 @@ class QuotasFile(Strict):
     quotas: Annotated[dict[Word, BudgetsText], Field(min_length=1)]
     grants: Annotated[
         GrantsText | None, Field(description="what `paravent grant` may give at most; without it, nothing")
+    ] = None
+    step_up: Annotated[
+        StepUpText | None, Field(description="what a fresh login adds; without it, who is over a limit waits")
     ] = None
     warn_at: Annotated[
         Percent | None, Field(description="of a limit of persons: from there on, answers say so; without it, none does")

@@ -8,7 +8,8 @@ in a network, or for everybody:
 T is cut into ⌈T / W⌉ parts none of which is longer than W, and no part holds more persons than the limit. Where several
 windows apply the smallest bound holds. It is reached: a bot that spends its whole budget as soon as it has one.
 
-Whatever the policy lets be added to an account's limits (`quota.measures`) is added for a second bound, as if it always
+What a fresh login adds (`step_up`) is part of every limit: the session that is stolen may be a fresh one. Whatever the
+policy lets be added to an account's limits by decision (`quota.measures`) is added for a second bound, as if it always
 were: a grant can be followed by another.
 
 What nodes let through while the state store does not answer (`quota.emergency`) comes on top of all that, as often as
@@ -56,7 +57,8 @@ def _radii(policy: Policy) -> Iterator[Radius]:
         own = quotas.professions[code]
         each = _persons_an_answer(policy, code)
         extra = most_extra(quotas)
-        for raised, windows in ((False, own.persons), (True, more(own.persons, extra)))[: 2 if extra else 1]:
+        usual = more(own.persons, 0 if quotas.step_up is None else quotas.step_up.extra_persons)
+        for raised, windows in ((False, usual), (True, more(usual, extra)))[: 2 if extra else 1]:
             for period_s in PERIODS_S:
                 bounds = [_bound(windows, period_s), _by_requests(own, each, period_s), _bound(fleet, period_s)]
                 alone = _alone(policy, Scope.PRACTITIONER, period_s)

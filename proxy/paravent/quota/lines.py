@@ -41,14 +41,21 @@ def refusal(lines: Iterable[Line], free_ms: Callable[[Line], int | None], now_ms
     `free_ms` tells when enough has left a line's window; None when nothing that leaves will ever be enough (a charge
     greater than the limit), which is answered with the whole window.
     """
+    over = [line for line in lines if line.excess > 0]
     worst: OverBudget | None = None
-    for line in lines:
-        if line.excess > 0:
-            free = free_ms(line)
-            wait_s = line.window.per_s if free is None else retry_after_s(free, now_ms)
-            if worst is None or wait_s > worst.retry_after_s:
-                worst = OverBudget(line.budget.scope, line.budget.kind, line.window, wait_s)
+    for line in over:
+        free = free_ms(line)
+        wait_s = line.window.per_s if free is None else retry_after_s(free, now_ms)
+        if worst is None or wait_s > worst.retry_after_s:
+            worst = OverBudget(line.budget.scope, line.budget.kind, line.window, wait_s, _short(over))
     return worst
+
+
+def _short(over: Iterable[Line]) -> int | None:
+    """By how many persons it failed, where it failed by the practitioner's own persons alone."""
+    if all(line.budget.scope is Scope.PRACTITIONER and line.budget.kind is BudgetKind.PERSONS for line in over):
+        return max(line.excess for line in over)
+    return None
 
 
 def usage_after(lines: Iterable[Line]) -> tuple[Usage, ...]:

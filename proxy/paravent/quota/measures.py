@@ -22,7 +22,7 @@ def granted(measures: Iterable[Measure], bounds: Grants | None, now_s: int) -> t
 
 
 def most_extra(quotas: Quotas) -> int:
-    """The most that a policy lets be added to each of a practitioner's windows of persons."""
+    """The most that somebody may add by decision to each of a practitioner's windows of persons."""
     return 0 if quotas.grants is None else quotas.grants.extra_persons
 
 

@@ -108,9 +108,9 @@ class Plan:
         match answer:
             case [b"charged", *used]:
                 return Charged(tuple(self._usage(used)))
-            case [b"over", int(number), int(wait_s)]:
+            case [b"over", int(number), int(wait_s), int(short)]:
                 budget, window = self.lines[number - 1]
-                return OverBudget(budget.scope, budget.kind, window, wait_s)
+                return OverBudget(budget.scope, budget.kind, window, wait_s, None if short < 0 else short)
             case [b"replayed"]:
                 return Replayed.REPLAYED
             case [b"open"]:

@@ -211,15 +211,17 @@ local function free_ms(line, subjects)
 end
 
 local function refusal(lines, subjects)
-  local worst, longest = nil, 0
+  local worst, longest, short, alone = nil, 0, 0, true
   for _, line in ipairs(lines) do
     if line.adds > 0 and line.used + line.adds > line.limit then
+      short = math.max(short, line.used + line.adds - line.limit)
+      alone = alone and line.set ~= nil and line.set == own
       local free = free_ms(line, subjects)
       local wait_s = free and math.max(1, math.ceil((free - asked) / 1000)) or line.per_s
       if wait_s > longest then worst, longest = line, wait_s end
     end
   end
-  return worst and {'over', worst.number, longest}
+  return worst and {'over', worst.number, longest, alone and short or -1}
 end
 
 local function count_lines(lines)

@@ -299,6 +299,16 @@ CROSS = [
         f"{Q}:2:3: pharmacien has no persons budget (add persons: [{{limit: …, per: …}}])",
     ),
     row(
+        "a share is written with its sign",
+        {Q: ("quotas:\n", "warn_at: 80\nquotas:\n")},
+        f"{Q}:1:10: warn_at is 80: write a share, as in 80%",
+    ),
+    row(
+        "a fresh login that every login is adds nothing",
+        {Q: ("quotas:\n", "step_up: {max_auth_age: 12h, extra_persons: 5}\nquotas:\n")},
+        f"{Q}:1:25: every login that may ask cartes.lecture is at most 1h old: the extra would always be there (raise the limits, or ask for less)",
+    ),
+    row(
         "a profession with a view but no budgets is told at the view",
         {Q: "quotas: {fleet: {persons: [{limit: 9, per: 1d}]}}\n"},
         f"{V}:1:1: pharmacien has views but no budgets: nobody of that profession would be let through (add pharmacien to quotas.yaml)",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from paravent.effects import Budget, BudgetKind, Charge, Charged, Scope, Settle
 from paravent.model import Subject
 from paravent.quota.blast_radius import PERIODS_S, blast_radius
-from paravent.rules import Budgets, Emergency, Policy, Quotas, Window
+from paravent.rules import Budgets, Emergency, Policy, Quotas, StepUp, Window
 from paravent.settings import read_policy_folder
 from paravent.stores.memory import MemoryLedger
 from paravent.wiring import compile_views
@@ -58,6 +58,12 @@ def test_a_stolen_account(own: Budgets, period_s: int, expected: int | None) -> 
     """A pharmacist's, whose widest answer is a search."""
     assert WIDEST > 1
     assert persons(under(Quotas({"21": own})), ACCOUNT, period_s, "21") == expected
+
+
+def test_what_a_fresh_login_adds_is_part_of_what_a_thief_gets() -> None:
+    """Without anybody's decision: the session that is stolen may be a fresh one."""
+    quotas = Quotas({"21": Budgets(persons=(Window(60, 600),))}, step_up=StepUp(300, 5))
+    assert persons(under(quotas), ACCOUNT, HOUR, "21") == 6 * 65
 
 
 def test_wider_scopes_bound_what_is_below_them() -> None:
