@@ -4,10 +4,10 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from clock import FrozenClock
 from ledgers import Desk, budget, own_persons, person

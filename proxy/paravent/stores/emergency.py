@@ -16,9 +16,10 @@ charged; the ledger of disclosures has it all the same.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle, StoreDown
 from paravent.model import Subject
