@@ -56,7 +56,8 @@ ANSWERED: Final = (
     (
         "`RateLimit`, `RateLimit-Policy`",
         "200",
-        "what is left of the practitioner's persons, and all their windows (draft-ietf-httpapi-ratelimit-headers)",
+        "what is left of the practitioner's persons and units, and all their windows "
+        "(draft-ietf-httpapi-ratelimit-headers)",
     ),
     (
         "`Paravent-Warning`",

@@ -39,7 +39,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "operations": (
         "operations/*.yaml",
-        "The questions that may be asked, by name. A request that matches none is refused. `max_auth_age` is at most "
+        "The questions that may be asked, by name. A request that matches none is refused. `weight` is what one "
+        "costs in budgets of `units`. `max_auth_age` is at most "
         f"{duration_text(MAX_AUTH_AGE_S)}. A person is named by `nir`, `birth_date` and `birth_rank` together, or not "
         "at all.",
     ),

@@ -32,7 +32,7 @@ MEANING: Final[Mapping[Problem, str]] = {
     Problem.BENEFICIARY_UNKNOWN: "The API knows nobody by these details, or does not entitle this practitioner. The "
     "two look the same, and both count as a miss.",
     Problem.REQUEST_TOO_LARGE: "The body is longer than any question of the policy.",
-    Problem.BUDGET_SPENT: "A budget of the policy has no room: distinct persons, misses or requests, of the "
+    Problem.BUDGET_SPENT: "A budget of the policy has no room: distinct persons, misses, requests or units, of the "
     "practitioner, the establishment, the software, the certificate, the network or everybody. `Retry-After` gives "
     "the seconds until this question fits.",
     Problem.HEADERS_TOO_LARGE: f"The request line and the headers have more than {_LIMITS.head_bytes // 1024} KiB, "
@@ -136,6 +136,7 @@ WHEN: Final[Mapping[Reason, str]] = {
     "login: `max_age` of the challenge says how fresh, `Retry-After` how long it is without one",
     Reason.REQUESTS_OVER_BUDGET: "Too many questions in a short time",
     Reason.MISSES_OVER_BUDGET: "Too many questions that found nobody",
+    Reason.UNITS_OVER_BUDGET: "Too many questions, each counted by its operation's `weight`",
     Reason.TOO_MANY_PERSONS: "The list has more persons than the operation's `max_persons`",
     Reason.BENEFICIARY_UNKNOWN: "The API answered 404 or 422, or with a SOAP fault that blames the question, or a "
     "search found nobody",

@@ -143,7 +143,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     asked = yield from _graded(asked, facts, rules.policy.quotas, rules.payers, practitioner, identified.evidence)
     if isinstance(asked, Deny):
         return asked
-    charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof)
+    charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof, operation.weight)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
         return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)

@@ -138,6 +138,8 @@ class BudgetKind(StrEnum):
     PERSONS = "persons"
     REQUESTS = "requests"
     MISSES = "misses"
+    UNITS = "units"
+    """Requests, each as many times as its operation weighs."""
 
 
 class Scope(StrEnum):
@@ -164,8 +166,8 @@ class Budget(Value, frozen=True):
 
 
 class Charge(Value, frozen=True):
-    """Before the upstream is called: remember the proof, reserve the persons asked about, one request, and one possible
-    miss.
+    """Before the upstream is called: remember the proof, reserve the persons asked about, one request with its units,
+    and one possible miss.
 
     Atomic over all budgets: either every one has room and all are charged, or none is. A proof that was seen before
     charges nothing; one that was not is remembered, whatever the budgets say.
@@ -178,6 +180,8 @@ class Charge(Value, frozen=True):
     persons: tuple[Subject, ...]
     proof: ProofSeen | None = None
     """The DPoP proof of this request, when it has one and nobody was asked yet."""
+    units: int = 1
+    """What the question weighs. Like a request, never given back."""
 
 
 class Settle(Value, frozen=True):

@@ -197,6 +197,7 @@ class Reason(StrEnum):
     PERSONS_NEED_LOGIN = "persons_need_login", Problem.AUTHENTICATION_TOO_WEAK
     REQUESTS_OVER_BUDGET = "requests_over_budget", Problem.BUDGET_SPENT
     MISSES_OVER_BUDGET = "misses_over_budget", Problem.BUDGET_SPENT
+    UNITS_OVER_BUDGET = "units_over_budget", Problem.BUDGET_SPENT
     TOO_MANY_PERSONS = "too_many_persons", Problem.TOO_MANY_PERSONS
     # the answer
     BENEFICIARY_UNKNOWN = "beneficiary_unknown", Problem.BENEFICIARY_UNKNOWN

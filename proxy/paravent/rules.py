@@ -104,10 +104,12 @@ class Budgets:
     """Questions that the upstream could not answer: unknown, invalid, not entitled."""
     requests: tuple[Window, ...] = ()
     """Questions that were let through to the upstream, or could have been."""
+    units: tuple[Window, ...] = ()
+    """The same questions, each counted as often as its operation weighs."""
 
     def __bool__(self) -> bool:
         """Whether anything is limited."""
-        return bool(self.persons or self.misses or self.requests)
+        return bool(self.persons or self.misses or self.requests or self.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +428,8 @@ class Operation:
     response: ResponseShape
     place: Place
     body: BodyShape = BodyShape()
+    weight: int = 1
+    """Units that one question costs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from paravent.stores.redis import RedisLedger
 from paravent.stores.sqlite import SqliteLedger
 from redis_server import RedisServer, running_redis
 
-PERSONS, REQUESTS, MISSES = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES
+PERSONS, REQUESTS, MISSES, UNITS = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES, BudgetKind.UNITS
 PRACTITIONER, ESTABLISHMENT = Scope.PRACTITIONER, Scope.ESTABLISHMENT
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -509,6 +509,54 @@ async def test_a_retry_after_of_a_counter_is_kept(desk: MakeDesk, clock: FrozenC
     assert not await d.passes(1)
     clock.step(s=1)
     assert await d.passes(1)
+
+
+# ---- units
+
+
+async def test_units_are_exact_at_the_limit(desk: MakeDesk) -> None:
+    """Of 10 units, two searches of 4 leave 2: a third is refused and writes nothing, two lookups pass, and no more."""
+    d = desk(own_persons((99, HOUR)), budget(PRACTITIONER, UNITS, (10, HOUR)))
+    assert [await d.weighing(4).passes(n) for n in range(3)] == [True, True, False]
+    assert [await d.weighing(1).passes(n) for n in range(3)] == [True, True, False]
+    assert await d.used(HOUR, UNITS) == 10
+
+
+async def test_a_second_look_pays_its_units_again(desk: MakeDesk) -> None:
+    """Free in persons, not in units; and nothing is given back for an answer that found nobody."""
+    d = desk(own_persons((1, HOUR)), budget(PRACTITIONER, UNITS, (9, HOUR)))
+    assert await d.weighing(3).passes(1)
+    assert await d.passes(1)
+    charge, _ = await d.charge(1)
+    await d.settle(charge, missed=True)
+    assert not await d.passes(1)
+    assert (await d.used(HOUR), await d.used(HOUR, UNITS)) == (1, 9)
+
+
+async def test_a_wait_for_units_is_for_as_many_as_are_asked_for(desk: MakeDesk, clock: FrozenClock) -> None:
+    """One lookup fits when the first has left; a search of 2 when the second has."""
+    d = desk(own_persons((99, HOUR)), budget(PRACTITIONER, UNITS, (3, MINUTE)))
+    for n in range(3):
+        assert await d.passes(n)
+        clock.step(s=10)
+    waits = [await d.weighing(units).look_up(9) for units in (1, 2, 4)]
+    over = [each.retry_after_s for each in waits if isinstance(each, OverBudget)]
+    assert over == [31, 41, MINUTE]
+
+
+async def test_units_of_every_payer_must_fit(desk: MakeDesk) -> None:
+    """A client's too, of which each practitioner's question takes its weight."""
+    wide = budget(Scope.CLIENT, UNITS, (7, HOUR))
+    one, other = desk(own_persons((9, HOUR)), wide), desk(own_persons((9, HOUR), payer="rpps:99700000002"), wide)
+    assert await one.weighing(5).passes(1)
+    assert not await other.weighing(3).passes(1)
+    assert await other.weighing(2).passes(1)
+
+
+async def test_sixty_four_at_once_at_the_limit_of_units(desk: MakeDesk) -> None:
+    """Of 64 searches of 3 units, 10 fit into 32."""
+    d = desk(own_persons((99, HOUR)), budget(PRACTITIONER, UNITS, (32, HOUR))).weighing(3)
+    assert sum(await asyncio.gather(*(d.passes(n) for n in range(64)))) == 10
 
 
 # ---- wider scopes

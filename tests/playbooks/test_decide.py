@@ -127,6 +127,13 @@ class TestRequests:
         assert plan.about.practitioner is not None
         assert plan.about.practitioner.rpps == RPPS
 
+    def test_the_charge_weighs_what_its_operation_does(self, rules: Rulebook) -> None:
+        """1 unless the policy says otherwise."""
+        heavy = replace(rules.policy.operations["droits.consultation"], weight=7)
+        table = RouteTable([heavy])
+        assert allowed(rules, request()).charge.units == 1
+        assert allowed(replace(rules, routes=table), request()).charge.units == 7
+
     def test_the_charge_names_everyone_who_pays(self, rules: Rulebook) -> None:
         """Practitioner, establishment, client, certificate, network and fleet are charged in one step."""
         wider = replace(rules.policy.quotas, certificate=rules.policy.quotas.client, network=rules.policy.quotas.client)

@@ -18,7 +18,7 @@ from paravent.stores.memory import MemoryLedger
 from paravent.stores.redis import RedisLedger
 from paravent.stores.sqlite import SqliteLedger
 
-PERSONS, REQUESTS, MISSES = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES
+PERSONS, REQUESTS, MISSES, UNITS = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES, BudgetKind.UNITS
 TIGHTEST = {"rpps:1": [(3, 10), (5, 60)], "rpps:2": [(3, 10), (5, 60)], "finess:1": [(4, 30)]}
 RETENTION_S = 60
 
@@ -31,6 +31,8 @@ def budgets_for(who: str, client: str, *, generous: bool) -> tuple[Budget, ...]:
         budget(Scope.PRACTITIONER, PERSONS, *own, payer=who),
         budget(Scope.PRACTITIONER, REQUESTS, (6 + plus, 10), payer=who),
         budget(Scope.PRACTITIONER, MISSES, (3, 30), payer=who),
+        budget(Scope.PRACTITIONER, UNITS, (9 + plus, 20), payer=who),
+        budget(Scope.CLIENT, UNITS, (14, 30), payer=client),
         budget(
             Scope.ESTABLISHMENT,
             PERSONS,
@@ -96,12 +98,13 @@ class LedgerMachine(RuleBasedStateMachine):
         client=st.sampled_from(["client:a", "client:b"]),
         persons=GROUPS,
         proof=st.none() | st.integers(0, 2),
+        units=st.integers(1, 4),
     )
-    def charge(self, who: str, client: str, persons: tuple[int, ...], proof: int | None) -> object:
+    def charge(self, who: str, client: str, persons: tuple[int, ...], proof: int | None, units: int) -> object:
         self.count += 1
         proved = None if proof is None else ProofSeen(bytes([proof]), self.now_ms() + 20_000)
         budgets = budgets_for(who, client, generous=self.generous)
-        charge = Charge(f"request-{self.count}", self.now_ms(), budgets, tuple(map(person, persons)), proved)
+        charge = Charge(f"request-{self.count}", self.now_ms(), budgets, tuple(map(person, persons)), proved, units)
         expected = self.runner.run(self.model.charge(charge))
         assert self.runner.run(self.ledger.charge(charge)) == expected
         return charge if isinstance(expected, Charged) else multiple()

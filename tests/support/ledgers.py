@@ -74,14 +74,25 @@ class Desk:
         self.ledger = ledger
         self.clock = clock
         self.budgets = budgets
+        self.weight = 1
+        """Units of the next question."""
 
     def another(self, *budgets: Budget) -> "Desk":
         """The same ledger and clock, other budgets."""
         return Desk(self.ledger, self.clock, *budgets)
 
+    def weighing(self, units: int) -> "Desk":
+        """The same desk, asking a heavier question from now on."""
+        self.weight = units
+        return self
+
     async def charge(self, *persons: int) -> tuple[Charge, Answer]:
         charge = Charge(
-            f"request-{os.getpid()}-{next(self._ids)}", self.clock.now_ms(), self.budgets, tuple(map(person, persons))
+            f"request-{os.getpid()}-{next(self._ids)}",
+            self.clock.now_ms(),
+            self.budgets,
+            tuple(map(person, persons)),
+            units=self.weight,
         )
         return charge, await self.ledger.charge(charge)
 

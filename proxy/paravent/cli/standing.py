@@ -69,6 +69,7 @@ def budgets(quotas: Quotas, rpps: str, code: str | None) -> tuple[Budget, ...]:
         (BudgetKind.PERSONS, own.persons),
         (BudgetKind.MISSES, own.misses),
         (BudgetKind.REQUESTS, own.requests),
+        (BudgetKind.UNITS, own.units),
     )
     payer = PRACTITIONER + rpps
     return tuple(Budget(Scope.PRACTITIONER, payer, kind, windows) for kind, windows in kinds if windows)
@@ -81,7 +82,7 @@ def _every(professions: Iterable[Budgets]) -> Budgets:
         lengths = {window.per_s for each in every for window in getattr(each, kind)}
         return tuple(Window(0, per_s) for per_s in sorted(lengths))
 
-    return Budgets(of("persons"), of("misses"), of("requests"))
+    return Budgets(of("persons"), of("misses"), of("requests"), of("units"))
 
 
 def more(policy: Policy, measures: Sequence[Measure], now_s: int) -> int:

@@ -140,6 +140,7 @@ def _operation(read: Read[Mapping[str, OperationText]], name: str, text: Operati
         response=_response(text.response),
         place=Place(read.document.file, read.document.line((name,))),
         body=_body(text.body),
+        weight=text.weight,
     )
 
 
@@ -256,7 +257,7 @@ def _emergency(text: EmergencyText) -> Emergency:
 
 
 def _budgets(text: BudgetsText) -> Budgets:
-    return Budgets(_windows(text.persons), _windows(text.misses), _windows(text.requests))
+    return Budgets(_windows(text.persons), _windows(text.misses), _windows(text.requests), _windows(text.units))
 
 
 def _windows(texts: list[WindowText]) -> tuple[Window, ...]:

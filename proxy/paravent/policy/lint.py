@@ -48,6 +48,7 @@ def check(
         yield from _assurance(sources.assurance)
     if sources.quotas:
         yield from _quotas(sources.quotas, sources.vocabulary)
+        yield from _weights(sources.quotas, sources.vocabulary, operations, views)
     levels = sources.assurance.file.levels.keys() if sources.assurance else None
     yield from check_operations(operations, levels)
     yield from _professions(sources)
@@ -146,7 +147,7 @@ def _quotas(read: Read[QuotasFile], vocabulary: Read[VocabularyFile] | None) -> 
                 hint = did_you_mean(payer, (*vocabulary.file.professions, *WIDER_SCOPES))
                 yield read.document.at_key(where, f"unknown profession {payer!r}", hint)
             yield from _complete(read.document, where, budgets)
-        for kind in ("persons", "misses", "requests"):
+        for kind in ("persons", "misses", "requests", "units"):
             yield from _windows(read.document, (*where, kind), getattr(budgets, kind))
     if "prefixes" in read.file.model_fields_set and "network" not in read.file.quotas:
         message = "prefixes has no effect: there are no budgets of network"
@@ -185,6 +186,30 @@ def _complete(document: Document, where: Where, budgets: BudgetsText) -> Iterato
     for kind in ("persons", "misses", "requests"):
         if not getattr(budgets, kind):
             yield document.at_key(where, f"{where[-1]} has no {kind} budget", f"add {kind}: [{{limit: …, per: …}}]")
+
+
+def _weights(
+    read: Read[QuotasFile],
+    vocabulary: Read[VocabularyFile] | None,
+    operations: Sequence[Placed],
+    views: Sequence[PlacedView],
+) -> Iterator[Problem]:
+    """A weight that nothing counts, and a limit that one question alone is above."""
+    weights = {placed.operation.name: placed.operation.weight for placed in operations}
+    if not any(budgets.units for budgets in read.file.quotas.values()):
+        for placed in operations:
+            if placed.operation.weight > 1:
+                where: Where = (placed.operation.name, "weight")
+                yield placed.document.at_key(where, "weight has no effect: there are no budgets of units")
+    codes = {word: each.code for word, each in vocabulary.file.professions.items()} if vocabulary else {}
+    for payer, budgets in read.file.quotas.items():
+        code = codes.get(payer)
+        asked = weights if payer in WIDER_SCOPES else {v.spec.operation for v in views if v.spec.profession == code}
+        heaviest = max((weights.get(name, 1), name) for name in asked) if asked else (1, "")
+        for index, window in enumerate(budgets.units):
+            if window.limit < heaviest[0]:
+                message = f"one {heaviest[1]} weighs {heaviest[0]}: it could never be asked"
+                yield read.document.at_value(("quotas", payer, "units", index, "limit"), message)
 
 
 def _windows(document: Document, where: Where, windows: Sequence[WindowText]) -> Iterator[Problem]:

@@ -24,6 +24,9 @@ MAX_LIMIT: Final = 10_000_000
 MAX_EMERGENCY: Final = 10_000
 """Of one node: so many pairs stand in its memory, and are charged to the store when it is back."""
 
+MAX_WEIGHT: Final = 1000
+"""Of one operation, beside the lightest."""
+
 MAX_LINES: Final = 400
 """Of one view. The longest of the reference policy has 27; the whole of the reference API's answer has some 120."""
 
@@ -170,6 +173,9 @@ class BudgetsText(Strict):
     persons: Annotated[list[WindowText], Field(description="distinct beneficiaries disclosed")] = []
     misses: Annotated[list[WindowText], Field(description="questions that the upstream could not answer")] = []
     requests: Annotated[list[WindowText], Field(description="questions let through")] = []
+    units: Annotated[
+        list[WindowText], Field(description="questions let through, each as often as its operation weighs")
+    ] = []
 
 
 class GrantsText(Strict):
@@ -387,6 +393,7 @@ class OperationText(Strict):
     parameters: Annotated[dict[Name, FieldText], Field(description="types of the path's {parameters}")] = {}
     subject: SubjectText = SubjectText()
     response: ResponseText
+    weight: Annotated[int, Field(ge=1, le=MAX_WEIGHT, description="what one question costs in `units`")] = 1
 
 
 type OperationsFile = Annotated[dict[OperationName, OperationText], Field(min_length=1)]

@@ -29,7 +29,7 @@ class Bill:
     person_counters: tuple[tuple[CounterKey, Budget, Window], ...]
     """Persons of the wider scopes."""
     event_counters: tuple[tuple[CounterKey, Budget, Window], ...]
-    """Requests and misses."""
+    """Requests, units and misses."""
     misses: tuple[CounterKey, ...]
     """Those of the event counters that count misses."""
     longest_s: int

@@ -15,8 +15,9 @@ were: a grant can be followed by another.
 What nodes let through while the state store does not answer (`quota.emergency`) comes on top of all that, as often as
 its window begins in T: for one account on as many nodes as the policy leaves room for, for everybody its total.
 
-A stolen account is also bound by its requests, each of which discloses as many persons as the widest answer lists. It
-is not bound by an establishment, a software, a certificate or a network: one practitioner can log in through several.
+A stolen account is also bound by its requests, each of which discloses as many persons as the widest answer lists, and
+by its units, which go furthest with the operation that lists most persons for its weight. It is not bound by an
+establishment, a software, a certificate or a network: one practitioner can log in through several.
 """
 
 from collections.abc import Iterable, Iterator
@@ -55,12 +56,12 @@ def _radii(policy: Policy) -> Iterator[Radius]:
     fleet = quotas.fleet.persons
     for code in sorted(quotas.professions):
         own = quotas.professions[code]
-        each = _persons_an_answer(policy, code)
+        answers = _answers(policy, code)
         extra = most_extra(quotas)
         usual = more(own.persons, 0 if quotas.step_up is None else quotas.step_up.extra_persons)
         for raised, windows in ((False, usual), (True, more(usual, extra)))[: 2 if extra else 1]:
             for period_s in PERIODS_S:
-                bounds = [_bound(windows, period_s), _by_requests(own, each, period_s), _bound(fleet, period_s)]
+                bounds = [_bound(windows, period_s), *_by_questions(own, answers, period_s), _bound(fleet, period_s)]
                 alone = _alone(policy, Scope.PRACTITIONER, period_s)
                 yield Radius(Scope.PRACTITIONER, code, period_s, _plus(_least(bounds), alone), raised)
     wider = (
@@ -93,15 +94,18 @@ def _bound(windows: Iterable[Window], period_s: int) -> int | None:
     return _least([window.limit * -(-period_s // window.per_s) for window in windows])
 
 
-def _by_requests(own: Budgets, persons_an_answer: int, period_s: int) -> int | None:
-    requests = _bound(own.requests, period_s)
-    return None if requests is None else requests * persons_an_answer
+def _by_questions(own: Budgets, answers: Iterable[tuple[int, int]], period_s: int) -> Iterator[int | None]:
+    """By requests, and by units: no mix of operations lists more than the best of them alone."""
+    for windows, weighted in ((own.requests, False), (own.units, True)):
+        most = _bound(windows, period_s)
+        each = [most * persons // (weight if weighted else 1) for persons, weight in answers] if most else []
+        yield None if most is None else max(each, default=0)
 
 
-def _persons_an_answer(policy: Policy, profession: str) -> int:
-    """The most that one answer may list to somebody of this profession; 0 when they may ask nothing."""
-    shapes = [policy.operations[view.operation].response for view in policy.views if view.profession == profession]
-    return max([shape.max_persons if shape.scope == "listed" else 1 for shape in shapes], default=0)
+def _answers(policy: Policy, profession: str) -> tuple[tuple[int, int], ...]:
+    """Of each operation that somebody of this profession may ask: the most persons that an answer lists, its weight."""
+    asked = (policy.operations[view.operation] for view in policy.views if view.profession == profession)
+    return tuple((each.response.max_persons if each.response.scope == "listed" else 1, each.weight) for each in asked)
 
 
 def _least(bounds: Iterable[int | None]) -> int | None:

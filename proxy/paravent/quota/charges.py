@@ -94,6 +94,8 @@ def reason_of(over: OverBudget) -> Reason:
             return Reason.REQUESTS_OVER_BUDGET
         case BudgetKind.MISSES:
             return Reason.MISSES_OVER_BUDGET
+        case BudgetKind.UNITS:
+            return Reason.UNITS_OVER_BUDGET
         case _:
             assert_never(over.kind)
 
@@ -103,6 +105,7 @@ def _budgets(scope: Scope, payer: str, budgets: Budgets) -> Iterator[Budget]:
         (BudgetKind.PERSONS, budgets.persons),
         (BudgetKind.REQUESTS, budgets.requests),
         (BudgetKind.MISSES, budgets.misses),
+        (BudgetKind.UNITS, budgets.units),
     )
     return (Budget(scope, payer, kind, windows) for kind, windows in kinds if windows)
 

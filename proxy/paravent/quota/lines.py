@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from paravent.effects import Budget, BudgetKind, OverBudget, Scope, Usage
+from paravent.effects import Budget, BudgetKind, Charge, OverBudget, Scope, Usage
 from paravent.quota.windows import retry_after_s
 from paravent.rules import Window
 
@@ -17,6 +17,11 @@ def is_exact(budget: Budget) -> bool:
     persons were new for their practitioner instead.
     """
     return budget.kind is BudgetKind.PERSONS and budget.scope in _EXACT
+
+
+def event_adds(budget: Budget, charge: Charge) -> int:
+    """What one question adds to a counter of requests, misses or units."""
+    return charge.units if budget.kind is BudgetKind.UNITS else 1
 
 
 class Line(NamedTuple):

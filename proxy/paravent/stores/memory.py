@@ -22,7 +22,7 @@ from paravent.effects import (
     StoreDown,
 )
 from paravent.model import Subject
-from paravent.quota.lines import Line, is_exact, refusal, usage_after
+from paravent.quota.lines import Line, event_adds, is_exact, refusal, usage_after
 from paravent.quota.windows import bucket_leaves_ms, bucket_of, counts, leaves_ms
 
 type _CounterKey = tuple[str, BudgetKind, int]
@@ -68,7 +68,7 @@ class MemoryLedger:
         if charge.proof is not None and await self.proof_seen(charge.proof, charge.now_ms):
             return Replayed.REPLAYED
         persons = tuple(dict.fromkeys(charge.persons))
-        lines = self._lines(charge.budgets, persons)
+        lines = self._lines(charge, charge.budgets, persons)
         over = refusal(lines, lambda line: self._free_ms(line, persons), charge.now_ms)
         if over is not None:
             return over
@@ -97,7 +97,7 @@ class MemoryLedger:
             for budget in charge.budgets:
                 if budget.kind is BudgetKind.MISSES:
                     self._uncount(budget, opened_ms, (window.per_s for window in budget.windows))
-        lines = self._lines([b for b in charge.budgets if b.kind is BudgetKind.PERSONS], disclosed)
+        lines = self._lines(charge, [b for b in charge.budgets if b.kind is BudgetKind.PERSONS], disclosed)
         over = refusal(lines, lambda line: self._free_ms(line, disclosed), settle.now_ms)
         if over is not None:
             for subject in reserved:
@@ -132,8 +132,8 @@ class MemoryLedger:
                 for bucket in [b for b in buckets if bucket_leaves_ms(b, window.per_s) <= now]:
                     del buckets[bucket]
 
-    def _lines(self, budgets: Iterable[Budget], persons: tuple[Subject, ...]) -> list[Line]:
-        """Sets first, then persons of wider scopes, then requests and misses."""
+    def _lines(self, charge: Charge, budgets: Iterable[Budget], persons: tuple[Subject, ...]) -> list[Line]:
+        """Sets first, then persons of wider scopes, then requests, units and misses."""
         own = next((b.payer for b in budgets if b.scope is Scope.PRACTITIONER and is_exact(b)), None)
         lines = []
         for budget in sorted(budgets, key=lambda b: (not is_exact(b), b.kind is not BudgetKind.PERSONS)):
@@ -146,7 +146,8 @@ class MemoryLedger:
                     used = self._counted(budget, window.per_s).total()
                     lines.append(Line(budget, window, used, len(set(persons) - known)))
                 else:
-                    lines.append(Line(budget, window, self._counted(budget, window.per_s).total(), 1))
+                    used = self._counted(budget, window.per_s).total()
+                    lines.append(Line(budget, window, used, event_adds(budget, charge)))
         return lines
 
     def _inside(self, payer: str, per_s: int) -> set[Subject]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import msgpack
 
-from paravent.effects import Budget, Charge, Charged, OverBudget, ProofSeen, Replayed, Scope, Settle, Usage
+from paravent.effects import Budget, BudgetKind, Charge, Charged, OverBudget, ProofSeen, Replayed, Scope, Settle, Usage
 from paravent.model import Subject
 from paravent.quota.bill import Bill
 from paravent.rules import Window
@@ -50,7 +50,8 @@ class Plan:
         self.persons = [self._counter(*key, window.limit) for key, _, window in bill.person_counters]
         misses = set(bill.misses)
         self.events = [
-            self._counter(*key, window.limit) | {"miss": key in misses} for key, _, window in bill.event_counters
+            self._counter(*key, window.limit) | {"miss": key in misses, "units": budget.kind is BudgetKind.UNITS}
+            for key, budget, window in bill.event_counters
         ]
         self.longest_s = bill.longest_s
         self.lines: list[tuple[Budget, Window]] = [
@@ -78,6 +79,7 @@ class Plan:
                 "op": "charge",
                 "now_ms": charge.now_ms,
                 "id": charge.id,
+                "units": charge.units,
             }
         )
         if proof is not None:

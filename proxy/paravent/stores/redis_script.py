@@ -182,7 +182,8 @@ local function lines_of(subjects, what)
       number = number + 1
       local key = KEYS[it.key]
       lines[#lines + 1] = {
-        number = number, key = key, limit = it.limit, per_s = it.per_s, used = counted(key, it.per_s), adds = 1,
+        number = number, key = key, limit = it.limit, per_s = it.per_s, used = counted(key, it.per_s),
+        adds = it.units and q.units or 1,
       }
     end
   end

@@ -14,7 +14,7 @@ from typing import Final
 from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle
 from paravent.model import Subject
 from paravent.quota.bill import Bill, Bills
-from paravent.quota.lines import Line, is_exact, refusal, usage_after
+from paravent.quota.lines import Line, event_adds, is_exact, refusal, usage_after
 from paravent.quota.windows import counts
 from paravent.stores.sqlite_account import Person
 from paravent.stores.sqlite_state import State, Wanted
@@ -117,7 +117,7 @@ class Books:
             return Replayed.REPLAYED
         subjects = _distinct(charge.persons)
         sets, counters = self._person_lines(bill, subjects)
-        self._event_lines(bill, counters)
+        self._event_lines(bill, charge, counters)
         over = refusal([*sets, *counters], lambda line: self._free_ms(line, subjects), charge.now_ms)
         if over is not None:
             return over
@@ -211,11 +211,12 @@ class Books:
                 counters.append(Line(budget, limit, state.account(payer).counted(kind, per_s, now_ms), adds))
         return sets, counters
 
-    def _event_lines(self, bill: Bill, lines: list[Line]) -> None:
-        """One request, and one miss that may come, against every window that counts those."""
+    def _event_lines(self, bill: Bill, charge: Charge, lines: list[Line]) -> None:
+        """One request with its units, and one miss that may come, against every window that counts those."""
         state = self._state
         for (payer, kind, per_s), budget, window in bill.event_counters:
-            lines.append(Line(budget, window, state.account(payer).counted(kind, per_s, state.now_ms), 1))
+            used = state.account(payer).counted(kind, per_s, state.now_ms)
+            lines.append(Line(budget, window, used, event_adds(budget, charge)))
 
     def _free_ms(self, line: Line, subjects: Sequence[bytes]) -> int | None:
         budget, per_s = line.budget, line.window.per_s

@@ -365,6 +365,27 @@ CROSS = [
         f"{Q}:1:57: a window may be at most 30d long",
     ),
     row(
+        "a weight that no budget counts is told to have no effect",
+        {C: ("response: {format: json}", "response: {format: json}\n  weight: 5")},
+        f"{C}:7:3: weight has no effect: there are no budgets of units",
+    ),
+    row(
+        "a limit of units below the weight of what the profession may ask is told",
+        {
+            C: ("response: {format: json}", "response: {format: json}\n  weight: 5"),
+            Q: (
+                "requests: [{limit: 20, per: 10s}]",
+                "requests: [{limit: 20, per: 10s}]\n    units: [{limit: 4, per: 1h}]",
+            ),
+        },
+        f"{Q}:6:21: one cartes.lecture weighs 5: it could never be asked",
+    ),
+    row(
+        "a weight is a whole number from 1 on",
+        {C: ("response: {format: json}", "response: {format: json}\n  weight: 0")},
+        f"{C}:7:11: weight must be at least 1",
+    ),
+    row(
         "a parameter of the path needs a type",
         {C: ("adherent: member-number", "autre: code")},
         f"{C}:2:30: the type of {{adherent}} is not given (add parameters: {{adherent: …}})",

@@ -49,6 +49,7 @@ ROWS = [
     ("a window that does not divide the hour is begun once more", Budgets(persons=(Window(10, 2_400),)), HOUR, 20),
     ("a month's limit bounds thirty days", Budgets(persons=(Window(600, DAY), Window(4_000, MONTH))), MONTH, 4_000),
     ("requests bound where persons do not, by the widest list", Budgets(requests=(Window(7, DAY),)), DAY, 7 * WIDEST),
+    ("units bound likewise, by the list that is cheapest", Budgets(units=(Window(30, DAY),)), DAY, 30 * WIDEST),
     ("nothing bounds", Budgets(), MONTH, None),
 ]
 
@@ -77,6 +78,14 @@ def test_wider_scopes_bound_what_is_below_them() -> None:
     radius = {scope: persons(under(quotas), scope, DAY) for scope in (Scope.ESTABLISHMENT, Scope.CLIENT, Scope.FLEET)}
     assert radius == {Scope.ESTABLISHMENT: 100, Scope.CLIENT: 400, Scope.FLEET: 400}
     assert persons(under(quotas), ACCOUNT, DAY, "21") == 400
+
+
+def test_a_heavy_search_exposes_fewer() -> None:
+    """With 31 units a day and a search of 10, three searches and a lookup are the most; the bound is not below that."""
+    search = REFERENCE.operations["beneficiaires.recherche"]
+    operations = {**REFERENCE.operations, search.name: replace(search, weight=10)}
+    policy = replace(under(Quotas({"21": Budgets(units=(Window(31, DAY),))})), operations=operations)
+    assert 3 * WIDEST + 1 <= (persons(policy, ACCOUNT, DAY, "21") or 0) <= max(31, 4 * WIDEST)
 
 
 def test_certificates_and_networks_bound_who_speaks_through_them() -> None:

@@ -185,6 +185,7 @@ def test_two_clients_never_share_a_budget(one: tuple[str, str], other: tuple[str
         (BudgetKind.PERSONS, Reason.PERSONS_OVER_BUDGET),
         (BudgetKind.REQUESTS, Reason.REQUESTS_OVER_BUDGET),
         (BudgetKind.MISSES, Reason.MISSES_OVER_BUDGET),
+        (BudgetKind.UNITS, Reason.UNITS_OVER_BUDGET),
     ],
 )
 @pytest.mark.parametrize("scope", list(Scope))

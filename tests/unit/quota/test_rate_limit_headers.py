@@ -43,6 +43,21 @@ def test_what_is_left(usage: tuple[Usage, ...], expected: bytes) -> None:
     assert limit_field(*usage) == expected
 
 
+def test_units_are_shown_beside_persons() -> None:
+    """The tightest window of each kind, and every window of both with what it counts."""
+    units = Usage(Scope.PRACTITIONER, BudgetKind.UNITS, Window(900, 3_600), 560)
+    more = Usage(Scope.PRACTITIONER, BudgetKind.UNITS, Window(9_000, 86_400), 560)
+    assert rate_limit_headers((persons(48, 60, 600), units, more)) == (
+        (b"RateLimit", b'"persons-10m";r=12, "units-1h";r=340'),
+        (
+            b"RateLimit-Policy",
+            b'"persons-10m";q=60;w=600;paravent-unit="distinct-persons", '
+            b'"units-1h";q=900;w=3600;paravent-unit="weighted-requests", '
+            b'"units-1d";q=9000;w=86400;paravent-unit="weighted-requests"',
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     "usage",
     [
