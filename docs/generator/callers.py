@@ -106,8 +106,11 @@ For whoever builds a portal or a practice's software, and for the API behind.
 ## The request
 
 Strict HTTP/1.1 over TLS 1.2 or 1.3, one request after the other on a connection. A head of at most {head};
-a JSON body of at most {body}, with `Content-Length`. The path is compared as it was sent: no query, no final
-slash, nothing escaped.
+a JSON body of at most {body}, with `Content-Length`. The path is compared as it was sent: no final slash,
+nothing escaped, and a query only where the operation has one. Then each of its parameters comes once, by its exact
+name, and with a value. A value is written as it is, or with `%` and two capital hexadecimal digits for what RFC 3986
+does not call unreserved (`Coverage%3Abeneficiary`); `+` and `;` are refused. `htu` of a DPoP proof is the address
+without the query.
 
 {table(("header", "holds"), HEADERS)}
 These headers are refused, each because somebody behind could take it for another request: {refused}. So is a name with

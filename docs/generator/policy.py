@@ -62,7 +62,8 @@ _ALIASES: Final[Mapping[str, str]] = {
     "Word": "a word",
     "OperationName": "words joined by dots",
     "Name": "a name",
-    "Pointer": "`/member` or `{parameter}`",
+    "QueryName": "a name of the query",
+    "Pointer": "`/member`, `{parameter}` or `?parameter`",
     "Claim": "text",
     "Sentence": "a sentence",
 }
@@ -94,6 +95,8 @@ FIELD_TYPES: Final[Mapping[FieldType, tuple[str, object, object]]] = {
         [{"code": "2212345", "montantCentimes": 45000, "libelle": "Monture"}],
     ),
     FieldType.MEMBER_NUMBER: ("letters and digits, at most 30 (n° adhérent)", "0012345678", "00/123"),
+    FieldType.CHOICE: ("one of the texts of `one_of`: letters, digits and `. _ : -`", "Coverage:payor", "Coverage:*"),
+    FieldType.NUMBER: ("a whole number from 1 to `at_most`; in a JSON body a JSON number", 3, "03"),
 }
 """What a value is, one that is accepted, one that is refused."""
 
@@ -185,18 +188,21 @@ def _words(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 def _field_types() -> str:
     rows = [_field_type(kind) for kind in FieldType]
-    head = ("type", "a value is", "accepted", "refused", "in a path")
+    head = ("type", "a value is", "accepted", "refused", "in a path or query")
     introduction = (
-        "## Field types\n\nWhat `request` and `parameters` of an operation may hold. Nothing is trimmed or folded: a "
-        "value is of its type as sent, or the request is refused. Paths end up in logs, so what names a person may not "
-        "stand in one.\n\n"
+        "## Field types\n\nWhat `request`, `parameters` and `query` of an operation may hold. Nothing is trimmed or "
+        "folded: a value is of its type as sent, or the request is refused. Paths and queries end up in logs, so what "
+        "names a person may not stand in one.\n\n"
     )
     return introduction + table(head, rows)
 
 
+_CHOICES: Final = {FieldType.CHOICE: frozenset({"Coverage:payor"})}
+
+
 def _field_type(kind: FieldType) -> tuple[str, ...]:
     meaning, good, bad = FIELD_TYPES[kind]
-    field = RequestField("field", kind)
+    field = RequestField("field", kind, one_of=_CHOICES.get(kind, frozenset()), at_most=9)
     if not accepts(field, good) or accepts(field, bad):  # type: ignore[arg-type]  # texts and numbers are JSON
         raise ValueError(f"the examples of {kind} are wrong")
     if kind in URL_TYPES and not accepts_text(field, str(good)):

@@ -78,11 +78,13 @@ WHEN: Final[Mapping[Reason, str]] = {
     "that may come once, `Transfer-Encoding`, `Expect`, `Upgrade`, a method override",
     Reason.REQUEST_NOT_IN_SCHEMA: "The body is not the JSON object that the operation declares: a member missing, "
     "unknown, twice or not of its type, another `Content-Type`, or a body where none belongs",
+    Reason.QUERY_NOT_IN_SCHEMA: "The query is not the one that the operation declares: a parameter missing, unknown, "
+    "twice, empty or not of its type, an escape that none needs, or `+` or `;` where nothing is",
     Reason.REQUEST_TOO_LARGE: f"The body is longer than {_LIMITS.body_bytes // 1024} KiB, or than "
     f"{MAX_BODY_BYTES // 1024} KiB for a known operation",
     Reason.HEADERS_TOO_LARGE: f"More than {_LIMITS.head_bytes // 1024} KiB, or more than {_LIMITS.headers} headers",
-    Reason.OPERATION_UNKNOWN: "No operation has this method and path exactly as sent. A query, a final slash or an "
-    "escaped character makes another path",
+    Reason.OPERATION_UNKNOWN: "No operation has this method and path exactly as sent. A final slash, an escaped "
+    "character, or a query where the operation has none makes another",
     Reason.TOKEN_MISSING: "No `Authorization` header",
     Reason.TOKEN_MALFORMED: "Not one `DPoP` or `Bearer` token, a token in the query, one longer than "
     f"{MAX_TOKEN_BYTES // 1024} KiB, another `typ` than `at+jwt`, no `kid`, or a claim of the wrong type",

@@ -290,7 +290,9 @@ def _purpose(facts: Facts, policy: Policy, practitioner: Practitioner) -> str | 
 def _read(matched: Matched, facts: Facts, view: View, disguise: Disguise | None) -> Question | Reason:
     today = day_in_paris(facts.now_s) if view.periods else None
     content_types = facts.values(b"content-type")
-    return read_question(matched.operation, matched.parameters, facts.body, content_types, disguise, today)
+    return read_question(
+        matched.operation, matched.parameters, facts.body, content_types, disguise, today, matched.query
+    )
 
 
 def _subject(operation: Operation, asked: Asked, key: Secret[bytes]) -> Subject | None:

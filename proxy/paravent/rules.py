@@ -203,6 +203,8 @@ class FieldType(StrEnum):
     AMC_NUMBER = "amc-number"
     MEMBER_NUMBER = "member-number"
     ACTS = "acts"
+    CHOICE = "choice"
+    NUMBER = "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ class RequestField:
     """When not empty, the only texts accepted."""
     handle: bool = False
     """Whether a handle of ours is accepted in place of a NIR."""
+    at_most: int = 0
+    """Of a number: the largest accepted."""
 
 
 class BodyFormat(StrEnum):
@@ -254,7 +258,7 @@ class BodyShape:
 
 @dataclass(frozen=True, slots=True)
 class SubjectFields:
-    """Which request fields say who is asked about. Names of `RequestField`s or path parameters."""
+    """Which request fields say who is asked about: "/member", "{parameter}" of the path, "?parameter" of the query."""
 
     nir: str | None = None
     birth_date: str | None = None
@@ -430,6 +434,8 @@ class Operation:
     body: BodyShape = BodyShape()
     weight: int = 1
     """Units that one question costs."""
+    query: tuple[RequestField, ...] = ()
+    """Query parameters, in the order in which they go upstream. Empty: no query is accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,37 +4,21 @@ A fenced block `yaml policy=FILE` is laid over that file: members it has replace
 one page are laid over together.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from pages import PAGES, ROOT, Block, blocks, named
-from paravent.settings import read_policy_folder
+from pages import PAGES, ROOT, Block, blocks, named, policy_of
 from paravent.wiring import compile_views
 
 SHOWN = {page: found for page in PAGES if (found := [b for b in blocks(page, "yaml") if b.value("policy")])}
 EXCERPTS = [block for found in SHOWN.values() for block in found if "excerpt" in block.words]
 
 
-def laid_over(below: Any, above: Any) -> Any:
-    if not (isinstance(below, dict) and isinstance(above, dict)):
-        return above
-    return {**below, **{name: laid_over(below.get(name), value) for name, value in above.items()}}
-
-
 @pytest.mark.parametrize("page", SHOWN, ids=named)
 def test_what_a_page_shows_compiles(page: Path) -> None:
     """In the reference policy, without a problem."""
-    files = dict(read_policy_folder(ROOT / "policies"))
-    for block in SHOWN[page]:
-        name = block.value("policy")
-        assert name is not None
-        merged = laid_over(yaml.safe_load(files.get(name, b"{}")), yaml.safe_load(block.text))
-        files[name] = json.dumps(merged).encode()
-    compiled, views = compile_views(files)
+    compiled, views = compile_views(policy_of(page))
     assert len(views) >= len(compiled.views) > 0
 
 

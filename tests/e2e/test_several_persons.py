@@ -12,6 +12,7 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from node import RunningNode, running_node
+from pages import policy_with
 from paravent.nir import nir_key
 from wire import RawUpstream, http_answer, raw_upstream
 
@@ -76,7 +77,7 @@ async def upstream() -> AsyncIterator[RawUpstream]:
 
 @pytest.fixture
 async def node(tmp_path: Path, upstream: RawUpstream) -> AsyncIterator[RunningNode]:
-    async with running_node(tmp_path, upstream.port, policies=POLICY) as running:
+    async with running_node(tmp_path, upstream.port, policies=policy_with(POLICY.items())) as running:
         yield running
 
 
@@ -117,7 +118,7 @@ async def test_more_than_the_operation_allows_do_not_leave_in_one_answer(tmp_pat
     """Twenty-six where twenty-five may: none, and nobody is charged."""
     async with (
         raw_upstream(searchset(range(26))) as upstream,
-        running_node(tmp_path, upstream.port, policies=POLICY) as node,
+        running_node(tmp_path, upstream.port, policies=policy_with(POLICY.items())) as node,
     ):
         assert (await shown(node))[0] == 403
         (record,) = [record for record in node.records() if "decision" in record]

@@ -141,19 +141,18 @@ def make_folder(
     jwks: str = '"jwks.json"',
     state: str = "sqlite:state.db",
     more: str = "",
-    policies: Mapping[str, str] | None = None,
+    policies: Mapping[str, bytes] | None = None,
 ) -> Sandbox:
     """A complete configuration with the reference policy, keys made here, ports chosen by the system.
 
     `upstream`: a port of 127.0.0.1, or lines of the section [upstream]. `jwks`: its value, and what else the issuer
-    has. `more`: further sections. `policies`: what is added to files of the policy, by their name.
+    has. `more`: further sections. `policies`: files of the policy to write, by name.
     """
     authority = Authority(folder, "authority")
     sandbox = Sandbox(folder, tokens.signing_key(), tokens.signing_key("ES256", "caller"), authority)
     shutil.copytree(REPOSITORY / "policies", folder / "policies", dirs_exist_ok=True)
-    for name, text in (policies or {}).items():
-        with (folder / "policies" / name).open("a", encoding="utf-8") as file:
-            file.write(text)
+    for name, content in (policies or {}).items():
+        (folder / "policies" / name).write_bytes(content)
     (folder / "audit.key").write_text("5a" * 32)
     (folder / "jwks.json").write_bytes(tokens.jwks(sandbox.issuer_key))
     if listen.startswith("certificate"):
@@ -298,7 +297,7 @@ async def running_node(
     jwks: str = '"jwks.json"',
     state: str = "sqlite:state.db",
     more: str = "",
-    policies: Mapping[str, str] | None = None,
+    policies: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[RunningNode]:
     """Start a node, wait until it answers; at the end drain it and sweep all that it said."""
     sandbox = make_folder(

@@ -7,11 +7,17 @@ links(page)        every target in [text](target)
 anchors(page)      what #… may say, as GitHub makes it of headings
 """
 
+import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import yaml
+
+from paravent.settings import read_policy_folder
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
@@ -49,6 +55,27 @@ def blocks(page: Path, *words: str) -> tuple[Block, ...]:
         for indent, info, text in _FENCE.findall(page.read_text("utf-8"))
     )
     return tuple(block for block in found if set(words) <= set(block.words))
+
+
+def policy_of(page: Path) -> dict[str, bytes]:
+    """The reference policy with what a page shows laid over it: every block `yaml policy=FILE`."""
+    named_blocks = ((block.value("policy"), block.text) for block in blocks(page, "yaml"))
+    return policy_with((name, text) for name, text in named_blocks if name is not None)
+
+
+def policy_with(pieces: Iterable[tuple[str, str]]) -> dict[str, bytes]:
+    """The reference policy with pieces laid over it: each the name of a file, and YAML."""
+    files = dict(read_policy_folder(ROOT / "policies"))
+    for name, text in pieces:
+        merged = _laid_over(yaml.safe_load(files.get(name, b"{}")), yaml.safe_load(text))
+        files[name] = json.dumps(merged).encode()
+    return files
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{name: _laid_over(below.get(name), value) for name, value in above.items()}}
 
 
 def links(page: Path) -> tuple[str, ...]:

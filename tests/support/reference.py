@@ -15,6 +15,7 @@ import orjson
 
 from asking import CALLER_KEY, ISSUER_KEY, gate
 from conversation import run
+from pages import policy_of
 from paravent.decide import Allow, Outcome, Plan, Rulebook, Verdict, decide, settle
 from paravent.effects import Charge, Charged, FindKey, FindRevocations, ProofSeen, Settle
 from paravent.identity.assertion import Assertor
@@ -32,6 +33,7 @@ PROFESSIONS: Final = {"pharmacien": "21", "medecin": "10", "opticien": "28"}
 
 
 _ROOT: Final = Path(__file__).parents[2]
+HOW_TO: Final = _ROOT / "docs/how-to"
 JSON_EXAMPLE: Final = (_ROOT / "proxy/paravent/sandbox/examples/consultation.response.json").read_bytes()
 SOAP_EXAMPLE: Final = (_ROOT / "proxy/paravent/sandbox/examples/adri.response.xml").read_bytes()
 FHIR_EXAMPLE: Final = (_ROOT / "tests/golden/reference/eligibilite.input.json").read_bytes()
@@ -39,15 +41,18 @@ PAGE_EXAMPLE: Final = (_ROOT / "tests/golden/reference/page.input.html").read_by
 
 
 @cache
-def compiled() -> tuple[Policy, Mapping[tuple[str, str, str], View]]:
-    """The policy and its views, by operation, profession code and purpose."""
-    return compile_views(reference_files())
+def compiled(page: str = "") -> tuple[Policy, Mapping[tuple[str, str, str], View]]:
+    """The policy and its views, by operation, profession code and purpose.
+
+    `page`: of docs/how-to, whose pieces of policy are laid over the reference policy.
+    """
+    return compile_views(policy_of(HOW_TO / page) if page else reference_files())
 
 
 @cache
-def rulebook() -> Rulebook:
+def rulebook(page: str = "") -> Rulebook:
     """The reference policy in force, with the usual issuer of the tests."""
-    policy, views = compiled()
+    policy, views = compiled(page)
     return Rulebook(
         policy,
         RouteTable(policy.operations.values()),
@@ -180,13 +185,13 @@ def facts(
 GOOD: Final = {FindKey: ISSUER_KEY.public, FindRevocations: (), ProofSeen: False, Charge: Charged(())}
 
 
-def verdict(ask: Ask, profession: str) -> Verdict:
+def verdict(ask: Ask, profession: str, page: str = "") -> Verdict:
     """What the reference policy decides, with room in every budget."""
-    return run(decide(facts(ask, profession), rulebook()), GOOD).result
+    return run(decide(facts(ask, profession), rulebook(page)), GOOD).result
 
 
-def allowed(ask: Ask, profession: str) -> Plan:
-    decided = verdict(ask, profession)
+def allowed(ask: Ask, profession: str, page: str = "") -> Plan:
+    decided = verdict(ask, profession, page)
     assert isinstance(decided, Allow), decided
     return decided.plan
 

@@ -131,6 +131,7 @@ def _operation(read: Read[Mapping[str, OperationText]], name: str, text: Operati
         max_auth_age_s=text.require.max_auth_age,
         request=tuple(_field(key, member) for key, member in text.request.items()),
         parameters=tuple(_field(key, parameter) for key, parameter in text.parameters.items()),
+        query=tuple(_field(key, parameter) for key, parameter in text.query.items()),
         subject=SubjectFields(
             nir=text.subject.nir,
             birth_date=text.subject.birth_date,
@@ -151,7 +152,7 @@ def _body(text: BodyText) -> BodyShape:
 
 
 def _field(name: str, text: RequestFieldText) -> RequestField:
-    return RequestField(name, FieldType(text.type), text.required, frozenset(text.one_of), text.handle)
+    return RequestField(name, FieldType(text.type), text.required, frozenset(text.one_of), text.handle, text.at_most)
 
 
 def _response(text: ResponseText) -> ResponseShape:

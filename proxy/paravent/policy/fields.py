@@ -1,4 +1,4 @@
-"""What a value of each field type looks like, in a request body and in a request path.
+"""What a value of each field type looks like, in a request body, in a request path and in a query.
 
     nir             13 characters, or 15 with the right key (`paravent.nir`)
     birth-date      eight digits, not always a calendar date: months above 12 occur where civil status is incomplete
@@ -9,6 +9,8 @@
     domain          PHAR MED OPTI AUDI DENT LABO HOSP
     amc-number      8 to 10 digits: 8 in gestion unique, up to 10 for a préfectoral number
     member-number   letters and digits, at most 30 (n° adhérent)
+    choice          one of the texts that `one_of` lists: letters, digits and . _ : -, at most 64
+    number          a whole number from 1 to `at_most`, without a leading zero
     acts            1 to 50 acts of a quote, each a code and an amount: {"code": "2212345", "montantCentimes": 45000}
 
 Nothing is trimmed, folded or composed: a value is of its type as sent, or the request is refused.
@@ -59,8 +61,10 @@ _TEXTS: Final[Mapping[FieldType, Callable[[str], bool]]] = {
     FieldType.DOMAIN: DOMAINS.__contains__,
     FieldType.AMC_NUMBER: _form("[0-9]{8,10}"),
     FieldType.MEMBER_NUMBER: _form("[A-Za-z0-9]{1,30}"),
+    FieldType.CHOICE: _form("[A-Za-z0-9._:-]{1,64}"),
+    FieldType.NUMBER: _form("[1-9][0-9]{0,8}"),
 }
-"""Every type but the birth rank, which alone is a number, and the acts, which alone are a list."""
+"""Every type but the birth rank, which is a number in a body, and the acts, which are a list."""
 
 _ACT: Final = frozenset({"code", "montantCentimes"})
 _MAX_ACTS: Final = 50
@@ -68,15 +72,25 @@ _MAX_ACTS: Final = 50
 _MAX_ACT_CENTIMES: Final = 10_000_000
 
 URL_TYPES: Final = frozenset(
-    {FieldType.DATE, FieldType.CODE, FieldType.DOMAIN, FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER}
+    {
+        FieldType.DATE,
+        FieldType.CODE,
+        FieldType.DOMAIN,
+        FieldType.AMC_NUMBER,
+        FieldType.MEMBER_NUMBER,
+        FieldType.CHOICE,
+        FieldType.NUMBER,
+    }
 )
-"""What may stand in a request path. Paths end up in logs: nothing that names a person."""
+"""What may stand in a request path or a query. Both end up in logs: nothing that names a person."""
 
 
 def accepts_text(field: RequestField, text: str) -> bool:
     """Whether a text is a value of this field."""
     judge = _TEXTS.get(field.type)
-    return judge is not None and judge(text) and (not field.one_of or text in field.one_of)
+    if judge is None or not judge(text) or (field.type is FieldType.NUMBER and int(text) > field.at_most):
+        return False
+    return text in field.one_of if field.one_of else field.type is not FieldType.CHOICE
 
 
 def accepts(field: RequestField, value: Json) -> bool:
@@ -84,6 +98,8 @@ def accepts(field: RequestField, value: Json) -> bool:
     if field.type is FieldType.BIRTH_RANK:
         # bool is an int in Python: `true` is not the first-born.
         return type(value) is int and 1 <= value <= 9 and (not field.one_of or str(value) in field.one_of)
+    if field.type is FieldType.NUMBER:
+        return type(value) is int and 1 <= value <= field.at_most
     if field.type is FieldType.ACTS:
         return isinstance(value, list) and 1 <= len(value) <= _MAX_ACTS and all(map(_is_act, value))
     return isinstance(value, str) and accepts_text(field, value)

@@ -9,6 +9,7 @@ from paravent.policy.fhir_body import TYPES as FHIR_TYPES
 from paravent.policy.fields import URL_TYPES, accepts_text
 from paravent.policy.hints import did_you_mean
 from paravent.policy.paths import duration_text, parameter_name
+from paravent.policy.query import MAX_QUERY_FIELDS
 from paravent.policy.source import Document, Where
 from paravent.problems import Problem
 from paravent.rules import (
@@ -30,6 +31,8 @@ after 4."""
 
 _IDENTITY: Final = (FieldType.NIR, FieldType.BIRTH_DATE, FieldType.BIRTH_RANK)
 _CARD: Final = (FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER)
+_LEADING: Final = frozenset({FieldType.MEMBER_NUMBER})
+"""What leads a search by address to somebody, and does not name them. An insurer has millions."""
 _OF_PERSONS: Final = frozenset({*_IDENTITY, FieldType.NAME})
 """A question with one of these is about persons, and so is its answer."""
 
@@ -54,6 +57,7 @@ def check_operations(operations: Sequence[Placed], levels: Collection[str] | Non
         yield from _require(placed, levels)
         yield from _path(placed)
         yield from _fields(placed)
+        yield from _query(placed)
         yield from _body(placed)
         yield from _subject(placed)
         yield from _format(placed)
@@ -96,7 +100,7 @@ def _path(placed: Placed) -> Iterator[Problem]:
 def _fields(placed: Placed) -> Iterator[Problem]:
     operation, document = placed.operation, placed.document
     if operation.request and operation.method == b"GET":
-        yield document.at_key(placed.at("request"), "a GET has no body", "use POST, or parameters in the path")
+        yield document.at_key(placed.at("request"), "a GET has no body", "use POST, or parameters in the path or query")
     if not operation.request and operation.method == b"POST":
         yield document.at_key(placed.at(), "a POST needs request: the members of its body")
     for parameter in operation.parameters:
@@ -117,6 +121,27 @@ def _fields(placed: Placed) -> Iterator[Problem]:
             yield document.at_value(placed.at("request", member.name), message)
 
 
+def _query(placed: Placed) -> Iterator[Problem]:
+    """A search is no oracle: its parameters name nobody to a log, and some card to the upstream."""
+    operation, document = placed.operation, placed.document
+    if not operation.query:
+        return
+    if operation.method != b"GET":
+        yield document.at_key(placed.at("query"), "only a GET has a query", "write the members under request")
+    if len(operation.query) > MAX_QUERY_FIELDS:
+        yield document.at_key(placed.at("query"), f"a query has at most {MAX_QUERY_FIELDS} parameters")
+    for parameter in operation.query:
+        where = placed.at("query", parameter.name)
+        if parameter.type not in URL_TYPES:
+            message = f"a {parameter.type} does not belong in a query: addresses end up in logs"
+            yield document.at_value(where, message, "ask by POST, and write it under request")
+        yield from _choices(placed, parameter, where)
+    needed = (*operation.query, *operation.parameters)
+    if operation.response.persons and not any(each.type in _LEADING and each.required for each in needed):
+        message = "a search without a member number that must be given walks through everybody"
+        yield document.at_key(placed.at("query"), message, "add a parameter of type member-number that is required")
+
+
 def _body(placed: Placed) -> Iterator[Problem]:
     operation, document, where = placed.operation, placed.document, placed.at("body")
     shape = operation.body
@@ -125,6 +150,9 @@ def _body(placed: Placed) -> Iterator[Problem]:
     for field in operation.request:
         if field.type is FieldType.ACTS and shape.format is not BodyFormat.JSON:
             yield document.at_value(placed.at("request", field.name), "a list of acts stands in a JSON body alone")
+        if field.type is FieldType.NUMBER and shape.format is not BodyFormat.JSON:
+            message = "a number stands in a JSON body, a path or a query"
+            yield document.at_value(placed.at("request", field.name), message)
     if (shape.format is BodyFormat.XML) != bool(shape.element):
         yield document.at_key(where, "element goes with format: xml", "name the element whose children are the members")
     if shape.action and shape.envelope is not Envelope.SOAP11:
@@ -149,8 +177,14 @@ def _format(placed: Placed) -> Iterator[Problem]:
 
 
 def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Problem]:
-    plain = RequestField(field.name, field.type)
+    if field.type is FieldType.CHOICE and not field.one_of:
+        yield placed.document.at_value(where, "a choice is one of a list", "add one_of: […]")
+    if (field.type is FieldType.NUMBER) != bool(field.at_most):
+        yield placed.document.at_value(
+            where, "a number, and nothing else, has a largest value", "write {type: number, at_most: …}"
+        )
     for choice in sorted(field.one_of):
+        plain = RequestField(field.name, field.type, one_of=frozenset({choice}), at_most=field.at_most)
         if not accepts_text(plain, choice):
             yield placed.document.at_key((*where, "one_of"), f"{choice!r} is not a value of type {field.type}")
 
@@ -184,6 +218,7 @@ def _subject(placed: Placed) -> Iterator[Problem]:
 def _pointer(placed: Placed, pointer: str, type_: FieldType, where: Where) -> Iterator[Problem]:
     known = {f"/{member.name}": member for member in placed.operation.request}
     known |= {f"{{{parameter.name}}}": parameter for parameter in placed.operation.parameters}
+    known |= {f"?{parameter.name}": parameter for parameter in placed.operation.query}
     field = known.get(pointer)
     if field is None:
         yield placed.document.at_value(where, f"{pointer} is not in the request", did_you_mean(pointer, known))

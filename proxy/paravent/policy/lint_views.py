@@ -73,6 +73,7 @@ def _echoes(view: PlacedView, operation: Operation) -> Iterator[Problem]:
     """`{echo: /nom}` compares with a value of the request: one that the request can hold."""
     values = [f"/{member.name}" for member in operation.request]
     values += [f"{{{parameter.name}}}" for parameter in operation.parameters]
+    values += [f"?{parameter.name}" for parameter in operation.query]
     for rule in view.spec.fields:
         if rule.operator == "echo" and isinstance(rule.parameter, str) and rule.parameter not in values:
             message = f"{rule.parameter!r} is not a value of the request, so nothing could be echoed"

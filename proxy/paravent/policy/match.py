@@ -1,7 +1,8 @@
 r"""Which operation a request asks for, from its raw method and target.
 
     good: GET  /v1/cartes/99990001/0012345678/beneficiaires
-    bad:  GET  /v1/cartes/99990001/0012345678/beneficiaires/   //v1/…   /v1/../…   /v1/%63artes/…   …?page=2   …#x   http://…
+    bad:  GET  /v1/cartes/99990001/0012345678/beneficiaires/   //v1/…   /v1/../…   /v1/%63artes/…   …#x   http://…
+    bad:  GET  /v1/cartes/99990001/0012345678/beneficiaires?page=2   where the operation has no query
 
 A path is matched as it was sent or not at all. Nothing is decoded, folded, resolved or trimmed: two programs that
 normalise differently see two different paths, and one of them is not the one that was judged.
@@ -20,8 +21,8 @@ MAX_TARGET_BYTES: Final = 2048
 """The longest target of the reference policy has under 100 bytes. RFC 9110 section 4.1 asks servers for 8000; this is
 not a general one."""
 
-# RFC 9112 section 3.2.1 (origin-form), narrowed to unreserved characters, no empty segment, no query.
-_TARGET: Final = re.compile(rf"(?:/{UNRESERVED}+)+".encode("ascii"))
+# RFC 9112 section 3.2.1 (origin-form), narrowed to unreserved characters, no empty segment.
+_PATH: Final = re.compile(rf"(?:/{UNRESERVED}+)+".encode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Matched:
     operation: Operation
     parameters: Mapping[str, str] = field(repr=False)
     """Path parameters by name, each a value of its type."""
+    query: bytes | None = field(default=None, repr=False)
+    """What stands behind the first `?`, for `query.read_query`; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,16 @@ class RouteTable:
         return self._plain.get((method, target)) or self._match(method, target)
 
     def _match(self, method: bytes, target: bytes) -> Matched | None:
-        if len(target) > MAX_TARGET_BYTES or _TARGET.fullmatch(target) is None:
+        path, mark, query = target.partition(b"?")
+        if len(target) > MAX_TARGET_BYTES or _PATH.fullmatch(path) is None:
             return None
-        segments = target.decode("ascii")[1:].split("/")
+        segments = path.decode("ascii")[1:].split("/")
         if not DOTS.isdisjoint(segments):
             return None
         for template in self._templates.get((method, len(segments)), ()):
             parameters = template.match(segments)
-            if parameters is not None:
-                return Matched(template.operation, parameters)
+            if parameters is not None and (not mark or template.operation.query):
+                return Matched(template.operation, parameters, query if mark else None)
         return None
 
 

@@ -41,6 +41,8 @@ def _step(text: str) -> Step:
 UNRESERVED: Final = r"[A-Za-z0-9._~-]"
 _LITERAL: Final = re.compile(rf"{UNRESERVED}+")
 _PARAMETER: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,31})\}")
+QUERY_NAME: Final = r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}"
+"""Names of query parameters, FHIR's among them: `_include`, `payor:identifier`, `patient.birthdate`."""
 DOTS: Final = frozenset({".", ".."})
 """RFC 3986 section 3.3: dot-segments mean another path to whoever resolves them."""
 

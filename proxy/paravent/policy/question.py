@@ -15,6 +15,7 @@ from paravent.nir import parse_request_nir
 from paravent.policy.bodies import BODIES, Members, headers
 from paravent.policy.fields import accepts
 from paravent.policy.paths import parameter_name
+from paravent.policy.query import read_query, written_query
 from paravent.reasons import Reason
 from paravent.rules import FieldType, Operation, RequestField
 from paravent.values import Value
@@ -30,7 +31,7 @@ class Question(Value, frozen=True):
 
     asked: Asked
     """All that the caller has shown to know. `nir`, `birth_date` and `birth_rank` by type, normalised; in `fields`
-    every value as sent, by "/member" or "{parameter}"."""
+    every value as sent, by "/member", "{parameter}" or "?parameter"."""
     target: bytes
     body: bytes
     """Empty for an operation without request members."""
@@ -45,20 +46,27 @@ def read_question(
     content_types: Sequence[bytes],
     disguise: Disguise | None = None,
     today: str | None = None,
+    query: bytes | None = None,
 ) -> Question | Reason:
     """The question in a matched request, or why it is none.
 
-    `parameters` come from `match`; `content_types` are all values of the header. REQUEST_AMBIGUOUS: two readers could
-    see two types. REQUEST_NOT_IN_SCHEMA: something is missing, unknown or not of its type. REQUEST_TOO_LARGE.
-    HANDLE_REFUSED: a handle that is not the caller's, or too old. `disguise` opens handles.
+    `parameters` and `query` come from `match`; `content_types` are all values of the header. REQUEST_AMBIGUOUS: two
+    readers could see two types. REQUEST_NOT_IN_SCHEMA: something is missing, unknown or not of its type;
+    QUERY_NOT_IN_SCHEMA: of the query. REQUEST_TOO_LARGE. HANDLE_REFUSED: a handle that is not the caller's, or too old.
+    `disguise` opens handles.
     `today`: YYYYMMDD, the care date of a question that names none.
     """
     members = _members(operation, body, content_types)
     if isinstance(members, Reason):
         return members
-    fields = {f"{{{name}}}": text for name, text in parameters.items()}
+    queried = read_query(operation.query, query)
+    if queried is None:
+        return Reason.QUERY_NOT_IN_SCHEMA
+    fields = {f"{{{name}}}": text for name, text in parameters.items()} | {
+        f"?{name}": queried[name] for name in queried
+    }
     fields |= {f"/{name}": str(value) for name, value in members.items()}
-    target = _target(operation, parameters)
+    target = _target(operation, parameters) + written_query(queried).encode("ascii")
     opened = _open(operation, members, disguise)
     if opened is None:
         return Reason.HANDLE_REFUSED

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from paravent.policy.paths import parse_duration, parse_path, parse_template
+from paravent.policy.paths import QUERY_NAME, parse_duration, parse_path, parse_template
 
 MAX_LIMIT: Final = 10_000_000
 """No budget of a country of 68 million needs more; a typing error does."""
@@ -57,11 +57,18 @@ type OperationName = Annotated[
 type Name = Annotated[
     str, Field(pattern="^[A-Za-z][A-Za-z0-9]{0,31}$", description="letters and digits, as in dateNaissance")
 ]
+type QueryName = Annotated[
+    str,
+    Field(
+        pattern=f"^{QUERY_NAME}$",
+        description="a name of the upstream, as in subscriber-id, _include or payor:identifier",
+    ),
+]
 type Pointer = Annotated[
     str,
     Field(
-        pattern=r"^(/[A-Za-z][A-Za-z0-9]{0,31}|\{[A-Za-z][A-Za-z0-9]{0,31}\})$",
-        description="/member of the request body, or {parameter} of the path",
+        pattern=rf"^(/[A-Za-z][A-Za-z0-9]{{0,31}}|\{{[A-Za-z][A-Za-z0-9]{{0,31}}\}}|\?{QUERY_NAME})$",
+        description="/member of the request body, {parameter} of the path or ?parameter of the query",
     ),
 ]
 type PathText = Annotated[str, _through(parse_path)]
@@ -240,7 +247,18 @@ WIDER_SCOPES: Final = ("establishment", "client", "certificate", "network", "fle
 # ---- operations/*.yaml
 
 type FieldTypeWord = Literal[
-    "nir", "birth-date", "birth-rank", "date", "name", "code", "domain", "amc-number", "member-number", "acts"
+    "nir",
+    "birth-date",
+    "birth-rank",
+    "date",
+    "name",
+    "code",
+    "domain",
+    "amc-number",
+    "member-number",
+    "acts",
+    "choice",
+    "number",
 ]
 """`rules.FieldType`, spelled out for the type checker; a test holds the two together."""
 
@@ -252,6 +270,7 @@ class RequestFieldText(Strict):
     required: bool = True
     one_of: Annotated[list[str], Field(description="the only values accepted")] = []
     handle: Annotated[bool, Field(description="nir: a handle of ours is accepted in its place")] = False
+    at_most: Annotated[int, Field(ge=0, le=MAX_LIMIT, description="number: the largest accepted")] = 0
 
 
 def _long_form(value: object) -> object:
@@ -391,6 +410,9 @@ class OperationText(Strict):
     request: Annotated[dict[Name, FieldText], Field(description="members of the body; no other is accepted")] = {}
     body: Annotated[BodyText, Field(description="how they stand in it")] = BodyText(format="json")
     parameters: Annotated[dict[Name, FieldText], Field(description="types of the path's {parameters}")] = {}
+    query: Annotated[
+        dict[QueryName, FieldText], Field(description="parameters of the query; no other is accepted")
+    ] = {}
     subject: SubjectText = SubjectText()
     response: ResponseText
     weight: Annotated[int, Field(ge=1, le=MAX_WEIGHT, description="what one question costs in `units`")] = 1

@@ -177,7 +177,7 @@ class Operations:
         return json_reply(document, len(people.family_of(person).members), FHIR)
 
     def coverages(self, query: str) -> Reply:
-        """fhir.couvertures: by member number, or without one everything, page by page."""
+        """fhir.couvertures: by member number, of one AMC or of all, or without one everything, page by page."""
         try:
             parameters = {name: values[-1] for name, values in parse_qs(query, max_num_fields=50).items()}
             page = whole_number(parameters, "page", 1, 10**7) if "page" in parameters else 1
@@ -190,7 +190,8 @@ class Operations:
             total = cards.count
             found = [card for index in range(first, last) if (card := cards.at(index)) is not None]
         else:
-            matches = cards.with_member(member)
+            amc = parameters.get("payor:identifier")
+            matches = [card for card in cards.with_member(member) if amc in (None, card.amc.number)]
             total, found = len(matches), matches[first : first + documents_fhir.PAGE_SIZE]
         following = None
         if first + documents_fhir.PAGE_SIZE < total:

@@ -6,6 +6,8 @@ is withheld or denied has a `withheld` or `denied` reason and no output. After a
 and read the diff:
 
     PARAVENT_REWRITE_GOLDEN=1 pytest tests/golden/reference
+
+`page` names a page of docs/how-to: the policy is then the reference policy with the pieces that the page shows.
 """
 
 import json
@@ -69,11 +71,12 @@ def shown_of(body: bytes) -> Any:
 
 def outcome_of(case: dict[str, Any]) -> Deny | Withhold | Release:
     ask, profession = (ASKS | REFUSED)[case["operation"]](*case.get("ask", ())), PROFESSIONS[case["profession"]]
+    page = case.get("page", "")
     if "denied" in case:
-        decided = verdict(ask, profession)
+        decided = verdict(ask, profession, page)
         assert isinstance(decided, Deny), case["claim"]
         return decided
-    plan = allowed(ask, profession)
+    plan = allowed(ask, profession, page)
     content_type = case.get("type", plan.view.dress.accept.decode()).encode()
     return settled(plan, answer(input_of(case), case.get("status", 200), content_type))
 
@@ -123,6 +126,6 @@ def test_every_operation_of_the_reference_api_has_cases() -> None:
     """What the policy does not name is refused, for every profession."""
     assert set(OPERATIONS) <= ASKS.keys() | REFUSED.keys()
     for operation in REFUSED:
-        mine = [case for case in CASES.values() if case["operation"] == operation]
+        mine = [case for case in CASES.values() if case["operation"] == operation and "page" not in case]
         assert {case["profession"] for case in mine} == set(PROFESSIONS)
         assert {case.get("denied") for case in mine} == {"operation_unknown"}

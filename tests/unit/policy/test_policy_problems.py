@@ -412,7 +412,69 @@ CROSS = [
     row(
         "a GET has no body",
         {C: ("  parameters:", "  request: {date: date}\n  parameters:")},
-        f"{C}:4:3: a GET has no body (use POST, or parameters in the path)",
+        f"{C}:4:3: a GET has no body (use POST, or parameters in the path or query)",
+    ),
+    row(
+        "a NIR does not belong in a query",
+        {C: ("  subject:", "  query: {nir: nir}\n  subject:")},
+        f"{C}:5:16: a nir does not belong in a query: addresses end up in logs (ask by POST, and write it under request)",
+    ),
+    row(
+        "a POST asks with its body",
+        {D: ("  subject:", "  query: {domaine: domain}\n  subject:")},
+        f"{D}:9:3: only a GET has a query (write the members under request)",
+        f"{D}:9:3: a search without a member number that must be given walks through everybody (add a parameter of type member-number that is required)",
+    ),
+    row(
+        "a search about persons must say whose card it is about",
+        {
+            C: (
+                '  subject: {card: ["{amc}", "{adherent}"]}\n  response: {format: json}',
+                "  query: {member: {type: member-number, required: false}}\n"
+                '  response: {format: json, scope: listed, persons: ["/a[]"], identified_by: {nir: n, birth_date: d, birth_rank: r}}',
+            ),
+        },
+    ),
+    row(
+        "a search about persons without anybody's number walks through everybody",
+        {
+            C: (
+                '/{amc}/{adherent}"}\n  require: {level: eleve, max_auth_age: 1h}\n  parameters: {amc: amc-number, adherent: member-number}\n'
+                '  subject: {card: ["{amc}", "{adherent}"]}\n  response: {format: json}',
+                '"}\n  require: {level: eleve, max_auth_age: 1h}\n  query: {amc: amc-number, member: {type: member-number, required: false}}\n'
+                '  response: {format: json, scope: listed, persons: ["/a[]"], identified_by: {nir: n, birth_date: d, birth_rank: r}}',
+            ),
+            V: ('    /numeroAMC: {echo: "{amc}"}\n', ""),
+        },
+        f"{C}:4:3: a search without a member number that must be given walks through everybody (add a parameter of type member-number that is required)",
+    ),
+    row(
+        "a choice has a list, a number has an end, and neither has the other's",
+        {
+            C: (
+                "  subject:",
+                "  query: {a: choice, b: number, c: {type: code, at_most: 3}, d: {type: choice, one_of: [a/b]}}\n  subject:",
+            )
+        },
+        f"{C}:5:14: a choice is one of a list (add one_of: […])",
+        f"{C}:5:25: a number, and nothing else, has a largest value (write {{type: number, at_most: …}})",
+        f"{C}:5:36: a number, and nothing else, has a largest value (write {{type: number, at_most: …}})",
+        f"{C}:5:80: 'a/b' is not a value of type choice",
+    ),
+    row(
+        "a query has a bounded number of parameters",
+        {C: ("  subject:", f"  query: {{{', '.join(f'a{n}: code' for n in range(17))}}}\n  subject:")},
+        f"{C}:5:3: a query has at most 16 parameters",
+    ),
+    row(
+        "a name that a query cannot have is refused",
+        {C: ("  subject:", '  query: {"a=b": code}\n  subject:')},
+        f"{C}:5:11: 'a=b' cannot be a key here (write a name of the upstream, as in subscriber-id, _include or payor:identifier)",
+    ),
+    row(
+        "a form has no numbers",
+        {D: ("  request:\n", "  body: {format: form}\n  request:\n    n: {type: number, at_most: 3}\n")},
+        f"{D}:6:8: a number stands in a JSON body, a path or a query",
     ),
     row(
         "a POST without members asks nothing",

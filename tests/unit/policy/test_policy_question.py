@@ -204,13 +204,17 @@ FIELDS = [
         ],
     ),
     (FieldType.MEMBER_NUMBER, ["0012345678", "A1"], ["", "a/b", "a.b", "x" * 31]),
+    (FieldType.CHOICE, ["Coverage:payor"], ["Coverage:*", "coverage:payor", "", 1, None]),
+    (FieldType.NUMBER, [1, 9], [0, 10, -1, "1", True, 1.0, None]),
 ]
+MORE = {FieldType.CHOICE: {"one_of": frozenset({"Coverage:payor"})}, FieldType.NUMBER: {"at_most": 9}}
+"""What a policy must say beside some types."""
 
 
 @pytest.mark.parametrize(("type_", "good", "bad"), FIELDS, ids=[type_ for type_, _, _ in FIELDS])
 def test_field_types(type_: FieldType, good: list[Any], bad: list[Any]) -> None:
     """Each type accepts what it is for, as sent, and nothing else."""
-    field = RequestField("x", type_)
+    field = RequestField("x", type_, **MORE.get(type_, {}))  # type: ignore[arg-type]
     assert [value for value in good if not accepts(field, value)] == []
     assert [value for value in bad if accepts(field, value)] == []
 

@@ -15,8 +15,9 @@ from paravent.masking.person import birth_date, birth_rank
 from paravent.model import Asked
 from paravent.nir import same_text, says_nir, undress
 
-_REQUEST_VALUE: Final = re.compile(r"/.+|\{[^{}]+\}")
-"""How `Asked.fields` names a value: a JSON pointer into the body, or a path parameter in braces."""
+_REQUEST_VALUE: Final = re.compile(r"/.+|\{[^{}]+\}|\?.+")
+"""How `Asked.fields` names a value: a JSON pointer into the body, a path parameter in braces, a
+query parameter behind its question mark."""
 
 
 def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
