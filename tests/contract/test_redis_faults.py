@@ -5,16 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import ledgers
 from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
 from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Scope, Settle, StoreDown
-from paravent.stores.redis import RedisLedger
+from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, RedisLedger
 from redis_server import RedisServer, running_redis
 from until import until
 
@@ -259,3 +260,91 @@ async def test_sixty_four_at_the_limit_while_redis_restarts(
             await ledger.look_after()
     yes = sum(isinstance(reply, Charged) for reply in told)
     assert yes <= await desk.used(HOUR) <= 20
+
+
+# ---- settlements that are said again
+
+
+async def back(ledger: RedisLedger) -> None:
+    """Until there is a connection again, and everything that was owed has been said on it."""
+    async with asyncio.timeout(10):
+        while not ledger.healthy:
+            await ledger.look_after()
+    await ledger.look_after()
+
+
+async def stopped_and_killed(redis: RedisServer, asking: Awaitable[object]) -> object:
+    """What is answered while Redis hangs; then it dies with what it has not read, and another one takes its place."""
+    assert redis.process is not None
+    redis.process.send_signal(signal.SIGSTOP)
+    answer = await asking
+    redis.kill()
+    redis.start()
+    return answer
+
+
+async def test_a_settlement_that_was_lost_on_its_way_is_said_again(redis: RedisServer, clock: FrozenClock) -> None:
+    """Answered at once, sent to a Redis that dies before it reads: what it gave back is given back all the same."""
+    ledger = RedisLedger(redis.server, deadline_ms=300)
+    desk = Desk(ledger, clock, own_persons((1, HOUR)))
+    async with asyncio.timeout(10):
+        while not isinstance((told := await desk.charge(1))[1], Charged):
+            pass
+    assert isinstance(await stopped_and_killed(redis, desk.settle(told[0])), Charged)
+    await back(ledger)
+    assert await desk.used(HOUR) == 0
+    ledger.close()
+
+
+async def test_a_settlement_without_an_answer_is_said_again_without_those_it_would_add(
+    redis: RedisServer, clock: FrozenClock
+) -> None:
+    """Its answer is withheld: the person asked about counts, nobody else does, and the miss is paid."""
+    ledger = RedisLedger(redis.server, deadline_ms=300)
+    misses = budget(Scope.PRACTITIONER, BudgetKind.MISSES, (10, HOUR))
+    desk = Desk(ledger, clock, own_persons((9, HOUR)), misses)
+    async with asyncio.timeout(10):
+        while not isinstance((told := await desk.charge(1))[1], Charged):
+            pass
+    charge = told[0]
+    assert await stopped_and_killed(redis, desk.settle(charge, (1, 2, 3))) is StoreDown.UNAVAILABLE
+    await back(ledger)
+    assert await desk.used(HOUR) == 1
+    assert await desk.used(HOUR, BudgetKind.MISSES) == 1
+    client = redis.client()
+    assert client.get(f"paravent:charge:{charge.id}") == b"settled"
+    (field,) = client.hvals(b"paravent:{rpps:99700427885}:person")
+    assert field.split(b"|")[1] == b"0", "no reservation is left open"
+    ledger.close()
+
+
+async def test_a_settlement_gives_back_once_however_often_it_is_said(ledger: RedisLedger, clock: FrozenClock) -> None:
+    """Two misses reserved, one of them given back twice: one is left, not none."""
+    desk = Desk(ledger, clock, own_persons((9, HOUR)), budget(Scope.PRACTITIONER, BudgetKind.MISSES, (10, HOUR)))
+    first, _ = await desk.charge(1)
+    second, _ = await desk.charge(2)
+    assert isinstance(await desk.settle(second, missed=True), Charged)
+    for _ in range(3):
+        assert await ledger.make_good(Settle(first, clock.now_ms(), (), missed=False))
+    assert await desk.used(HOUR, BudgetKind.MISSES) == 1
+
+
+async def test_what_is_owed_is_bounded(redis: RedisServer, clock: FrozenClock) -> None:
+    """Ten thousand settlements are kept for a Redis that is gone, the latest ones; and they are not said for ever."""
+    ledger = RedisLedger(redis.server, deadline_ms=300)
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    charge, _ = await desk.charge(1)
+    redis.kill()
+    await until(lambda: not ledger.healthy)
+    for number in range(OWED_AT_MOST + 10):
+        ledger._owe(Settle(replace(charge, id=str(number)), clock.now_ms(), (), missed=False))
+    assert len(ledger._owed) == OWED_AT_MOST
+    assert ledger._owed[0].settle.charge.id == "10"
+    long_ago_s = time.monotonic() - SAID_AGAIN_FOR_S - 1
+    for owed in ledger._owed:
+        owed.sent_s = long_ago_s
+    redis.start()
+    await back(ledger)
+    assert not ledger._owed
+    assert redis.client().keys("paravent:charge:1*") == []
+    ledger.close()

@@ -1,8 +1,9 @@
 """The shared ledger: one Redis or Valkey, for all nodes. Answers as `stores.memory` does, in one script a charge.
 
 Time is the server's, so that nodes need not agree on it; it never goes back, also not after a failover. What a timeout
-or a lost connection leaves behind is what `stores.sqlite` leaves: a charge whose answer did not come is StoreDown, and
-undone as soon as Redis can be asked again; a settlement that is lost leaves its reservation charged.
+or a lost connection leaves behind is put right as soon as Redis can be asked again: a charge whose answer did not come
+is StoreDown, and undone; a settlement is said again until it is answered. The script knows a settlement for ten
+minutes, so that however often it is said it counts once. Lost for good, it leaves its reservation charged.
 
 Redis itself must keep what it has said (`appendonly yes`). A replica that takes over may lack what was charged in the
 last moments before: by so many persons, and no more, a budget can be exceeded after a failover.
@@ -10,9 +11,14 @@ last moments before: by so many persons, and no more, a budget can be exceeded a
 
 import asyncio
 import hashlib
+import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
+
+from msgspec.structs import replace
 
 from paravent.effects import Budget, Charge, Charged, OverBudget, ProofSeen, Replayed, Settle, StoreDown
 from paravent.quota.bill import BILLS_KEPT, bill_of
@@ -28,7 +34,19 @@ AGAIN_S: Final = 0.1
 OWED_AT_MOST: Final = 10_000
 """Settlements kept for when Redis is back. More are lost: what they would have given back stays charged."""
 
+SAID_AGAIN_FOR_S: Final = 300.0
+"""After a settlement was first sent. Half as long as the script knows it (`remember_ms`)."""
+
 _SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+
+
+@dataclass(slots=True)
+class _Owed:
+    """A settlement that somebody was answered for, and that is not known to be written."""
+
+    settle: Settle
+    sent_s: float | None = None
+    """When it was first on its way."""
 
 
 class RedisLedger:
@@ -53,7 +71,7 @@ class RedisLedger:
         self._connecting: asyncio.Task[None] | None = None
         self._open: set[str] = set()
         self._highest_ms = 0
-        self._owed: deque[Settle] = deque(maxlen=OWED_AT_MOST)
+        self._owed: deque[_Owed] = deque(maxlen=OWED_AT_MOST)
         self._under_way = 0
         self._closed = False
 
@@ -89,7 +107,8 @@ class RedisLedger:
         return told
 
     async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
-        """See `paravent.effects.Settle`. One that adds nobody is not waited for."""
+        """See `paravent.effects.Settle`. One that adds nobody is not waited for; one that is not answered is said again
+        later, without those whom it would have added: their answer does not leave."""
         self._highest_ms = max(self._highest_ms, settle.now_ms)
         ours = settle.charge.id in self._open
         self._open.discard(settle.charge.id)
@@ -101,6 +120,7 @@ class RedisLedger:
             link = await self._ready()
             answer = await self._ask(link, plan.settle(settle, False, **self._bounds(plan)))
         except LinkDown:
+            self._owe(_withheld(settle))
             return StoreDown.UNAVAILABLE
         return cast(Charged | OverBudget, plan.told(answer))
 
@@ -134,6 +154,7 @@ class RedisLedger:
                     await link.send(b"PING")
             except TimeoutError:
                 link.drop()
+            self._pay()
 
     def close(self) -> None:
         """What is owed is on its way. Every later operation answers StoreDown."""
@@ -185,19 +206,29 @@ class RedisLedger:
 
     def _owe(self, settle: Settle) -> None:
         """To be written, and not waited for: now, or when there is a connection again."""
-        self._owed.append(settle)
+        self._owed.append(_Owed(settle))
         if self._link is not None and self._link.up:
             self._pay()
 
     def _pay(self) -> None:
         if self._link is None:
             return
-        while self._owed and self._link.up:
-            settle = self._owed.popleft()
+        for _ in range(len(self._owed)):
+            if not self._link.up:
+                return
+            owed, now_s = self._owed.popleft(), time.monotonic()
+            owed.sent_s = now_s if owed.sent_s is None else owed.sent_s
+            if now_s - owed.sent_s > SAID_AGAIN_FOR_S:
+                continue
+            settle = owed.settle
             plan = self._plan(settle.charge.budgets)
             call = plan.settle(settle, True, **self._bounds(plan))
             future = self._link.send(b"EVALSHA", _SHA, *call)
-            future.add_done_callback(_ignore)
+            future.add_done_callback(partial(self._paid, owed))
+
+    def _paid(self, owed: _Owed, future: asyncio.Future[Answer]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            self._owed.append(owed)
 
     def _bounds(self, plan: Plan) -> dict[str, object]:
         return {**self._common, "longest_s": max(self._retention_s, plan.longest_s)}
@@ -214,6 +245,8 @@ class RedisLedger:
         return plan
 
 
-def _ignore(future: asyncio.Future[Answer]) -> None:
-    if not future.cancelled():
-        future.exception()
+def _withheld(settle: Settle) -> Settle:
+    """What is left of a settlement whose answer does not leave. Whoever was asked about counts, as the caller may have
+    learned of them by the refusal; a search has found somebody, and pays with its miss."""
+    reserved = tuple(person for person in settle.disclosed if person in settle.charge.persons)
+    return replace(settle, disclosed=reserved, missed=settle.missed or len(reserved) < len(settle.disclosed))
