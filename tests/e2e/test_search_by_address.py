@@ -1,9 +1,12 @@
-"""The search of docs/how-to/open-a-search-or-an-export.md, as a practitioner meets it: real processes, the sandbox.
+"""The search and the export of docs/how-to/open-a-search-or-an-export.md, as a practitioner meets them: real processes.
 
 The sandbox's search lists whole families, every card there is when it is asked without a number, and pages of them. The
-node in front of it lets one card be asked for.
+node in front of it lets one card be asked for. The sandbox's export has a thousand rows, numbers included, unless it is
+asked for fewer.
 """
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -99,6 +102,29 @@ def test_a_colleague_without_a_view_of_it_is_refused(stack: Stack) -> None:
     reply = stack.call("GET", address(cards()[1]), stack.login("28"))
     assert reply.status == 403
     assert reply.problem == "not_allowed"
+
+
+def test_an_export_has_the_columns_of_the_view_and_each_row_is_charged(stack: Stack) -> None:
+    """Twelve rows of sixteen columns come from the API; four columns leave, and no NIR."""
+    doctor = stack.login("10", acr="eidas3")
+    reply = stack.call("POST", "/v1/exports", doctor, {"lignes": 12})
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/csv; charset=utf-8"
+    head, *rows = list(csv.reader(io.StringIO(reply.body.decode())))
+    assert head == ["nomUsuel", "prenom", "numeroAMC", "numeroAdherent"]
+    assert len(rows) == 12
+    assert all(len(row) == 4 and row[0] and row[1] for row in rows)
+    assert len(set(records(stack)[-1]["persons"])) == 12
+    assert sandbox_hits(stack)["operations"]["exports.creation"] == 1
+
+
+def test_a_larger_export_does_not_reach_the_api(stack: Stack) -> None:
+    """Nor does one that names no number of rows, nor that of somebody whose profession has none."""
+    before, doctor = sandbox_hits(stack)["hits"], stack.login("10", acr="eidas3", serial=1)
+    for body in ({"lignes": 31}, {"lignes": 1000}, {"lignes": "12"}, {}, {"lignes": 12, "tout": True}):
+        assert stack.call("POST", "/v1/exports", doctor, body).problem == "malformed_request"
+    assert stack.call("POST", "/v1/exports", stack.login(acr="eidas3"), {"lignes": 12}).problem == "not_allowed"
+    assert sandbox_hits(stack)["hits"] == before
 
 
 def test_no_number_of_a_card_or_person_is_kept_anywhere(stack: Stack) -> None:

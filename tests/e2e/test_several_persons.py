@@ -1,10 +1,10 @@
-"""A Bundle about several persons through a whole node: everybody in it is charged, or nobody's data leaves.
+"""Answers about several persons through a whole node: everybody in one is charged, or nobody's data leaves.
 
 The budget is that of the reference policy: sixty persons in ten minutes for a pharmacist.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from fhir.resources.R4B.bundle import Bundle
 from node import RunningNode, running_node
 from pages import policy_with
 from paravent.nir import nir_key
-from wire import RawUpstream, http_answer, raw_upstream
+from wire import http_answer, raw_upstream
 
 LIMIT: Final = 60
 POLICY: Final = {
@@ -30,7 +30,22 @@ fhir.couvertures:
     scope: listed
     max_persons: 25
 """,
+    "operations/tournees.yaml": """
+tournees.lecture:
+  match: {method: GET, path: "/v1/tournees/{jour}"}
+  require: {level: substantiel, max_auth_age: 4h}
+  parameters: {jour: date}
+  response:
+    format: csv
+    persons: ["/lignes[]"]
+    identified_by: {nir: noNIRCertifie, birth_date: dateNaissance, birth_rank: rangGemellaire}
+    scope: listed
+    max_persons: 25
+""",
     "views/pharmacien.yaml": """
+tournees.lecture:
+  dispensation:
+    /lignes[]/nom: keep
 fhir.couvertures:
   dispensation:
     /Bundle/type: keep
@@ -40,10 +55,23 @@ fhir.couvertures:
 """,
 }
 PATH: Final = "/fhir/Group/99990001/0012345678/Coverage"
+TABLE: Final = "/v1/tournees/2026-11-30"
 
 
 def number(serial: int) -> str:
     return f"2840599990{serial:03}"
+
+
+def name(serial: int) -> str:
+    letters = "ABCDEFGHIJ"
+    return f"ESSAI-{letters[serial // 10]}{letters[serial % 10]}"
+
+
+def table(serials: Iterable[int]) -> bytes:
+    """A row for each number."""
+    rows = [f"{number(serial)},19840517,1,{name(serial)}" for serial in serials]
+    text = "\r\n".join(["noNIRCertifie,dateNaissance,rangGemellaire,nom", *rows, ""])
+    return http_answer(text.encode(), content_type=b"text/csv; charset=utf-8")
 
 
 def searchset(serials: Iterable[int]) -> bytes:
@@ -55,7 +83,7 @@ def searchset(serials: Iterable[int]) -> bytes:
             "resourceType": "Patient",
             "id": f"p{serial}",
             "identifier": [{"system": system, "value": nir + nir_key(nir)}],
-            "name": [{"family": f"ESSAI-{'ABCDEFGHIJ'[serial // 10]}{'ABCDEFGHIJ'[serial % 10]}"}],
+            "name": [{"family": name(serial)}],
             "birthDate": "1984-05-17",
             "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{nir}</div>'},
         }
@@ -67,26 +95,21 @@ def searchset(serials: Iterable[int]) -> bytes:
     return http_answer(json.dumps(body).encode(), content_type=b"application/fhir+json")
 
 
-@pytest.fixture
-async def upstream() -> AsyncIterator[RawUpstream]:
-    """Twenty others at each of the first three questions; then twenty known ones; then nineteen and one who is new."""
-    answers = [range(20), range(20, 40), range(40, 60), range(20), range(1, 21), range(41, 61), range(5)]
-    async with raw_upstream(lambda asked, _: searchset(answers[asked])) as seen:
-        yield seen
+ANSWERS: Final = (range(20), range(20, 40), range(40, 60), range(20), range(1, 21), range(41, 61), range(5))
+"""Twenty others at each of the first three questions; then twenty known ones twice; then nineteen and one who is new;
+then five known ones."""
 
 
-@pytest.fixture
-async def node(tmp_path: Path, upstream: RawUpstream) -> AsyncIterator[RunningNode]:
-    async with running_node(tmp_path, upstream.port, policies=policy_with(POLICY.items())) as running:
-        yield running
-
-
-async def shown(node: RunningNode) -> tuple[int, set[str]]:
+async def shown(node: RunningNode, path: str) -> tuple[int, set[str]]:
     """The status, and the names that left."""
-    status, _, body = await node.ask(method="GET", path=PATH)
+    status, headers, body = await node.ask(method="GET", path=path)
     if status != 200:
         assert b"ESSAI" not in body
         return status, set()
+    if headers[b"content-type"].startswith(b"text/csv"):
+        head, *names = body.decode().splitlines()
+        assert head == "nom"
+        return status, set(names)
     Bundle.model_validate_json(body)
     document = json.loads(body)
     assert document.keys() == {"resourceType", "type", "entry"}
@@ -96,31 +119,46 @@ async def shown(node: RunningNode) -> tuple[int, set[str]]:
     return status, set(names)
 
 
-async def test_everybody_in_a_bundle_is_charged_and_the_one_too_many_withholds_it(
-    node: RunningNode, upstream: RawUpstream
+FORMATS: Final = pytest.mark.parametrize(
+    ("path", "written"), [pytest.param(PATH, searchset, id="a Bundle"), pytest.param(TABLE, table, id="a table")]
+)
+type Written = Callable[[Iterable[int]], bytes]
+
+
+@FORMATS
+async def test_everybody_in_an_answer_is_charged_and_the_one_too_many_withholds_it(
+    tmp_path: Path, path: str, written: Written
 ) -> None:
     """Three answers of twenty fill the budget of sixty. The same persons again cost nothing; nineteen of them with one
     who is new do not leave, none of the twenty, and the budget stands where it stood."""
-    told = [await shown(node) for _ in range(7)]
-    assert [status for status, _ in told] == [200, 200, 200, 200, 200, 429, 200]
-    assert [len(names) for _, names in told] == [20, 20, 20, 20, 20, 0, 5]
-    assert len(set().union(*(names for _, names in told))) == LIMIT
-    records = [record for record in node.records() if "decision" in record]
-    persons = [record.get("persons", []) for record in records]
-    assert [len(some) for some in persons] == [20, 20, 20, 20, 20, 0, 5]  # type: ignore[arg-type]
-    assert len({each for some in persons for each in some}) == LIMIT  # type: ignore[attr-defined]
-    assert records[5]["reason"] == "persons_over_budget"
-    assert len(upstream.requests) == 7
-    assert not any(number(serial) in node.logs.getvalue() for serial in range(LIMIT))
+    policies = policy_with(POLICY.items())
+    async with (
+        raw_upstream(lambda asked, _: written(ANSWERS[asked])) as upstream,
+        running_node(tmp_path, upstream.port, policies=policies) as node,
+    ):
+        told = [await shown(node, path) for _ in ANSWERS]
+        assert [status for status, _ in told] == [200, 200, 200, 200, 200, 429, 200]
+        assert [len(names) for _, names in told] == [20, 20, 20, 20, 20, 0, 5]
+        assert len(set().union(*(names for _, names in told))) == LIMIT
+        records = [record for record in node.records() if "decision" in record]
+        persons = [record.get("persons", []) for record in records]
+        assert [len(some) for some in persons] == [20, 20, 20, 20, 20, 0, 5]  # type: ignore[arg-type]
+        assert len({each for some in persons for each in some}) == LIMIT  # type: ignore[attr-defined]
+        assert records[5]["reason"] == "persons_over_budget"
+        assert len(upstream.requests) == len(ANSWERS)
+        assert not any(number(serial) in node.logs.getvalue() for serial in range(LIMIT))
 
 
-async def test_more_than_the_operation_allows_do_not_leave_in_one_answer(tmp_path: Path) -> None:
+@FORMATS
+async def test_more_than_the_operation_allows_do_not_leave_in_one_answer(
+    tmp_path: Path, path: str, written: Written
+) -> None:
     """Twenty-six where twenty-five may: none, and nobody is charged."""
     async with (
-        raw_upstream(searchset(range(26))) as upstream,
+        raw_upstream(written(range(26))) as upstream,
         running_node(tmp_path, upstream.port, policies=policy_with(POLICY.items())) as node,
     ):
-        assert (await shown(node))[0] == 403
+        assert (await shown(node, path))[0] == 403
         (record,) = [record for record in node.records() if "decision" in record]
         assert record["reason"] == "too_many_persons"
         assert not record.get("persons")

@@ -144,8 +144,8 @@ def page(nir: str, birth_date: str, rank: int) -> Ask:
     return Ask("POST", "/portail/droits", body.encode(), b"application/x-www-form-urlencoded")
 
 
-def export() -> Ask:
-    return Ask("POST", "/v1/exports", {})
+def export(rows: int | None = None) -> Ask:
+    return Ask("POST", "/v1/exports", {} if rows is None else {"lignes": rows})
 
 
 def coverages(query: str) -> Ask:

@@ -37,7 +37,7 @@ from paravent.sandbox.rights import Period
 from paravent.sandbox.search import PAGE_SIZE
 
 EXPORT_ROWS: Final = 1000
-"""Persons in one export: about five days of an average pharmacy."""
+"""Persons in one export, when it is asked for without a number of rows: about five days of an average pharmacy."""
 _AGREEMENT_DAYS: Final = 90
 _MAX_CENTIMES: Final = 10**9
 
@@ -118,12 +118,15 @@ class Operations:
         """compte.lecture"""
         return json_reply(documents_json.account(caller))
 
-    def export(self, caller: str) -> Reply:
-        """exports.creation: the same portfolio for the same practitioner."""
+    def export(self, body: bytes, caller: str) -> Reply:
+        """exports.creation: the same portfolio for the same practitioner, or its beginning."""
+        members = json_object(body) if body else {}
+        only(members, ("lignes",))
+        rows = whole_number(members, "lignes", 1, EXPORT_ROWS) if "lignes" in members else EXPORT_ROWS
         people = self._desk.people
         key = key_of(people.seed, f"portfolio/{caller}")
-        persons = (people.person(noise(key, row) % people.size) for row in range(EXPORT_ROWS))
-        return Reply(200, CSV, documents_csv.export(self._desk, persons, caller), EXPORT_ROWS)
+        persons = (people.person(noise(key, row) % people.size) for row in range(rows))
+        return Reply(200, CSV, documents_csv.export(self._desk, persons, caller), rows)
 
     def soap(self, body: bytes, caller: str) -> Reply:
         """soap.adri: every error is a fault with status 500."""

@@ -26,7 +26,7 @@ _POSTS: Final[dict[str, tuple[str, Callable[[Operations, bytes, str], Reply]]]] 
     "/v1/droits/consultation": ("droits.consultation", Operations.rights),
     "/v1/beneficiaires/recherche": ("beneficiaires.recherche", Operations.search),
     "/v1/prises-en-charge": ("prises-en-charge.demande", Operations.agreement),
-    "/v1/exports": ("exports.creation", lambda operations, _, caller: operations.export(caller)),
+    "/v1/exports": ("exports.creation", Operations.export),
     "/soap/adri": ("soap.adri", Operations.soap),
     "/fhir/CoverageEligibilityRequest": ("fhir.eligibilite", Operations.eligibility),
     "/portail/droits": ("portail.droits", Operations.portal),
