@@ -5,7 +5,7 @@ normalised cannot be judged any more. Ambiguous requests have been refused by th
 here because in development the flow comes from mitmproxy's own layers.
 """
 
-import secrets
+import os
 
 from mitmproxy import http
 
@@ -40,7 +40,7 @@ is one, the listener takes the header out before this is asked."""
 
 def new_request_id() -> str:
     """32 hexadecimal characters, random."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def facts_of(flow: http.HTTPFlow, now_ms: int, connection: Connection) -> Facts:

@@ -161,7 +161,8 @@ class Engine:
         try:
             effect = next(deciding)
             while True:
-                effect = deciding.send(await self._perform(effect))
+                reply = self._look_up(effect)
+                effect = deciding.send(await self._perform(effect) if reply is None else reply)
         except StopIteration as finished:
             result: Result = finished.value
             return result
@@ -181,22 +182,30 @@ class Engine:
             self._silent_until_s = now_s + FAILURE_LOGGED_EVERY_S
             log.error("decision_failed", exc_info=True)
 
-    async def _perform(self, effect: Effect) -> Reply:
+    def _look_up(self, effect: Effect) -> Reply | None:
+        """What is in memory and needs no waiting. None: it has to be performed."""
         match effect:
-            case FindKey():
-                return await self._ports.keys.find(effect)
-            case Introspect():
-                return await self._ports.introspection.ask(effect, self.now_ms())
             case FindRevocations():
                 return self._ports.revocations.find(effect)
             case FindMeasures():
                 return self._ports.measures.find(effect)
-            case ProofSeen():
-                return await self._ports.ledger.proof_seen(effect, self.now_ms())
+            case _:
+                return None
+
+    async def _perform(self, effect: Effect) -> Reply:
+        match effect:
+            case FindKey():
+                return await self._ports.keys.find(effect)
             case Charge():
                 return await self._ports.ledger.charge(effect)
             case Settle():
                 return await self._ports.ledger.settle(effect)
+            case ProofSeen():
+                return await self._ports.ledger.proof_seen(effect, self.now_ms())
+            case Introspect():
+                return await self._ports.introspection.ask(effect, self.now_ms())
+            case FindRevocations() | FindMeasures():
+                raise TypeError("what is in memory is looked up")
             case _:
                 assert_never(effect)
 

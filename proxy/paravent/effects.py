@@ -8,7 +8,7 @@ end give each effect its reply's type, so that the core reads as plain calls.
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import cast
+from typing import Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -258,50 +258,59 @@ type Deciding[Result] = Generator[Effect, Reply, Result]
 """A conversation with the world that ends in a `Result`."""
 
 
+# Tuples, made once: a union would be made anew at each call, for more than the rest of it costs.
+_KEY_REPLIES: Final = (EllipticCurvePublicKey, RSAPublicKey, Ed25519PublicKey, KeyMissing)
+_STANDING_REPLIES: Final = (Standing, IssuerDown)
+_LIST_REPLIES: Final = (tuple, StoreDown)
+_PROOF_REPLIES: Final = (bool, StoreDown)
+_CHARGE_REPLIES: Final = (Charged, OverBudget, Replayed, StoreDown)
+_SETTLE_REPLIES: Final = (Charged, OverBudget, StoreDown)
+
+
 def find_key(effect: FindKey) -> Deciding[PublicKey | KeyMissing]:
     reply = yield effect
-    if isinstance(reply, EllipticCurvePublicKey | RSAPublicKey | Ed25519PublicKey | KeyMissing):
+    if isinstance(reply, _KEY_REPLIES):
         return reply
     raise TypeError("a driver answered FindKey with something else")
 
 
 def introspect(effect: Introspect) -> Deciding[Standing | IssuerDown]:
     reply = yield effect
-    if isinstance(reply, Standing | IssuerDown):
+    if isinstance(reply, _STANDING_REPLIES):
         return reply
     raise TypeError("a driver answered Introspect with something else")
 
 
 def find_revocations(effect: FindRevocations) -> Deciding[tuple[Revocation, ...] | StoreDown]:
     reply = yield effect
-    if isinstance(reply, tuple | StoreDown):
+    if isinstance(reply, _LIST_REPLIES):
         return cast(tuple[Revocation, ...] | StoreDown, reply)
     raise TypeError("a driver answered FindRevocations with something else")
 
 
 def find_measures(effect: FindMeasures) -> Deciding[tuple[Measure, ...] | StoreDown]:
     reply = yield effect
-    if isinstance(reply, tuple | StoreDown):
+    if isinstance(reply, _LIST_REPLIES):
         return cast(tuple[Measure, ...] | StoreDown, reply)
     raise TypeError("a driver answered FindMeasures with something else")
 
 
 def proof_seen(effect: ProofSeen) -> Deciding[bool | StoreDown]:
     reply = yield effect
-    if isinstance(reply, bool | StoreDown):
+    if isinstance(reply, _PROOF_REPLIES):
         return reply
     raise TypeError("a driver answered ProofSeen with something else")
 
 
 def charge(effect: Charge) -> Deciding[Charged | OverBudget | Replayed | StoreDown]:
     reply = yield effect
-    if isinstance(reply, Charged | OverBudget | Replayed | StoreDown):
+    if isinstance(reply, _CHARGE_REPLIES):
         return reply
     raise TypeError("a driver answered Charge with something else")
 
 
 def settle(effect: Settle) -> Deciding[Charged | OverBudget | StoreDown]:
     reply = yield effect
-    if isinstance(reply, Charged | OverBudget | StoreDown):
+    if isinstance(reply, _SETTLE_REPLIES):
         return reply
     raise TypeError("a driver answered Settle with something else")

@@ -109,7 +109,8 @@ def subject_of_person(secret: Secret[bytes], nir13: str, birth_date: str, birth_
     """
     if _NORMAL.fullmatch(nir13) is None or _BIRTH_DATE.fullmatch(birth_date) is None or not 1 <= birth_rank <= 9:
         raise ValueError("a person needs a NIR, a birth date and a birth rank in normal form")
-    return _subject(secret, _PERSON, nir13, birth_date, str(birth_rank))
+    nir, date, rank = nir13.encode("ascii"), birth_date.encode("ascii"), b"%d" % birth_rank
+    return _hashed(secret, b"".join((_NIR_FRAME, nir, _DATE_FRAME, date, _RANK_FRAME, rank)))
 
 
 def subject_of_card(secret: Secret[bytes], amc: str, member: str) -> Subject:
@@ -118,8 +119,21 @@ def subject_of_card(secret: Secret[bytes], amc: str, member: str) -> Subject:
 
 
 def _subject(secret: Secret[bytes], label: bytes, *parts: str) -> Subject:
-    # Each part after its own length: ("1", "23") and ("12", "3") are different messages, and so are the two labels.
-    framed = b"".join([len(part).to_bytes(4) + part for part in (label, *[text.encode() for text in parts])])
+    return _hashed(secret, _framed(label, *[text.encode() for text in parts]))
+
+
+def _framed(*parts: bytes) -> bytes:
+    """Each part after its own length: ("1", "23") and ("12", "3") are different messages, and so are the two labels."""
+    return b"".join([len(part).to_bytes(4) + part for part in parts])
+
+
+_NIR_FRAME: Final = _framed(_PERSON) + (13).to_bytes(4)
+_DATE_FRAME: Final = (8).to_bytes(4)
+_RANK_FRAME: Final = (1).to_bytes(4)
+"""What stands before the parts of a person: in normal form they are of one length each."""
+
+
+def _hashed(secret: Secret[bytes], framed: bytes) -> Subject:
     return Subject(hmac.digest(secret.reveal(), framed, "sha256")[:_SUBJECT_BYTES])
 
 

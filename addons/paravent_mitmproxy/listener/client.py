@@ -205,7 +205,9 @@ class ClientConnection(asyncio.Protocol):
         if isinstance(digest, Reason):
             return digest
         if self.client is not None:
-            self._house.known[self.client.id] = self._known(digest)
+            known = self._house.known.get(self.client.id)
+            if known is None or known.certificate_sha256 != digest:
+                self._house.known[self.client.id] = self._known(digest)
         return head
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

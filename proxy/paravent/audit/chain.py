@@ -36,6 +36,10 @@ _LINE: Final = b"paravent line 1\n"
 _HEAD: Final = b"paravent head 1\n"
 _MAC = re.compile(r"[0-9a-f]{64}")
 
+_PLACE_BYTE: Final = b"\0"
+"""No JSON holds it: in texts it is escaped."""
+_PLACE: Final = orjson.Fragment(_PLACE_BYTE)
+
 
 class Link(Value, frozen=True):
     """One line of a chain, as the next line and the head know it."""
@@ -86,12 +90,10 @@ def seal(previous: Link, record: Mapping[str, object], key: ChainKey) -> tuple[b
     if not MEMBERS.isdisjoint(record):
         raise ValueError("a record names a member of the chain")
     link_to = {"writer": previous.writer, "seq": previous.seq + 1, "prev": previous.mac.hex(), "key": key.id}
-    members = {**record, **link_to}
-    # Two halves, so that nothing is written twice: `mac` stands between them ("key" before it, "prev" after it).
-    before = _canonical({name: value for name, value in members.items() if name < "mac"})[:-1]
-    after = _canonical({name: value for name, value in members.items() if name > "mac"})[1:]
-    mac = key.mac(_LINE, before + b"," + after)
-    line = before + b',"mac":"' + mac.hex().encode("ascii") + b'",' + after + b"\n"
+    # Written once: `mac` has its place ("key" stands before it, "prev" behind), and what it covers is the rest.
+    before, _, after = _canonical({**record, **link_to, "mac": _PLACE}).partition(_PLACE_BYTE)
+    mac = key.mac(_LINE, before.removesuffix(b'"mac":') + after.removeprefix(b","))
+    line = before + b'"' + mac.hex().encode("ascii") + b'"' + after + b"\n"
     if len(line) > LINE_MAX_BYTES:
         raise ValueError("a record is too long for a line")
     return line, Link(previous.writer, previous.seq + 1, mac)

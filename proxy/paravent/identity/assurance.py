@@ -32,9 +32,8 @@ def judge(claims: Claims, assurance: Assurance, requirement: Requirement, now_s:
 
     ValueError when the policy has no level of the required name: policies are checked for that when they are loaded.
     """
-    required = _rank(assurance, requirement.level)
-    shown = next((rank for rank, level in enumerate(assurance.levels) if _meets(claims, level)), None)
-    if shown is None or shown > required:
+    shown = _shown(claims, assurance, requirement.level)
+    if shown is None:
         return Reason.ASSURANCE_TOO_LOW
     if claims.auth_time_s is None:
         return Reason.AUTHENTICATION_TOO_OLD
@@ -42,7 +41,18 @@ def judge(claims: Claims, assurance: Assurance, requirement: Requirement, now_s:
     age_s = max(0, now_s - claims.auth_time_s)
     if age_s > requirement.max_auth_age_s:
         return Reason.AUTHENTICATION_TOO_OLD
-    return Strength(assurance.levels[shown].name, age_s)
+    return Strength(shown.name, age_s)
+
+
+def _shown(claims: Claims, assurance: Assurance, required: str) -> Level | None:
+    """The strongest level that a token meets, if it is the required one or stronger."""
+    shown = None
+    for level in assurance.levels:
+        if shown is None and _meets(claims, level):
+            shown = level
+        if level.name == required:
+            return shown
+    raise ValueError("the levels of the policy list none of the required name")
 
 
 def sufficient_acr(assurance: Assurance, requirement: Requirement) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ is that this token was issued to this certificate.
 
 import base64
 import hmac
+from functools import lru_cache
 
 from paravent.identity import base64url
 from paravent.model import Connection
@@ -22,6 +23,7 @@ def check_certificate(connection: Connection, thumbprint: str, encoding: Thumbpr
     return None if any(same) else Reason.BINDING_CERTIFICATE
 
 
+@lru_cache
 def _spellings(digest: bytes, encoding: ThumbprintEncoding) -> tuple[str, ...]:
     match encoding:
         case ThumbprintEncoding.RFC8705:
