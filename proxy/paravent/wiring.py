@@ -512,7 +512,15 @@ def revocations_of(settings: Settings, rpps: str) -> tuple[Revocation, ...] | St
 def _server(state: Redis) -> "Server":
     from paravent.stores.redis_link import Server  # noqa: PLC0415 — as above
 
-    return Server(state.address.host, state.address.port, state.database, state.user, state.password, state.ca)
+    return Server(
+        state.address.host,
+        state.address.port,
+        state.database,
+        state.user,
+        state.password,
+        state.ca,
+        state.certificate,
+    )
 
 
 def names_of_issuers(settings: Settings) -> Mapping[str, str]:

@@ -42,6 +42,10 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
         shared = RedisLedger(running.server, deadline_ms=PATIENT_MS, server_time=False)
         yield shared
         shared.close()
+        # Whatever the test did: nothing is kept for ever, whoever never comes back.
+        client = running.client()
+        for key in client.scan_iter():
+            assert 0 < client.pttl(key) <= 40 * DAY * 1000, key
     else:
         sqlite = SqliteLedger.open(tmp_path / "state.db", deadline_ms=PATIENT_MS)
         yield sqlite

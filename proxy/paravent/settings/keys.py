@@ -87,6 +87,8 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
     "state": (
         _key("url", "sqlite:FILE, redis://HOST:PORT/NUMBER, or rediss:// the same with TLS", required=True),
         _key("ca", "PEM file: authorities of the Redis server's certificate; needed with rediss"),
+        _key("client_certificate", "PEM file: the certificate we show to the Redis server; with rediss"),
+        _key("client_key", "PEM file: its private key"),
         _key("user", "name at the Redis server; its default user when not given"),
         _key("password_file", "file with the password at the Redis server"),
         _key("nodes", "how many nodes share it; needed for the policy's emergency budget", Kind.COUNT),

@@ -223,7 +223,7 @@ def _state(given: Given) -> State | None:
     scheme, _, rest = text.partition(":")
     if scheme in {"redis", "rediss"}:
         return _redis(given)
-    for key in ("ca", "user", "password_file", "nodes"):
+    for key in ("ca", "client_certificate", "client_key", "user", "password_file", "nodes"):
         if given.has("state", key):
             given.complain(("state", key), f"{key} has no meaning for a state file", "remove it, or use redis://")
     # sqlite:state.db is relative; sqlite:///var/lib/state.db is absolute, as RFC 8089 writes file URLs.
@@ -245,6 +245,7 @@ def _redis(given: Given) -> Redis | None:
     password = given.file(files.secret_text, "state", "password_file")
     remark_if_open(given, ("state", "password_file"))
     given.file(files.certificates, "state", "ca")
+    check_pair(given, ("state",), "client_certificate", "client_key")
     parsed = given.parsed(values.redis_url, "state", "url")
     if parsed is None:
         return None
@@ -254,10 +255,22 @@ def _redis(given: Given) -> Redis | None:
     if tls != given.has("state", "ca"):
         message = "url is rediss and needs ca" if tls else "ca has no meaning without TLS"
         given.complain(("state", "url" if tls else "ca"), message, "rediss:// with ca: the PEM file of its authority")
+    if given.has("state", "client_certificate") and not tls:
+        given.complain(("state", "client_certificate"), "client_certificate has no meaning without TLS")
     if given.has("state", "user") and not given.has("state", "password_file"):
         given.complain(("state", "user"), "user needs password_file")
     nodes = given.checked(lambda value: values.count(value, values.MAX_NODES), "state", "nodes")
-    return Redis(address, database, tls, given.path("state", "ca"), given.text("state", "user"), password, nodes)
+    certificate, key = given.path("state", "client_certificate"), given.path("state", "client_key")
+    return Redis(
+        address,
+        database,
+        tls,
+        given.path("state", "ca"),
+        given.text("state", "user"),
+        password,
+        nodes,
+        None if certificate is None or key is None else (certificate, key),
+    )
 
 
 def _audit(given: Given) -> Audit | None:

@@ -127,6 +127,8 @@ class Redis:
     password: Secret[str] | None = field(repr=False)
     nodes: int | None = None
     """How many nodes share it, ours included. None: it is not known, and none serves without it."""
+    certificate: tuple[Path, Path] | None = None
+    """What we show to it: certificate and key."""
 
 
 type State = Sqlite | Redis

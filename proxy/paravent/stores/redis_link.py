@@ -40,14 +40,18 @@ class Server:
     password: Secret[str] | None = field(default=None, repr=False)
     ca: Path | None = None
     """The authorities of its certificate. None: no TLS."""
+    certificate: tuple[Path, Path] | None = None
+    """What we show to it over TLS: certificate and key."""
 
     def tls(self) -> ssl.SSLContext | None:
-        """Made anew for each connection: the file may have been replaced. Raises OSError."""
+        """Made anew for each connection: the files may have been replaced. Raises OSError."""
         if self.ca is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks names and certificates, loads no default authorities
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cafile=self.ca)
+        if self.certificate is not None:
+            context.load_cert_chain(*self.certificate)
         return context
 
 

@@ -16,6 +16,8 @@ def client(server: Server) -> Any:
     tls: dict[str, Any] = {}
     if server.ca is not None:
         tls = {"ssl": True, "ssl_ca_certs": str(server.ca), "ssl_cert_reqs": "required", "ssl_check_hostname": True}
+    if server.certificate is not None:
+        tls |= {"ssl_certfile": str(server.certificate[0]), "ssl_keyfile": str(server.certificate[1])}
     return Redis(
         server.host,
         server.port,

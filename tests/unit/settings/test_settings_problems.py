@@ -427,6 +427,14 @@ ROWS = [
         f"{P}:19:1: user has no meaning for a state file (remove it, or use redis://)",
     ),
     row(
+        "a certificate is shown over TLS",
+        (
+            '"sqlite:state.db"',
+            '"redis://host:6379/0"\nclient_certificate = "server.pem"\nclient_key = "server.key"',
+        ),
+        f"{P}:19:1: client_certificate has no meaning without TLS",
+    ),
+    row(
         "one node has a state file",
         ('"sqlite:state.db"', '"sqlite:state.db"\nnodes = 2'),
         f"{P}:19:1: nodes has no meaning for a state file (remove it, or use redis://)",
