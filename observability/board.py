@@ -116,6 +116,19 @@ REFUSED: Final = Row(
             (Query(_rate("paravent_decisions_total", "reason", 'reason=~".+_over_budget"'), "{{reason}}"),),
         ),
         Panel(
+            "Grants and suspensions in force",
+            "Decisions about single practitioners, in the book that all nodes share.",
+            "short",
+            (Query(f"max by (kind) (paravent_measures{{{HERE}}})", "{{kind}}"),),
+        ),
+        Panel(
+            "Decided by the proxy itself",
+            "Suspensions of those who went on asking after refusals. Each one is to be looked at.",
+            "short",
+            (Query(f"sum by (kind) (increase(paravent_measures_enacted_total{{{HERE}}}{OVER}))", "{{kind}}"),),
+            width=12,
+        ),
+        Panel(
             "Warned that a budget is nearly spent",
             "Answers that carried `Paravent-Warning` (`warn_at` of the policy): practitioners who are about to be "
             "refused, and whose software could tell them.",
@@ -342,6 +355,12 @@ HEALTH: Final = Row(
             "let in.",
             "s",
             (Query(f"max by (source) (paravent_revocations_age_seconds{{{HERE}}})", "{{source}}"),),
+        ),
+        Panel(
+            "Age of the book of grants and suspensions",
+            "Since it was last read; twice a second when all is well. Past 30 s nobody is let in.",
+            "s",
+            (Query(f"max(paravent_measures_age_seconds{{{HERE}}})", "book"),),
         ),
         Panel(
             "Issuers that did not answer",

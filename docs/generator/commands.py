@@ -76,6 +76,16 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         1: "the state store did not answer",
         2: "the configuration, the policy, the file of revocations or the number is not written as it should",
     },
+    "practitioner suspend": {
+        0: "suspended",
+        1: "the state store did not answer: nothing was changed",
+        2: "the configuration or what was said is not written as it should: nothing was changed",
+    },
+    "practitioner release": {
+        0: "let in again",
+        1: "they were not suspended, or the state store did not answer",
+        2: "the configuration or the number is not written as it should: nothing was changed",
+    },
     "status": {
         0: "every worker is ready",
         1: "one is not, or does not answer, or the state store did not",

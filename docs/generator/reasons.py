@@ -27,6 +27,8 @@ MEANING: Final[Mapping[Problem, str]] = {
     "bound to. A stolen token looks like this.",
     Problem.NOT_ALLOWED: "No operation of the policy has this method and path, or the policy gives this profession "
     "no view of it for this purpose.",
+    Problem.SUSPENDED: "The practitioner is refused altogether for a time: by command, or because questions went on "
+    "after refusals. `Retry-After` gives the seconds until it ends.",
     Problem.TOO_MANY_PERSONS: "A search matched more persons than the policy lets one answer name. It counts as a "
     "miss.",
     Problem.BENEFICIARY_UNKNOWN: "The API knows nobody by these details, or does not entitle this practitioner. The "
@@ -58,6 +60,8 @@ TO_DO: Final[Mapping[Problem, str]] = {
     "runbook](../../observability/runbooks/ParaventStolenToken.md).",
     Problem.NOT_ALLOWED: "If the question belongs to the profession's work, security adds a view: [change what a "
     "profession sees](../how-to/change-what-a-profession-sees.md).",
+    Problem.SUSPENDED: "The practitioner calls support; the software stops asking. Security finds out why, and "
+    "[releases them](../how-to/suspend-a-practitioner.md) when it was honest.",
     Problem.TOO_MANY_PERSONS: "The practitioner completes the name and the birth date.",
     Problem.BENEFICIARY_UNKNOWN: "The practitioner checks the number, the birth date and the birth rank (rang "
     "gémellaire). A child may be asked for under a parent's number, with the child's birth date and rank.",
@@ -139,6 +143,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.REQUESTS_OVER_BUDGET: "Too many questions in a short time",
     Reason.MISSES_OVER_BUDGET: "Too many questions that found nobody",
     Reason.UNITS_OVER_BUDGET: "Too many questions, each counted by its operation's `weight`",
+    Reason.PRACTITIONER_SUSPENDED: "Suspended by command, or for refusals over their own budgets (`suspension` of the "
+    "policy); `Retry-After` says until when. `measures` of the record names it",
     Reason.TOO_MANY_PERSONS: "The list has more persons than the operation's `max_persons`",
     Reason.BENEFICIARY_UNKNOWN: "The API answered 404 or 422, or with a SOAP fault that blames the question, or a "
     "search found nobody",

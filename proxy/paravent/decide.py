@@ -18,10 +18,13 @@ from paravent.effects import (
     Charge,
     Charged,
     Deciding,
+    Enact,
     FindMeasures,
+    MeasureKind,
     OverBudget,
     ProofSeen,
     Replayed,
+    Scope,
     Settle,
     StoreDown,
     Usage,
@@ -50,11 +53,12 @@ from paravent.nir import subject_of_card, subject_of_person
 from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
-from paravent.quota.charges import Payers, reason_of
+from paravent.quota.charges import Payers, reason_of, refusals_of
 from paravent.quota.grades import extra_of_login, helps, nearly_spent
-from paravent.quota.measures import granted
+from paravent.quota.measures import granted, suspended
+from paravent.quota.windows import name_of
 from paravent.reasons import Reason
-from paravent.rules import Binding, Operation, Policy, Quotas, Window
+from paravent.rules import Binding, Operation, Policy, Quotas, Suspension, Window
 from paravent.values import Value
 
 PURPOSE_HEADER = b"paravent-purpose"
@@ -142,7 +146,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
     asked = yield from _graded(asked, facts, rules.policy.quotas, rules.payers, practitioner, identified.evidence)
     if isinstance(asked, Deny):
-        return asked
+        return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
     charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof, operation.weight)
     charged = yield from effects.charge(charge)
     if isinstance(charged, StoreDown):
@@ -150,7 +154,8 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     if isinstance(charged, Replayed):
         return _replayed(asked.about, rules, requirement)
     if isinstance(charged, OverBudget):
-        return _over(charged, asked.about, rules.policy, operation.level, identified.evidence)
+        denied = _over(charged, asked.about, rules.policy, operation.level, identified.evidence)
+        return (yield from _counted(denied, charged, rules.policy.quotas.suspension, practitioner, facts))
     about = replace(asked.about, emergency=True) if charged.emergency else asked.about
 
     upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
@@ -239,6 +244,9 @@ def _graded(
     measures = yield from effects.find_measures(FindMeasures(practitioner.rpps))
     if isinstance(measures, StoreDown):
         return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
+    if (suspension := suspended(measures, facts.now_s)) is not None:
+        about = replace(asked.about, measures=(suspension.id,))
+        return Deny(Reason.PRACTITIONER_SUSPENDED, about, retry_after_s=suspension.until_s - facts.now_s)
     persons, ids = granted(measures, quotas.grants, facts.now_s) if measures else (0, ())
     persons += extra_of_login(quotas, evidence.auth_age_s)
     if not persons:
@@ -256,6 +264,34 @@ def _over(over: OverBudget, about: About, policy: Policy, level: str, evidence: 
     requirement = Requirement(level, step_up.max_auth_age_s)
     challenge = challenge_for(reason, policy.assurance, requirement, Binding(evidence.binding))
     return Deny(reason, about, challenge, over.retry_after_s)
+
+
+def _counted(
+    denied: Deny, over: OverBudget, suspension: Suspension | None, practitioner: Practitioner, facts: Facts
+) -> Deciding[Deny]:
+    """The same refusal, counted; or, when it is one too many, the beginning of a suspension.
+
+    Counted are refusals over the practitioner's own budgets: a full fleet is nobody's doing, and who is asked to log in
+    anew has not gone on asking. Where the count or the book cannot be had, nothing is suspended and nobody let in.
+    """
+    if suspension is None or over.scope is not Scope.PRACTITIONER or denied.challenge is not None:
+        return denied
+    count = Charge(facts.request_id, facts.now_ms, refusals_of(practitioner.rpps, suspension), ())
+    counted = yield from effects.charge(count)
+    if isinstance(counted, Charged):
+        yield from effects.settle(Settle(count, facts.now_ms, (), missed=False))
+    if not isinstance(counted, OverBudget):
+        return denied
+    id = facts.request_id[:16]
+    ends_s = facts.now_s + suspension.lasts_s
+    because = f"{suspension.refusals} refusals in {name_of(suspension.within_s)}"
+    written = yield from effects.enact(
+        Enact(practitioner.rpps, MeasureKind.SUSPENSION, id, 0, facts.now_s, ends_s, because)
+    )
+    if written is not True:
+        return denied
+    about = replace(denied.about, measures=(*denied.about.measures, id))
+    return Deny(reason_of(counted), about, retry_after_s=suspension.lasts_s)
 
 
 def _replayed(about: About, rules: Rulebook, requirement: Requirement) -> Deny:

@@ -30,6 +30,7 @@ from paravent.effects import (
     Charge,
     Deciding,
     Effect,
+    Enact,
     FindKey,
     FindMeasures,
     FindRevocations,
@@ -182,6 +183,14 @@ class Engine:
             self._silent_until_s = now_s + FAILURE_LOGGED_EVERY_S
             log.error("decision_failed", exc_info=True)
 
+    async def _enact(self, effect: Enact) -> Reply:
+        """Loudly: nobody asked for it."""
+        told = await self._ports.measures.enact(effect)
+        if told is True:
+            log.warning("measure_enacted", extra={"measure": effect.id, "cause": effect.kind.value})
+            self._metrics.enacted(effect.kind)
+        return told
+
     def _look_up(self, effect: Effect) -> Reply | None:
         """What is in memory and needs no waiting. None: it has to be performed."""
         match effect:
@@ -196,6 +205,8 @@ class Engine:
         match effect:
             case FindKey():
                 return await self._ports.keys.find(effect)
+            case Enact():
+                return await self._enact(effect)
             case Charge():
                 return await self._ports.ledger.charge(effect)
             case Settle():

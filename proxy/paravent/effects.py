@@ -94,6 +94,8 @@ class MeasureKind(StrEnum):
 
     GRANT = "grant"
     """More persons than the policy's limits, until its end."""
+    SUSPENSION = "suspension"
+    """Nobody at all, until its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Measure:
     practitioner: str = field(repr=False)
     """A keyed hash of the RPPS number (`audit.keys.practitioner_hash`): the book names nobody."""
     persons: int
-    """How many more persons each window of theirs has room for."""
+    """How many more persons each window of theirs has room for; 0 of a kind that gives none."""
     from_s: int
     """In force from this moment; like the next, in seconds since 1970."""
     until_s: int
@@ -121,6 +123,23 @@ class FindMeasures(Value, frozen=True):
     HIDDEN = frozenset({"rpps"})
 
     rpps: str
+
+
+class Enact(Value, frozen=True):
+    """Put a measure into the book that all nodes share, unless one of its kind about the same practitioner stands.
+    The reply says whether it was put there. Waits: only for a question that is refused without it."""
+
+    HIDDEN = frozenset({"rpps"})
+
+    rpps: str
+    kind: MeasureKind
+    id: str
+    """As `Measure.id`."""
+    persons: int
+    from_s: int
+    until_s: int
+    because: str
+    """Who decided it is this proxy."""
 
 
 class ProofSeen(Value, frozen=True):
@@ -140,6 +159,8 @@ class BudgetKind(StrEnum):
     MISSES = "misses"
     UNITS = "units"
     """Requests, each as many times as its operation weighs."""
+    REFUSALS = "refusals"
+    """Refusals over a practitioner's own budgets: what a suspension is counted by. No payer has such a budget else."""
 
 
 class Scope(StrEnum):
@@ -240,7 +261,7 @@ class StoreDown(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-type Effect = FindKey | Introspect | FindRevocations | FindMeasures | ProofSeen | Charge | Settle
+type Effect = FindKey | Introspect | FindRevocations | FindMeasures | Enact | ProofSeen | Charge | Settle
 type Reply = (
     PublicKey
     | KeyMissing
@@ -293,6 +314,13 @@ def find_measures(effect: FindMeasures) -> Deciding[tuple[Measure, ...] | StoreD
     if isinstance(reply, _LIST_REPLIES):
         return cast(tuple[Measure, ...] | StoreDown, reply)
     raise TypeError("a driver answered FindMeasures with something else")
+
+
+def enact(effect: Enact) -> Deciding[bool | StoreDown]:
+    reply = yield effect
+    if isinstance(reply, bool | StoreDown):
+        return reply
+    raise TypeError("a driver answered Enact with something else")
 
 
 def proof_seen(effect: ProofSeen) -> Deciding[bool | StoreDown]:

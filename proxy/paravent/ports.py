@@ -11,6 +11,7 @@ from paravent.effects import (
     Budget,
     Charge,
     Charged,
+    Enact,
     FindKey,
     FindMeasures,
     FindRevocations,
@@ -83,6 +84,10 @@ class Measures(Protocol):
         """All about one practitioner, in force or not; StoreDown when what is in memory is too old to tell."""
         ...
 
+    async def enact(self, wanted: Enact) -> bool | StoreDown:
+        """Write one, as `MeasureBook.write_new`; from then on it is found here. After StoreDown it may be there."""
+        ...
+
 
 class MeasureBook(Protocol):
     """The measures that all nodes share, in the state store. Blocks, within a deadline: not for the event loop."""
@@ -93,6 +98,11 @@ class MeasureBook(Protocol):
 
     def write(self, measure: Measure, now_s: int) -> StoreDown | None:
         """Add it, in the place of one with the same id. None: every node will see it."""
+        ...
+
+    def write_new(self, measure: Measure, now_s: int) -> bool | StoreDown:
+        """Add it unless there is one of the same kind about the same practitioner that has not ended; of two nodes that
+        do it at once, one is told True."""
         ...
 
     def lift(self, id: str) -> bool | StoreDown:

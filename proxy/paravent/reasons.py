@@ -63,6 +63,13 @@ class Problem(Enum):
         "Your profession or your software may not use this operation.",
         "Votre profession ou votre logiciel ne peut pas utiliser cette opération.",
     )
+    SUSPENDED = ProblemText(
+        429,
+        "Your access is suspended for a time",
+        "Votre accès est suspendu pour un temps",
+        "Too many questions were asked after a refusal, or the operator suspended it. Wait, or call support.",
+        "Trop de questions ont suivi un refus, ou l'opérateur l'a suspendu. Patientez, ou appelez l'assistance.",
+    )
     TOO_MANY_PERSONS = ProblemText(
         403,
         "The question matches too many persons",
@@ -199,6 +206,7 @@ class Reason(StrEnum):
     REQUESTS_OVER_BUDGET = "requests_over_budget", Problem.BUDGET_SPENT
     MISSES_OVER_BUDGET = "misses_over_budget", Problem.BUDGET_SPENT
     UNITS_OVER_BUDGET = "units_over_budget", Problem.BUDGET_SPENT
+    PRACTITIONER_SUSPENDED = "practitioner_suspended", Problem.SUSPENDED
     TOO_MANY_PERSONS = "too_many_persons", Problem.TOO_MANY_PERSONS
     # the answer
     BENEFICIARY_UNKNOWN = "beneficiary_unknown", Problem.BENEFICIARY_UNKNOWN

@@ -133,6 +133,16 @@ class Grants:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """When a practitioner is refused altogether for a time."""
+
+    refusals: int
+    """Over their own budgets, in the window: with this one it begins."""
+    within_s: int
+    lasts_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepUp:
     """What a fresh login adds to a practitioner's limits of persons."""
 
@@ -181,6 +191,8 @@ class Quotas:
     """None: a grant has no effect."""
     step_up: StepUp | None = None
     """None: who is over a limit can only wait."""
+    suspension: Suspension | None = None
+    """None: nobody is suspended but by command."""
     warn_at_percent: int | None = None
     """Of a limit of persons: an answer that leaves a window as full as this says so. None: no answer does."""
     emergency: Emergency | None = None

@@ -1,6 +1,8 @@
 """What every shared book of measures promises, whatever it is made of (`paravent.ports.MeasureBook`)."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,33 @@ def test_what_is_lifted_is_gone(books: Books) -> None:
     assert books[1].lift(GRANT.id) is False
 
 
+def test_of_one_kind_about_one_practitioner_there_is_one(books: Books) -> None:
+    """Where it is asked for: another kind, another practitioner, or one that is over is no obstacle."""
+    assert books[0].write_new(GRANT, NOW_S) is True
+    assert books[1].write_new(OTHER, NOW_S) is False
+    other_kind = replace(OTHER, kind=MeasureKind.SUSPENSION)
+    assert books[1].write_new(other_kind, NOW_S) is True
+    assert books[1].write_new(replace(OTHER, id="0" * 15 + "3", practitioner="cd" * 16), NOW_S) is True
+    assert books[0].write_new(replace(OTHER, id="0" * 15 + "4"), GRANT.until_s) is True
+    read = books[0].read()
+    assert not isinstance(read, StoreDown)
+    assert [each.id[-1] for each in read] == ["2", "3", "4"]
+
+
+def test_of_many_who_write_at_once_one_is_told_that_it_did(books: Books) -> None:
+    """From threads of two nodes, held back until all of them are there."""
+    together = threading.Barrier(8)
+
+    def write(number: int) -> bool | StoreDown:
+        together.wait()
+        return books[number % 2].write_new(replace(GRANT, id=f"{number:016x}"), NOW_S)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(write, range(8)))
+    assert sorted(map(str, told)) == ["False"] * 7 + ["True"]
+    assert len(tuple(books[0].read())) == 1  # type: ignore[arg-type]
+
+
 def test_what_is_over_is_swept_by_the_next(books: Books) -> None:
     """At its last second it stands; then the next one that is written takes it out."""
     books[0].write(GRANT, NOW_S)
@@ -87,5 +116,6 @@ def test_a_store_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
     book = SqliteMeasures(tmp_path / "nothing.db")
     assert book.read() is StoreDown.UNAVAILABLE
     assert book.write(GRANT, NOW_S) is StoreDown.UNAVAILABLE
+    assert book.write_new(GRANT, NOW_S) is StoreDown.UNAVAILABLE
     assert book.lift(GRANT.id) is StoreDown.UNAVAILABLE
     assert not (tmp_path / "nothing.db").exists()

@@ -1,12 +1,20 @@
 """What a caller sees as a budget fills, through the real listener."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from answers import ANSWER
-from node import running_node
+from node import QUESTION, running_node
+from paravent.cli import main
+from tokens import RPPS
 from until import until
 from wire import raw_upstream
+
+OTHER = {**QUESTION, "immatriculation": "2840599990002"}
+"""Somebody who would be one too many."""
 
 
 async def test_an_answer_warns_and_is_counted(tmp_path: Path) -> None:
@@ -20,6 +28,38 @@ async def test_an_answer_warns_and_is_counted(tmp_path: Path) -> None:
         assert b"paravent-warning" not in before
         assert after[b"paravent-warning"] == b'"persons-10m"'
         assert node.metric("paravent_budget_warnings_total") == 1
+
+
+async def test_who_goes_on_asking_is_suspended_until_released(tmp_path: Path) -> None:
+    """By the node itself: on record, in the log, in the metrics, for every question. `release` lets them in again."""
+    async with raw_upstream(ANSWER) as upstream, running_node(tmp_path, upstream.port) as node:
+        revision = node.node.runtime.revision
+        quotas = {
+            "{limit: 60, per: 10m}": "{limit: 1, per: 10m}",
+            "\nquotas:": "\nsuspension: {refusals: 3, within: 10m, lasts: 1h}\nquotas:",
+        }
+        edit(node.sandbox.folder / "policies/quotas.yaml", quotas)
+        await until(lambda: node.node.runtime.revision != revision)
+        config = ("--config", str(node.sandbox.config))
+        told = [await node.ask(each) for each in (QUESTION, OTHER, OTHER, OTHER, QUESTION)]
+        assert [status for status, _, _ in told] == [200, 429, 429, 429, 429]
+        problems = [json.loads(body)["type"].rpartition(":")[2] for _, _, body in told[1:]]
+        assert problems == ["budget_spent", "budget_spent", "suspended", "suspended"]
+        assert 3590 < int(told[-1][1][b"retry-after"]) <= 3600
+        assert node.metric("paravent_measures_enacted_total", kind="suspension") == 1
+        assert node.metric("paravent_measures", kind="suspension") == 1
+        suspended = [each["measures"] for each in node.records() if each["reason"] == "practitioner_suspended"]
+        assert len(suspended) == 2
+        assert len(suspended[0]) == 1
+        assert suspended[0] == suspended[1]
+        (line,) = [each for each in map(json.loads, node.logs.getvalue().splitlines()) if "enacted" in each["event"]]
+        assert (line["level"], line["cause"], [line["measure"]]) == ("warning", "suspension", suspended[0])
+        shown = CliRunner().invoke(main, ["practitioner", "show", RPPS, *config]).output
+        assert "paravent  3 refusals in 10m" in shown
+        released = CliRunner().invoke(main, ["practitioner", "release", RPPS, *config])
+        assert released.output == f"suspension {suspended[0][0]} is over.\n"
+        await until(lambda: node.metric("paravent_measures", kind="suspension") == 0)
+        assert (await node.ask())[0] == 200
 
 
 def edit(file: Path, changes: Mapping[str, str]) -> None:

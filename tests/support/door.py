@@ -13,7 +13,17 @@ from msgspec import structs
 from asking import ISSUER_KEY
 from conversation import run
 from paravent.decide import Allow, Rulebook, Verdict, decide
-from paravent.effects import Charge, FindKey, FindMeasures, FindRevocations, Measure, ProofSeen, Settle, StoreDown
+from paravent.effects import (
+    Charge,
+    Enact,
+    FindKey,
+    FindMeasures,
+    FindRevocations,
+    Measure,
+    ProofSeen,
+    Settle,
+    StoreDown,
+)
 from paravent.quota.charges import Payers
 from paravent.reasons import Reason
 from paravent.rules import Budgets, Window
@@ -40,6 +50,9 @@ class Door:
         self.rules = rules(**quotas)
         self.ledger = MemoryLedger()
         self.asked = 0
+        self.book: list[Measure] = []
+        """What was enacted."""
+        self.book_answers = True
 
     def ask(
         self, measures: tuple[Measure, ...] | StoreDown = (), after_s: int = 0, *, auth_age_s: int = 600
@@ -59,6 +72,15 @@ class Door:
         assert verdict.reason is Reason.PERSONS_OVER_BUDGET
         return passed
 
+    def _enact(self, wanted: Enact) -> bool | StoreDown:
+        if not self.book_answers:
+            return StoreDown.UNAVAILABLE
+        if any(each.kind is wanted.kind and each.until_s > wanted.from_s for each in self.book):
+            return False
+        made = Measure(wanted.id, wanted.kind, "ab" * 16, wanted.persons, wanted.from_s, wanted.until_s)
+        self.book.append(made)
+        return True
+
     def _replies(self, measures: tuple[Measure, ...] | StoreDown) -> dict[type, Any]:
         # Without the proof: every question here carries the same one, and replays are not what this is about.
         charge = lambda effect: asyncio.run(self.ledger.charge(structs.replace(effect, proof=None)))  # noqa: E731
@@ -66,7 +88,8 @@ class Door:
         return {
             FindKey: ISSUER_KEY.public,
             FindRevocations: (),
-            FindMeasures: measures,
+            FindMeasures: measures if isinstance(measures, StoreDown) else (*measures, *self.book),
+            Enact: self._enact,
             ProofSeen: False,
             Charge: charge,
             Settle: settle,

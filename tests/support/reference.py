@@ -174,7 +174,8 @@ def facts(
     extra: tuple[tuple[bytes, bytes], ...] = (),
 ) -> Facts:
     """The question with a good token and proof. `profession`: TRE_G15 code. `extra`: headers."""
-    token = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt, profession=profession, auth_time=now_ms // 1000 - auth_age_s)
+    now_s = now_ms // 1000
+    token = mint(ISSUER_KEY, now_s, jkt=CALLER_KEY.jkt, profession=profession, auth_time=now_s - auth_age_s)
     headers = dpop_headers(token, prove(CALLER_KEY, token, ask.method, ORIGIN + ask.path, iat=now_ms // 1000))
     if ask.body is not None:
         headers = (*headers, (b"content-type", ask.type))

@@ -22,6 +22,7 @@ def grants(config: Path, as_json: bool) -> None:
     """
     from paravent.cli.measures import read
     from paravent.cli.moments import shown
+    from paravent.effects import MeasureKind
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
 
@@ -30,7 +31,7 @@ def grants(config: Path, as_json: bool) -> None:
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_json)
     now_s = time.time()
-    entries = [each for each in read(settings) if each.until_s > now_s]
+    entries = [each for each in read(settings) if each.kind is MeasureKind.GRANT and each.until_s > now_s]
     if as_json:
         members = ("id", "practitioner", "persons", "author", "because")
         times = ("from_s", "until_s")

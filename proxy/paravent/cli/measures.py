@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -49,23 +50,24 @@ def write(settings: "Settings", entry: Measure) -> None:
     """Put it in the book and say so. Exits 1 when it did not get there."""
     if isinstance(measure_book(settings).write(entry, int(time.time())), StoreDown):
         _not_there()
-    until = shown(entry.until_s)
-    what = f"{entry.kind.value} {entry.id}: {entry.persons} more persons in each window"
-    click.echo(f"{what}, from {shown(entry.from_s)} until {until}.")
+    what = f": {entry.persons} more persons in each window" if entry.persons else ""
+    click.echo(f"{entry.kind.value} {entry.id}{what}, from {shown(entry.from_s)} until {shown(entry.until_s)}.")
 
 
 def lift(settings: "Settings", id: str, kind: MeasureKind) -> None:
     """Take it out of the book and say so. Exits 1 when there is none of this kind under the id."""
+    lift_all(settings, [each for each in read(settings) if each.id == id and each.kind is kind], f"{kind.value} {id}")
+
+
+def lift_all(settings: "Settings", found: Sequence[Measure], what: str) -> None:
+    """Take them out of the book and say so. Exits 1 when there are none; `what` names what was looked for."""
     book = measure_book(settings)
-    held = read(settings)
-    known = any(each.id == id and each.kind is kind for each in held)
-    done = book.lift(id) if known else False
-    if isinstance(done, StoreDown):
-        _not_there()
+    done = [each for each in found if answered(book.lift(each.id))]
+    for each in done:
+        click.echo(f"{each.kind.value} {each.id} is over.")
     if not done:
-        click.echo(f"There is no {kind.value} {id}; nothing was changed.", err=True)
+        click.echo(f"There is no {what}; nothing was changed.", err=True)
         raise SystemExit(1)
-    click.echo(f"{kind.value} {id} is over.")
 
 
 def read(settings: "Settings") -> tuple[Measure, ...]:

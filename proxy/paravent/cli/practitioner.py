@@ -1,4 +1,4 @@
-"""`paravent practitioner`: how one practitioner stands."""
+"""`paravent practitioner`: how one practitioner stands, and suspending them for a time."""
 
 import json
 import os
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 @click.group()
 def practitioner() -> None:
-    """Look at one practitioner."""
+    """Look at one practitioner, suspend them for a time, let them in again."""
+
+
+_CONFIG = click.option(
+    "--config", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The configuration file (TOML)."
+)
 
 
 @practitioner.command()
 @click.argument("rpps", metavar="ID")
-@click.option(
-    "--config", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The configuration file (TOML)."
-)
+@_CONFIG
 @click.option("--profession", help="The policy's word. Without it, that of their last record in the ledger.")
 @click.option("--json", "as_machine", is_flag=True, help="One JSON object on standard output, for machines.")
 def show(rpps: str, config: Path, profession: str | None, as_machine: bool) -> None:
@@ -50,6 +53,75 @@ def show(rpps: str, config: Path, profession: str | None, as_machine: bool) -> N
         click.echo(f"{error}.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
     click.echo(json.dumps(as_json(rpps, standing)) if as_machine else as_text(rpps, standing))
+
+
+@practitioner.command()
+@click.argument("rpps", metavar="ID")
+@_CONFIG
+@click.option("--until", help="When it ends, as 2026-11-30T20:00:00Z.")
+@click.option("--for", "lasts", help="In place of its end, how long it lasts, as 4h or 2d.")
+@click.option("--author", help="Who suspends them.")
+@click.option("--reason", help="Why.")
+def suspend(
+    rpps: str, config: Path, until: str | None, lasts: str | None, author: str | None, reason: str | None
+) -> None:
+    """Refuse every question of one practitioner, by RPPS number, for a time.
+
+    Every node of the deployment that --config describes hears of it within a second. It ends by itself: who is not to
+    come back by themselves is to be revoked. May run beside `serve`.
+
+    Exits 0 when they are suspended, 1 when the state store did not answer, 2 when something is not written as it
+    should.
+    """
+    from paravent.audit.keys import derive_keys
+    from paravent.cli.measures import new, period, write
+    from paravent.effects import MeasureKind
+    from paravent.measures.entries import check_suspension
+    from paravent.problems import InvalidFiles
+    from paravent.settings import load_settings
+
+    try:
+        settings = load_settings(config, os.environ)
+        in_force_s = period(None, until, lasts, int(time.time()))
+        key = derive_keys(settings.audit.key).practitioner
+        entry = new(key, MeasureKind.SUSPENSION, _canonical(rpps), 0, in_force_s, author, reason)
+        check_suspension(entry)
+    except InvalidFiles as invalid:
+        give_up(invalid.problems)
+    except ValueError as error:
+        click.echo(f"{error}; nobody was suspended.", err=True)
+        raise SystemExit(EXIT_WRONG_INPUT) from None
+    write(settings, entry)
+
+
+@practitioner.command()
+@click.argument("rpps", metavar="ID")
+@_CONFIG
+def release(rpps: str, config: Path) -> None:
+    """End every suspension of one practitioner, by RPPS number, whoever or whatever suspended them.
+
+    Refusals that were counted stay counted until their window ends. May run beside `serve`.
+
+    Exits 0 when they are let in again, 1 when they were not suspended or the state store did not answer, 2 when
+    something is not written as it should.
+    """
+    from paravent.audit.keys import derive_keys, practitioner_hash
+    from paravent.cli.measures import lift_all, read
+    from paravent.effects import MeasureKind
+    from paravent.problems import InvalidFiles
+    from paravent.settings import load_settings
+
+    try:
+        settings = load_settings(config, os.environ)
+        hashed = practitioner_hash(derive_keys(settings.audit.key).practitioner, _canonical(rpps))
+    except InvalidFiles as invalid:
+        give_up(invalid.problems)
+    except ValueError as error:
+        click.echo(f"{error}; nobody was released.", err=True)
+        raise SystemExit(EXIT_WRONG_INPUT) from None
+    now_s, kind = int(time.time()), MeasureKind.SUSPENSION
+    found = [each for each in read(settings) if (each.practitioner, each.kind) == (hashed, kind)]
+    lift_all(settings, [each for each in found if each.until_s > now_s], "suspension of theirs")
 
 
 def _canonical(rpps: str) -> str:

@@ -137,7 +137,7 @@ def as_text(rpps: str, it: Standing) -> str:
     lines = [f"practitioner {rpps}, {it.profession or 'of a profession that nobody says (--profession)'}", ""]
     lines += [f"  {_name(use):16}{use.used:>8}  {_of(use, it)}" for use in it.usage]
     lines += ["", *_refusals(it.seen), ""]
-    lines += [_measure(each) for each in it.measures] or ["no grant"]
+    lines += [_measure(each) for each in it.measures] or ["no grant, not suspended"]
     lines += [_revoked(each) for each in it.revocations] or ["not revoked"]
     return "\n".join(lines)
 

@@ -10,6 +10,7 @@ from paravent.audit.keys import practitioner_hash
 from paravent.effects import Measure, MeasureKind
 from paravent.model import Secret
 from paravent.nir import contains_identifier
+from paravent.policy.lint_thresholds import MAX_SUSPENSION_S
 from paravent.policy.paths import duration_text
 from paravent.rules import Quotas
 
@@ -46,3 +47,9 @@ def check_grant(grant: Measure, quotas: Quotas) -> None:
         raise ValueError(f"--persons must be 1 to {bounds.extra_persons}, says the policy")
     if grant.until_s - grant.from_s > bounds.longest_s:
         raise ValueError(f"a grant lasts at most {duration_text(bounds.longest_s)}, says the policy")
+
+
+def check_suspension(suspension: Measure) -> None:
+    """Whether it is one: what lasts longer is a revocation."""
+    if suspension.until_s - suspension.from_s > MAX_SUSPENSION_S:
+        raise ValueError(f"a suspension lasts at most {duration_text(MAX_SUSPENSION_S)}; revoke who is to stay out")

@@ -4,17 +4,25 @@ They may not be older than `STALE_FOR_S`, as the list of revocations: what was d
 one node that does not hear of it.
 """
 
+import asyncio
 import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from paravent.audit.keys import practitioner_hash
-from paravent.effects import FindMeasures, Measure, MeasureKind, StoreDown
+from paravent.effects import Enact, FindMeasures, Measure, MeasureKind, StoreDown
 from paravent.model import Secret
 from paravent.polled import PERIOD_S, Polled, usual_stale_for_s
 from paravent.ports import MeasureBook
+
+AUTHOR: Final = "paravent"
+"""Of what no person decided."""
+
+ENACT_S: Final = 3.0
+"""For one writing. The guard's own deadline is five seconds."""
 
 log = logging.getLogger("paravent")
 
@@ -36,6 +44,7 @@ class MeasureList:
         self._key = key
         self._list = Polled[Measure]("measures", "state", self._read, clock_s)
         self._by_practitioner: Mapping[str, tuple[Measure, ...]] = {}
+        self._being_written: set[tuple[str, MeasureKind]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="measures", daemon=True)
 
@@ -56,6 +65,30 @@ class MeasureList:
         held = self._by_practitioner
         # Hashed only when there is anything to find: most days there is not.
         return held.get(practitioner_hash(self._key, wanted.rpps), ()) if held else ()
+
+    async def enact(self, wanted: Enact) -> bool | StoreDown:
+        """In a thread of the pool: the book may be a disk, or another machine."""
+        who = practitioner_hash(self._key, wanted.rpps)
+        alike = who, wanted.kind
+        if alike in self._being_written:
+            return False  # another question of theirs has come as far, and is waiting for the same
+        measure = Measure(
+            wanted.id, wanted.kind, who, wanted.persons, wanted.from_s, wanted.until_s, AUTHOR, wanted.because
+        )
+        self._being_written.add(alike)
+        try:
+            async with asyncio.timeout(ENACT_S):
+                return await asyncio.to_thread(self._enact, measure)
+        except TimeoutError:
+            return StoreDown.UNAVAILABLE
+        finally:
+            self._being_written.discard(alike)
+
+    def _enact(self, measure: Measure) -> bool | StoreDown:
+        written = self._book.write_new(measure, measure.from_s)
+        if written is not StoreDown.UNAVAILABLE:
+            self.look()
+        return written
 
     def look(self) -> bool:
         """Read the book now. Whether something has changed."""

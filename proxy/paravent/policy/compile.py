@@ -59,6 +59,7 @@ from paravent.rules import (
     StaticShape,
     StepUp,
     SubjectFields,
+    Suspension,
     ThumbprintEncoding,
     ViewSpec,
     Window,
@@ -248,6 +249,7 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         fleet=wider["fleet"],
         grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
         step_up=None if file.step_up is None else StepUp(file.step_up.max_auth_age, file.step_up.extra_persons),
+        suspension=None if (it := file.suspension) is None else Suspension(it.refusals, it.within, it.lasts),
         warn_at_percent=file.warn_at,
         emergency=None if file.emergency is None else _emergency(file.emergency),
     )

@@ -201,6 +201,14 @@ class PrefixesText(Strict):
     ipv6: Annotated[int, Field(ge=16, le=64, description="a subscriber moves freely in the last 64 bits")] = 48
 
 
+class SuspensionText(Strict):
+    """Who goes on asking after being refused is suspended for a time."""
+
+    refusals: Annotated[int, Field(ge=2, le=100_000, description="over the practitioner's own budgets, in the window")]
+    within: Annotated[Duration, Field(description="the trailing window")]
+    lasts: Annotated[Duration, Field(description="from the refusal that is one too many")]
+
+
 class StepUpText(Strict):
     """Who has spent their persons may look up some more after a fresh login."""
 
@@ -229,6 +237,9 @@ class QuotasFile(Strict):
     ] = None
     step_up: Annotated[
         StepUpText | None, Field(description="what a fresh login adds; without it, who is over a limit waits")
+    ] = None
+    suspension: Annotated[
+        SuspensionText | None, Field(description="when somebody is suspended; without it, by command alone")
     ] = None
     warn_at: Annotated[
         Percent | None, Field(description="of a limit of persons: from there on, answers say so; without it, none does")

@@ -6,6 +6,7 @@ Payer names hold no limit and no policy revision, so that usage survives every e
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, assert_never
 
 from paravent.effects import Budget, BudgetKind, OverBudget, Scope
@@ -13,7 +14,7 @@ from paravent.model import Connection, Practitioner, Secret
 from paravent.quota.measures import raised
 from paravent.quota.origins import NOWHERE, Origin, origin_of, payer_of
 from paravent.reasons import Reason
-from paravent.rules import Budgets, Quotas
+from paravent.rules import Budgets, Quotas, Suspension, Window
 
 PRACTITIONER: Final = "rpps:"
 """How the payer of a practitioner begins; their RPPS number follows."""
@@ -85,6 +86,13 @@ class Payers:
         return found
 
 
+@lru_cache(maxsize=PRACTITIONERS_REMEMBERED)
+def refusals_of(rpps: str, suspension: Suspension) -> tuple[Budget, ...]:
+    """What a practitioner's refusals are counted in: one less than suspends has room."""
+    window = Window(suspension.refusals - 1, suspension.within_s)
+    return (Budget(Scope.PRACTITIONER, PRACTITIONER + rpps, BudgetKind.REFUSALS, (window,)),)
+
+
 def reason_of(over: OverBudget) -> Reason:
     """What a refusal is called. It names the kind; the scope is for the metrics, not for the caller."""
     match over.kind:
@@ -96,6 +104,8 @@ def reason_of(over: OverBudget) -> Reason:
             return Reason.MISSES_OVER_BUDGET
         case BudgetKind.UNITS:
             return Reason.UNITS_OVER_BUDGET
+        case BudgetKind.REFUSALS:
+            return Reason.PRACTITIONER_SUSPENDED
         case _:
             assert_never(over.kind)
 

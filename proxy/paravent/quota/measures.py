@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from paravent.effects import Budget, BudgetKind, Measure, Scope
+from paravent.effects import Budget, BudgetKind, Measure, MeasureKind, Scope
 from paravent.rules import Grants, Quotas, Window
 
 
@@ -17,8 +17,20 @@ def granted(measures: Iterable[Measure], bounds: Grants | None, now_s: int) -> t
     """How many more persons, and the ids of the grants that give them. No grant lasts longer than the bound."""
     if bounds is None:
         return 0, ()
-    standing = [each for each in measures if each.from_s <= now_s < min(each.until_s, each.from_s + bounds.longest_s)]
+    standing = [
+        each
+        for each in measures
+        if each.kind is MeasureKind.GRANT and each.from_s <= now_s < min(each.until_s, each.from_s + bounds.longest_s)
+    ]
     return min(sum(each.persons for each in standing), bounds.extra_persons), tuple(each.id for each in standing)
+
+
+def suspended(measures: Iterable[Measure], now_s: int) -> Measure | None:
+    """The suspension that ends last of those in force."""
+    standing = (
+        each for each in measures if each.kind is MeasureKind.SUSPENSION and each.from_s <= now_s < each.until_s
+    )
+    return max(standing, key=lambda each: (each.until_s, each.id), default=None)
 
 
 def most_extra(quotas: Quotas) -> int:

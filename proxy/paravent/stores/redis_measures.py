@@ -1,5 +1,6 @@
 """The measures that all nodes share, in Redis: one hash, id → what was decided. It ends with the last of them."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec import msgpack
@@ -33,24 +34,35 @@ class RedisMeasures:
 
     def write(self, measure: Measure, now_s: int) -> StoreDown | None:
         """What is over goes with it."""
-        it = measure
+        return StoreDown.UNAVAILABLE if self._put(measure, now_s) is None else None
+
+    def write_new(self, measure: Measure, now_s: int) -> bool | StoreDown:
+        """What is over goes, when it is written."""
+        alike = measure.kind, measure.practitioner
+        written = self._put(measure, now_s, lambda held: all((each[0], each[1]) != alike for each in held))
+        return StoreDown.UNAVAILABLE if written is None else written
+
+    def _put(self, it: Measure, now_s: int, may: Callable[[Iterable[_Decided]], bool] = lambda _: True) -> bool | None:
+        """Write it if `may` says so of what stands. Begun anew when somebody else writes meanwhile; None: an outage."""
         packed = msgpack.encode((it.kind, it.practitioner, it.persons, it.from_s, it.until_s, it.author, it.because))
 
-        def put(pipe: Any) -> None:
-            ends_s = {id: _decided(said)[4] for id, said in pipe.hgetall(KEY).items()}
-            over = [id for id, until_s in ends_s.items() if until_s <= now_s]
-            last_s = max(it.until_s, *ends_s.values()) if ends_s else it.until_s
+        def put(pipe: Any) -> bool:
+            held = {id: _decided(said) for id, said in pipe.hgetall(KEY).items()}
+            over = [id for id, said in held.items() if said[4] <= now_s]
+            added = may(said for said in held.values() if said[4] > now_s)
+            last_s = max([it.until_s, *(said[4] for said in held.values())])
             pipe.multi()
-            if over:
-                pipe.hdel(KEY, *over)
-            pipe.hset(KEY, it.id, packed)
-            pipe.expire(KEY, max(0, last_s - now_s) + LONGER_S)
+            if added:
+                if over:
+                    pipe.hdel(KEY, *over)
+                pipe.hset(KEY, it.id, packed)
+                pipe.expire(KEY, max(0, last_s - now_s) + LONGER_S)
+            return added
 
         try:
-            self._client.transaction(put, KEY)
+            return bool(self._client.transaction(put, KEY, value_from_callable=True))
         except RedisError:
-            return StoreDown.UNAVAILABLE
-        return None
+            return None
 
     def lift(self, id: str) -> bool | StoreDown:
         try:

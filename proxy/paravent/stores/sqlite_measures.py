@@ -20,6 +20,11 @@ CREATE TABLE IF NOT EXISTS measures (
 ) WITHOUT ROWID
 """
 
+_ADD: Final = """
+INSERT INTO measures SELECT ?, ?, ?, ?, ?, ?, ?, ?
+WHERE NOT EXISTS (SELECT 1 FROM measures WHERE kind = ? AND practitioner = ?)
+"""
+
 
 class SqliteMeasures:
     """`paravent.ports.MeasureBook` on the state file."""
@@ -35,15 +40,25 @@ class SqliteMeasures:
             return StoreDown.UNAVAILABLE
         return tuple(Measure(id, MeasureKind(kind), *rest) for id, kind, *rest in rows)
 
-    def write(self, measure: Measure, now_s: int) -> StoreDown | None:
-        """What is over goes with it."""
-        it = measure
-        row = (it.id, it.kind.value, it.practitioner, it.persons, it.from_s, it.until_s, it.author, it.because)
+    def write_new(self, measure: Measure, now_s: int) -> bool | StoreDown:
+        """What is over goes, written or not."""
         try:
             with opened(self._path, "measures", _TABLE) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("DELETE FROM measures WHERE until_s <= ?", (now_s,))
-                connection.execute("INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+                added = connection.execute(_ADD, (*_row(measure), measure.kind.value, measure.practitioner)).rowcount
+                connection.execute("COMMIT")
+        except sqlite3.Error:
+            return StoreDown.UNAVAILABLE
+        return added > 0
+
+    def write(self, measure: Measure, now_s: int) -> StoreDown | None:
+        """What is over goes with it."""
+        try:
+            with opened(self._path, "measures", _TABLE) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("DELETE FROM measures WHERE until_s <= ?", (now_s,))
+                connection.execute("INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(measure))
                 connection.execute("COMMIT")
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
@@ -55,3 +70,7 @@ class SqliteMeasures:
                 return connection.execute("DELETE FROM measures WHERE id = ?", (id,)).rowcount > 0
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
+
+
+def _row(it: Measure) -> tuple[object, ...]:
+    return (it.id, it.kind.value, it.practitioner, it.persons, it.from_s, it.until_s, it.author, it.because)

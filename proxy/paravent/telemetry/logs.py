@@ -21,7 +21,9 @@ from paravent.nir import contains_identifier
 OURS: Final = "paravent"
 """Our logger. A message on it is a constant event name; what varies goes in `extra` under a name of `FIELDS`."""
 
-FIELDS: Final = frozenset({"cause", "count", "issuer", "place", "problems", "reason", "revision", "source", "worker"})
+FIELDS: Final = frozenset(
+    {"cause", "count", "issuer", "measure", "place", "problems", "reason", "revision", "source", "worker"}
+)
 
 _EVENT: Final = re.compile(r"[a-z][a-z_]{0,63}")
 _TEXT: Final = re.compile(r"(?!.*eyJ)[A-Za-z0-9_.:\[\]-]{0,64}")

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.registry import Collector
 
-from paravent.effects import BudgetKind, Scope, Usage
+from paravent.effects import BudgetKind, MeasureKind, Scope, Usage
 from paravent.model import Deny, Release, Withhold
 from paravent.quota.blast_radius import Radius
 from paravent.reasons import Reason
@@ -107,6 +107,12 @@ class Metrics:
             "Questions let through on this process's emergency budget, while the state store did not answer.",
             registry=self.registry,
         )
+        self._enacted = Counter(
+            "paravent_measures_enacted",
+            "Measures about single practitioners that this proxy decided by itself, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
         self._audit_failures = Counter(
             "paravent_audit_failures", "Records that could not be written in time.", registry=self.registry
         )
@@ -186,6 +192,8 @@ class Metrics:
             self._upstream_failures.labels(reason.value)
         for outcome in LOGOUTS:
             self._logouts.labels(outcome)
+        for kind in MeasureKind:
+            self._enacted.labels(kind.value)
         for decision in ("release", "deny", "withhold"):
             self._request_seconds.labels(decision)
         for reason in UNROUTED:
@@ -242,6 +250,9 @@ class Metrics:
             window = each.window
             series = self._budgets.get((each.kind, window.per_s)) or self._fullness(each.kind, window.per_s)
             series.observe(each.used / (window.limit or 1))
+
+    def enacted(self, kind: MeasureKind) -> None:
+        self._enacted.labels(kind.value).inc()
 
     def warned(self) -> None:
         """A released answer carried a warning."""

@@ -62,7 +62,7 @@ def test_nobody_is_shown_as_nobody(paravent: Callable[..., Result]) -> None:
     assert "(--profession)" in paravent("practitioner", "show", RPPS).output
     named = paravent("practitioner", "show", RPPS, "--profession", "opticien").output
     assert "  persons 10m            0  of 10\n" in named
-    assert named.splitlines()[-2:] == ["no grant", "not revoked"]
+    assert named.splitlines()[-2:] == ["no grant, not suspended", "not revoked"]
 
 
 @pytest.mark.parametrize(

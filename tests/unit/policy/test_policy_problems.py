@@ -299,6 +299,12 @@ CROSS = [
         f"{Q}:2:3: pharmacien has no persons budget (add persons: [{{limit: …, per: …}}])",
     ),
     row(
+        "a suspension is longer than the window of its refusals, and has an end",
+        {Q: ("quotas:\n", "suspension: {refusals: 9, within: 31d, lasts: 31d}\nquotas:\n")},
+        f"{Q}:1:35: the same refusals would suspend a second time: within must be shorter than lasts",
+        f"{Q}:1:47: a suspension lasts at most 30d (revoke who is not to come back by themselves)",
+    ),
+    row(
         "a share is written with its sign",
         {Q: ("quotas:\n", "warn_at: 80\nquotas:\n")},
         f"{Q}:1:10: warn_at is 80: write a share, as in 80%",
