@@ -34,7 +34,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
     "quotas": (
         "quotas.yaml",
         "By profession, and for `establishment`, `client`, `certificate`, `network` and `fleet`. A profession with a "
-        f"view needs all three budgets. A window is at most {duration_text(MAX_WINDOW_S)} long. How they are counted: "
+        f"view needs all three budgets. A trailing window is at most {duration_text(MAX_WINDOW_S)} long; one of the "
+        "calendar begins at midnight in Paris, a week's on Monday. How they are counted: "
         "[how budgets work](../explanation/budgets.md).",
     ),
     "operations": (
@@ -57,6 +58,7 @@ _ALIASES: Final[Mapping[str, str]] = {
     "TemplateText": "a request path; `{name}` is a parameter",
     "Duration": "a duration: `10s`, `5m`, `4h` or `30d`",
     "Percent": "a share: `80%`",
+    "SpanText": "a duration, or `calendar-day`, `calendar-week` or `calendar-month`",
     "FieldTypeWord": "a [field type](#field-types)",
     "_RuleInput": "an [operator](operators.md), or `{operator: parameter}`",
     "Word": "a word",

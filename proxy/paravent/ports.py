@@ -29,6 +29,7 @@ from paravent.effects import (
     StoreDown,
     Usage,
 )
+from paravent.rules import Span
 
 
 class Clock(Protocol):
@@ -117,7 +118,7 @@ class UsageBook(Protocol):
         """How full every window of these budgets is, in their order. A reservation that is not settled counts."""
         ...
 
-    def persons(self, windows_s: tuple[int, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
+    def persons(self, spans: tuple[Span, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
         """By practitioner's payer, how many persons each of these windows holds; only who has one in the longest."""
         ...
 

@@ -5,7 +5,8 @@ It lies below them all because siblings do not import each other. Nothing here i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,56 @@ class Assurance:
 # ---- how much
 
 
+class Calendar(IntEnum):
+    """A day, week or month that begins at midnight in Paris.
+
+    The number stands where a store keeps a trailing window's seconds: below zero, where no length is. Never changed.
+    """
+
+    DAY = -1
+    WEEK = -2
+    """From Monday (ISO 8601)."""
+    MONTH = -3
+
+    @property
+    def word(self) -> str:
+        """As a policy writes it: "calendar-day"."""
+        return f"calendar-{self.name.lower()}"
+
+    @property
+    def longest_s(self) -> int:
+        """On the longest of them clocks are set back: it has an hour more."""
+        return {Calendar.DAY: 1, Calendar.WEEK: 7, Calendar.MONTH: 31}[self] * 86_400 + 3_600
+
+    def shortest_s(self, number: int) -> int:
+        """So many of them in a row never take less: in one of them clocks may be set forward; not in February."""
+        return number * {Calendar.DAY: 1, Calendar.WEEK: 7, Calendar.MONTH: 28}[self] * 86_400 - (
+            0 if self is Calendar.MONTH else 3_600
+        )
+
+
+type Span = int
+"""Which part of the past a window holds: the last so many seconds, or since the beginning of a `Calendar`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most `limit` in any trailing `per_s` seconds."""
+    """At most `limit` in any trailing `per_s` seconds, or in each day, week or month of the calendar."""
 
     limit: int
     per_s: int
+    """Of a calendar's: the longest that it can be."""
+    calendar: Calendar | None = None
+
+    @classmethod
+    def over(cls, limit: int, span: Span) -> Self:
+        """The window of a span."""
+        return cls(limit, span) if span > 0 else cls(limit, Calendar(span).longest_s, Calendar(span))
+
+    @property
+    def span(self) -> Span:
+        """What tells it from the other windows of a budget."""
+        return self.per_s if self.calendar is None else int(self.calendar)
 
 
 @dataclass(frozen=True, slots=True)

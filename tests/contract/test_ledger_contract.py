@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,7 +16,8 @@ from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
 from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Replayed, Scope, Settle, Usage
 from paravent.ports import Ledger
-from paravent.rules import Window
+from paravent.quota.windows import period_of
+from paravent.rules import Calendar, Window
 from paravent.stores.memory import MemoryLedger
 from paravent.stores.redis import RedisLedger
 from paravent.stores.sqlite import SqliteLedger
@@ -633,6 +636,167 @@ async def test_wider_scopes_count_who_an_answer_adds(desk: MakeDesk) -> None:
     assert not await d.passes(3)
 
 
+# ---- the calendar
+
+PARIS = ZoneInfo("Europe/Paris")
+DAY_OF_PARIS, WEEK_OF_PARIS, MONTH_OF_PARIS = Calendar
+
+
+def at(clock: FrozenClock, text: str) -> int:
+    """Set the clock to a moment in Paris."""
+    clock.at_ms = int(datetime.fromisoformat(text).replace(tzinfo=PARIS).timestamp() * 1000)
+    return clock.at_ms
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"),
+    [("2026-03-29", 23), ("2026-07-14", 24), ("2026-10-25", 25), ("2027-10-31", 25), ("2024-03-31", 23)],
+    ids=["a day of 23 hours", "of 24", "of 25", "of 25 at the end of October", "of 23 at the end of March"],
+)
+async def test_a_calendar_day_holds_exactly_its_limit_from_midnight_to_midnight(
+    desk: MakeDesk, clock: FrozenClock, day: str, hours: int
+) -> None:
+    """Whoever was looked up before is of the day before. Full a second after midnight, it is full until the last
+    millisecond of the day, and empty then; Retry-After is the way to that midnight, whenever it is asked for."""
+    d = desk(own_persons((2, DAY_OF_PARIS)))
+    midnight_ms = at(clock, f"{day}T00:00")
+    clock.step(ms=-1)
+    assert [await d.passes(n) for n in (8, 9, 1)] == [True, True, False]
+    clock.step(ms=1001)
+    assert [await d.passes(n) for n in (1, 2, 3, 1)] == [True, True, False, True]
+    for gone_s in range(1, hours * 3_600, 3_599):
+        clock.at_ms = midnight_ms + gone_s * 1000
+        over = await d.look_up(3)
+        assert isinstance(over, OverBudget)
+        assert (over.window.span, over.retry_after_s) == (DAY_OF_PARIS, hours * 3_600 - gone_s)
+    clock.at_ms = midnight_ms + hours * 3_600_000 - 1
+    assert not await d.passes(3)
+    clock.step(ms=1)
+    assert await d.used(DAY_OF_PARIS) == 0
+    assert [await d.passes(n) for n in (3, 4, 5)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("span", "before", "after"),
+    [
+        (WEEK_OF_PARIS, "2026-10-25T23:59:59", "2026-10-26T00:00:00"),
+        (WEEK_OF_PARIS, "2027-01-03T23:59:59", "2027-01-04T00:00:00"),
+        (MONTH_OF_PARIS, "2028-02-29T23:59:59", "2028-03-01T00:00:00"),
+        (MONTH_OF_PARIS, "2026-12-31T23:59:59", "2027-01-01T00:00:00"),
+        (MONTH_OF_PARIS, "2026-10-31T23:59:59", "2026-11-01T00:00:00"),
+    ],
+    ids=["a week that clocks go back in", "over a year", "a leap year's February", "December", "a month and an hour"],
+)
+async def test_a_week_ends_on_sunday_and_a_month_on_its_last_day(
+    desk: MakeDesk, clock: FrozenClock, span: int, before: str, after: str
+) -> None:
+    """Whoever was looked up since its beginning counts to its end."""
+    d = desk(own_persons((2, span)))
+    since_ms, _ = period_of(at(clock, before), span)
+    clock.at_ms = since_ms
+    assert await d.passes(1)
+    at(clock, before)
+    assert [await d.passes(n) for n in (2, 3)] == [True, False]
+    over = await d.look_up(3)
+    assert isinstance(over, OverBudget)
+    assert over.retry_after_s == 1
+    at(clock, after)
+    assert [await d.passes(n) for n in (3, 4, 5)] == [True, True, False]
+
+
+async def test_a_calendar_day_and_a_trailing_one_are_two_windows(desk: MakeDesk, clock: FrozenClock) -> None:
+    """Midnight empties one of them, and a day after the question the other."""
+    d = desk(own_persons((2, DAY_OF_PARIS), (3, DAY)))
+    at(clock, "2026-06-10T22:00")
+    assert [await d.passes(n) for n in (1, 2, 3)] == [True, True, False]
+    at(clock, "2026-06-11T00:00")
+    assert [await d.passes(n) for n in (3, 4)] == [True, False]
+    assert (await d.used(DAY_OF_PARIS), await d.used(DAY)) == (1, 3)
+    assert await d.look_up(4) == OverBudget(PRACTITIONER, PERSONS, Window(3, DAY), 22 * HOUR, 1)
+
+
+async def test_a_second_look_after_midnight_counts_on_the_new_day(desk: MakeDesk, clock: FrozenClock) -> None:
+    """Also one that was asked before and answered after; one that found nobody leaves the old day as it was."""
+    d = desk(own_persons((1, DAY_OF_PARIS)))
+    at(clock, "2026-06-10T23:59:59")
+    slow, _ = await d.charge(1)
+    at(clock, "2026-06-11T00:00:01")
+    assert isinstance(await d.settle(slow, (1,)), Charged)
+    assert not await d.passes(2)
+    at(clock, "2026-06-12T00:00")
+    failing, _ = await d.charge(1)
+    await d.settle(failing)
+    assert await d.used(DAY_OF_PARIS) == 0
+    assert await d.passes(2)
+
+
+async def test_an_answer_after_midnight_has_no_place_in_a_day_that_is_full(desk: MakeDesk, clock: FrozenClock) -> None:
+    """Its reservation was yesterday's."""
+    d = desk(own_persons((1, DAY_OF_PARIS)))
+    at(clock, "2026-06-10T23:59:59")
+    slow, _ = await d.charge(1)
+    at(clock, "2026-06-11T00:00")
+    assert await d.passes(2)
+    assert isinstance(await d.settle(slow, (1,)), OverBudget)
+    assert await d.used(DAY_OF_PARIS) == 1
+
+
+@pytest.mark.parametrize("kind", [REQUESTS, UNITS, MISSES], ids=lambda kind: kind.value)
+async def test_counters_of_a_calendar_day_are_exact(desk: MakeDesk, clock: FrozenClock, kind: BudgetKind) -> None:
+    """They have no sixtieth: full to the end of the day, and empty at midnight."""
+    d = desk(own_persons((9, DAY)), budget(PRACTITIONER, kind, (2, DAY_OF_PARIS)))
+    for moment in ("2026-10-25T00:00", "2026-10-25T23:59:59"):
+        at(clock, moment)
+        charge, reply = await d.charge(1)
+        assert isinstance(reply, Charged)
+        await d.settle(charge, missed=True)
+    assert await d.look_up(1) == OverBudget(PRACTITIONER, kind, Window.over(2, DAY_OF_PARIS), 1)
+    at(clock, "2026-10-26T00:00")
+    assert await d.passes(1)
+
+
+async def test_wider_scopes_count_pairs_of_a_calendar_day(desk: MakeDesk, clock: FrozenClock) -> None:
+    """New for the practitioner since midnight; what is given back goes to the day it was counted on."""
+    d = desk(own_persons((9, DAY)), budget(Scope.FLEET, PERSONS, (2, DAY_OF_PARIS)))
+    at(clock, "2026-06-10T23:00")
+    assert [await d.passes(n) for n in (1, 2, 1, 3)] == [True, True, True, False]
+    at(clock, "2026-06-11T00:30")
+    assert await d.passes(1)
+    failing, _ = await d.charge(2)
+    await d.settle(failing)
+    assert [await d.passes(n) for n in (1, 3, 4)] == [True, True, False]
+
+
+async def test_a_clock_that_goes_back_over_midnight_opens_no_second_day(desk: MakeDesk, clock: FrozenClock) -> None:
+    """The day stays the later one, and the wait told is the one that will be lived through."""
+    d = desk(own_persons((1, DAY_OF_PARIS)))
+    at(clock, "2026-06-11T00:00")
+    assert await d.passes(1)
+    clock.step(h=-2)
+    assert await d.look_up(2) == OverBudget(PRACTITIONER, PERSONS, Window.over(1, DAY_OF_PARIS), 26 * HOUR, 1)
+    assert await d.passes(1)
+
+
+async def test_a_day_that_a_policy_adds_finds_its_history(desk: MakeDesk, clock: FrozenClock) -> None:
+    """A trailing day becomes the calendar's: who was looked up since midnight counts, at once."""
+    at(clock, "2026-06-10T20:00")
+    before = desk(own_persons((9, DAY)))
+    assert await before.passes(1)
+    at(clock, "2026-06-11T09:00")
+    assert await before.passes(2)
+    after = desk(own_persons((2, DAY_OF_PARIS)))
+    assert [await after.passes(n) for n in (2, 3, 4)] == [True, True, False]
+
+
+async def test_sixty_four_at_once_on_both_sides_of_midnight(desk: MakeDesk, clock: FrozenClock) -> None:
+    """5 pass before, and 5 after, whichever of them are still under way."""
+    d = desk(own_persons((5, DAY_OF_PARIS)))
+    for moment in ("2026-03-29T23:59:59", "2026-03-30T00:00:00"):
+        at(clock, moment)
+        passed = await asyncio.gather(*(d.passes(n) for n in range(64)))
+        assert sum(passed) == 5
+
+
 # ---- the clock
 
 
@@ -814,7 +978,8 @@ async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, clock: Froz
     print("go", file=program.stdin, flush=True)
     passed = [program.stdout.readline() for _ in range(30)]
     program.send_signal(signal.SIGKILL)
-    rest, _ = program.communicate()
+    rest = program.stdout.read()  # with what the reader holds already, which communicate() would lose
+    program.wait()
     acknowledged = {int(line) for line in (*passed, *rest.splitlines(keepends=True)) if line.endswith("\n")}
     ledger = SqliteLedger.open(tmp_path / "state.db", deadline_ms=PATIENT_MS)
     desk = Desk(ledger, clock, own_persons((0, 600)))

@@ -10,6 +10,7 @@ from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons
 from paravent.effects import Budget, BudgetKind, Charged, Scope, StoreDown, Usage
 from paravent.ports import Ledger, UsageBook
+from paravent.rules import Calendar
 from paravent.stores.redis import RedisLedger
 from paravent.stores.redis_link import Server
 from paravent.stores.redis_usage import RedisUsage
@@ -49,9 +50,9 @@ def own(rpps: str) -> tuple[Budget, ...]:
     """All that is one practitioner's."""
     payer = f"rpps:{rpps}"
     return (
-        own_persons((4, 10), (9, 60), payer=payer),
+        own_persons((4, 10), (9, 60), (99, Calendar.DAY), payer=payer),
         budget(PRACTITIONER, MISSES, (6, 30), payer=payer),
-        budget(PRACTITIONER, REQUESTS, (20, 10), payer=payer),
+        budget(PRACTITIONER, REQUESTS, (20, 10), (9999, Calendar.WEEK), payer=payer),
     )
 
 
@@ -62,7 +63,7 @@ def used(book: UsageBook, budgets: tuple[Budget, ...], now_ms: int) -> tuple[Usa
 
 
 def by_window(usage: tuple[Usage, ...]) -> dict[tuple[BudgetKind, int], int]:
-    return {(use.kind, use.window.per_s): use.used for use in usage}
+    return {(use.kind, use.window.span): use.used for use in usage}
 
 
 async def test_it_says_what_the_charge_was_told(store: Store) -> None:
@@ -100,6 +101,18 @@ async def test_who_has_used_how_many_persons(store: Store) -> None:
     await Desk(ledger, clock, *one).look_up(3)
     clock.step(s=2)
     assert book.persons((10, 60), clock.now_ms()) == {"rpps:99700427885": (1, 1)}
+
+
+async def test_who_has_used_how_many_since_midnight(store: Store) -> None:
+    """The day of Paris: before midnight all of them, and a moment later nobody."""
+    ledger, book = store
+    clock = FrozenClock(1_792_969_200_000 - 1000)  # 2026-10-25T23:59:59, on the day of 25 hours
+    desk = Desk(ledger, clock, *own("99700427885"))
+    await desk.look_up(1, 2)
+    assert book.persons((Calendar.DAY, 60), clock.now_ms()) == {"rpps:99700427885": (2, 2)}
+    assert book.persons((Calendar.DAY, 60), clock.step(s=1)) == {"rpps:99700427885": (0, 2)}
+    usage = by_window(used(book, desk.budgets, clock.now_ms()))
+    assert (usage[PERSONS, Calendar.DAY], usage[REQUESTS, Calendar.WEEK]) == (0, 0)
 
 
 async def test_a_clock_that_is_behind_sees_no_more_room(store: Store) -> None:

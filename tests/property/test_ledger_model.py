@@ -46,5 +46,13 @@ class SqliteMachine(LedgerMachine):
                 assert tally.oldest_ms <= min(inside, default=tally.oldest_ms)
 
 
+class SqliteMidnightMachine(SqliteMachine):
+    """Under the calendar of Paris."""
+
+    AT_MIDNIGHT = True
+
+
+SqliteMidnightMachine.TestCase.settings = SETTINGS
+TestSqliteLedgerAtMidnight = SqliteMidnightMachine.TestCase
 SqliteMachine.TestCase.settings = SETTINGS
 TestSqliteLedgerAgainstTheModel = SqliteMachine.TestCase

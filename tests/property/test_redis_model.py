@@ -29,5 +29,13 @@ class RedisMachine(LedgerMachine):
         return RedisLedger(self.redis.server, deadline_ms=PATIENT_MS, retention_s=RETENTION_S, server_time=False)
 
 
+class RedisMidnightMachine(RedisMachine):
+    """Under the calendar of Paris, which the script works out by itself."""
+
+    AT_MIDNIGHT = True
+
+
+RedisMidnightMachine.TestCase.settings = SETTINGS
+TestRedisLedgerAtMidnight = pytest.mark.real(RedisMidnightMachine.TestCase)
 RedisMachine.TestCase.settings = SETTINGS
 TestRedisLedgerAgainstTheModel = pytest.mark.real(RedisMachine.TestCase)

@@ -8,12 +8,14 @@ import asyncio
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
 from clock import FrozenClock
 from effort import examples
 from ledgers import budget, person
 from paravent.effects import Budget, BudgetKind, Charge, Charged, ProofSeen, Scope, Settle
+from paravent.quota.windows import period_of
+from paravent.rules import Calendar
 from paravent.stores.memory import MemoryLedger
 from paravent.stores.redis import RedisLedger
 from paravent.stores.sqlite import SqliteLedger
@@ -21,6 +23,26 @@ from paravent.stores.sqlite import SqliteLedger
 PERSONS, REQUESTS, MISSES, UNITS = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES, BudgetKind.UNITS
 TIGHTEST = {"rpps:1": [(3, 10), (5, 60)], "rpps:2": [(3, 10), (5, 60)], "finess:1": [(4, 30)]}
 RETENTION_S = 60
+
+
+CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH = Calendar
+BEFORE_A_LONG_DAY_MS = 1_792_875_600_000
+"""2026-10-24T21:00Z, an hour before the day of 25 hours begins in Paris."""
+
+
+def calendar_budgets_for(who: str, client: str, *, generous: bool) -> tuple[Budget, ...]:
+    """The same payers under windows that begin at midnight, beside trailing ones that are longer or shorter."""
+    plus = 2 if generous else 0
+    own = [(3 + plus, CALENDAR_DAY), (5 + plus, CALENDAR_WEEK)] + ([(6, 90_000)] if generous else [])
+    return (
+        budget(Scope.PRACTITIONER, PERSONS, *own, payer=who),
+        budget(Scope.PRACTITIONER, UNITS, (14 + plus, CALENDAR_DAY), payer=who),
+        budget(Scope.PRACTITIONER, MISSES, (3, CALENDAR_DAY), (6, 90_000), payer=who),
+        budget(Scope.ESTABLISHMENT, PERSONS, (7 + plus, CALENDAR_MONTH), (4 + plus, CALENDAR_DAY), payer="finess:1"),
+        budget(Scope.CLIENT, PERSONS, (5 + plus, CALENDAR_DAY), payer=client),
+        budget(Scope.FLEET, PERSONS, (9, CALENDAR_WEEK), payer="fleet"),
+        budget(Scope.FLEET, REQUESTS, (20, CALENDAR_MONTH), payer="fleet"),
+    )
 
 
 def budgets_for(who: str, client: str, *, generous: bool) -> tuple[Budget, ...]:
@@ -57,13 +79,16 @@ class LedgerMachine(RuleBasedStateMachine):
     charges = Bundle("charges")
     settled = Bundle("settled")
 
+    AT_MIDNIGHT = False
+    """Whether windows begin at midnight, and time passes in hours."""
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.model = MemoryLedger(retention_s=RETENTION_S)
         self.begin()
         self.ledger, self.other = (self.open(), self.open())
-        self.clock = FrozenClock()
+        self.clock = FrozenClock(BEFORE_A_LONG_DAY_MS) if self.AT_MIDNIGHT else FrozenClock()
         self.highest_ms = 0
         self.count = 0
         self.generous = False
@@ -103,7 +128,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def charge(self, who: str, client: str, persons: tuple[int, ...], proof: int | None, units: int) -> object:
         self.count += 1
         proved = None if proof is None else ProofSeen(bytes([proof]), self.now_ms() + 20_000)
-        budgets = budgets_for(who, client, generous=self.generous)
+        budgets = (calendar_budgets_for if self.AT_MIDNIGHT else budgets_for)(who, client, generous=self.generous)
         charge = Charge(f"request-{self.count}", self.now_ms(), budgets, tuple(map(person, persons)), proved, units)
         expected = self.runner.run(self.model.charge(charge))
         assert self.runner.run(self.ledger.charge(charge)) == expected
@@ -147,6 +172,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.clock.step(ms=ms)
 
+    @precondition(lambda self: self.AT_MIDNIGHT)
+    @rule(hours=st.sampled_from([1, 1, 2, 23, 24, 25, 24 * 7, 24 * 157, -1, -30]))
+    def hours_pass(self, hours: int) -> None:
+        self.clock.step(h=hours)
+
     @rule()
     def catch_up(self) -> None:
         """A clock that was set back arrives where it was, and a little further."""
@@ -170,6 +200,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_was_told_about_more_persons_than_the_limit(self) -> None:
+        if self.AT_MIDNIGHT:
+            since = period_of(self.highest_ms, CALENDAR_DAY)[0]
+            told = {(payer, who) for payer, who, at_ms in self.disclosed if payer != "finess:1" and at_ms >= since}
+            assert all(sum(paid_by == payer for paid_by, _ in told) <= 3 + 2 for payer in TIGHTEST)
+            return
         for payer, windows in TIGHTEST.items():
             for limit, per_s in windows:
                 since = self.highest_ms - per_s * 1000

@@ -56,8 +56,8 @@ def person(number: int) -> Subject:
 
 
 def budget(scope: Scope, kind: BudgetKind, *windows: tuple[int, int], payer: str | None = None) -> Budget:
-    """(limit, seconds) … of the usual payer of a scope."""
-    return Budget(scope, payer or PAYERS[scope], kind, tuple(Window(limit, per_s) for limit, per_s in windows))
+    """(limit, seconds or a `Calendar`) … of the usual payer of a scope."""
+    return Budget(scope, payer or PAYERS[scope], kind, tuple(Window.over(limit, span) for limit, span in windows))
 
 
 def own_persons(*windows: tuple[int, int], payer: str | None = None) -> Budget:
@@ -111,10 +111,10 @@ class Desk:
         """Whether a look-up of them passes (and is then charged)."""
         return isinstance(await self.look_up(*persons), Charged)
 
-    async def used(self, per_s: int, kind: BudgetKind = BudgetKind.PERSONS) -> int:
+    async def used(self, span: int, kind: BudgetKind = BudgetKind.PERSONS) -> int:
         """How full a window of the practitioner is, asked with an empty question, which adds no person."""
         budgets = tuple(
-            Budget(b.scope, b.payer, b.kind, (Window(10**9, per_s),))
+            Budget(b.scope, b.payer, b.kind, (Window.over(10**9, span),))
             for b in self.budgets
             if b.scope is Scope.PRACTITIONER and b.kind is kind
         )

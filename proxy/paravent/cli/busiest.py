@@ -1,6 +1,6 @@
 """Who uses most of their budget of persons: the table of `paravent status --top`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -39,13 +39,14 @@ class Sheet:
     now_s: int
 
 
-def windows_s(quotas: Quotas) -> tuple[int, ...]:
+def spans(quotas: Quotas) -> tuple[int, ...]:
     """Every window of persons that any profession has, the shortest first."""
-    return tuple(sorted({window.per_s for own in quotas.professions.values() for window in own.persons}))
+    windows = {window.span: window.per_s for own in quotas.professions.values() for window in own.persons}
+    return tuple(sorted(windows, key=lambda span: (windows[span], span)))
 
 
 def rows_of(used: Mapping[str, tuple[int, ...]], sheet: Sheet, most: int, *, named: bool) -> list[Row]:
-    """The fullest first. `used`: payer → persons in each of `windows_s`."""
+    """The fullest first. `used`: payer → persons in each of `spans`."""
     rows = [row for payer, persons in used.items() if (row := _row(payer, persons, sheet, named)) is not None]
     return sorted(rows, key=lambda row: (-row["share"], -row["used"], row["practitioner"]))[:most]
 
@@ -58,19 +59,19 @@ def _row(payer: str, persons: tuple[int, ...], sheet: Sheet, named: bool) -> Row
     code = sheet.professions.get(rpps, "")
     limits = _limits(quotas, code if code in quotas.professions else None)
     shares = [
-        (used / (limits[per_s] + more), used, per_s)
-        for per_s, used in zip(windows_s(quotas), persons, strict=True)
-        if per_s in limits
+        (used / (limits[span] + more), used, span)
+        for span, used in zip(spans(quotas), persons, strict=True)
+        if span in limits
     ]
     if not shares:
         return None
-    share, used, per_s = max(shares)
+    share, used, span = max(shares)
     return Row(
         practitioner=rpps if named else hashed,
         profession=sheet.policy.professions.get(code),
-        window=name_of(per_s),
+        window=name_of(span),
         used=used,
-        limit=limits[per_s] + more,
+        limit=limits[span] + more,
         share=round(share, 3),
     )
 
@@ -81,14 +82,15 @@ def _limits(quotas: Quotas, code: str | None) -> dict[int, int]:
     limits: dict[int, int] = {}
     for own in professions:
         for window in own.persons:
-            limits[window.per_s] = max(window.limit, limits.get(window.per_s, 0))
+            limits[window.span] = max(window.limit, limits.get(window.span, 0))
     return limits
 
 
-def table(rows: Iterable[Row]) -> list[str]:
+def table(rows: Sequence[Row]) -> list[str]:
     """One line each."""
+    width = max((5, *(len(row["window"]) for row in rows)))
     return [
-        f"  {row['practitioner']:32}  {row['profession'] or '?':14}{row['window']:>5}"
+        f"  {row['practitioner']:32}  {row['profession'] or '?':14}{row['window']:>{width}}"
         f"{row['used']:>8} of {row['limit']:<8}{row['share']:>5.0%}"
         for row in rows
     ]

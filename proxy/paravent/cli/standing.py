@@ -79,8 +79,8 @@ def _every(professions: Iterable[Budgets]) -> Budgets:
     every = tuple(professions)
 
     def of(kind: str) -> tuple[Window, ...]:
-        lengths = {window.per_s for each in every for window in getattr(each, kind)}
-        return tuple(Window(0, per_s) for per_s in sorted(lengths))
+        windows = {Window.over(0, window.span) for each in every for window in getattr(each, kind)}
+        return tuple(sorted(windows, key=lambda window: (window.per_s, window.span)))
 
     return Budgets(of("persons"), of("misses"), of("requests"), of("units"))
 
@@ -105,7 +105,7 @@ def as_json(rpps: str, it: Standing) -> "dict[str, Json]":
         "practitioner": rpps,
         "profession": it.profession,
         "usage": [
-            {"kind": use.kind.value, "window": name_of(use.window.per_s), "used": use.used, "limit": _limit(use, it)}
+            {"kind": use.kind.value, "window": name_of(use.window.span), "used": use.used, "limit": _limit(use, it)}
             for use in it.usage
         ],
         "refusals": refusals,
@@ -135,7 +135,8 @@ def as_json(rpps: str, it: Standing) -> "dict[str, Json]":
 def as_text(rpps: str, it: Standing) -> str:
     """For people."""
     lines = [f"practitioner {rpps}, {it.profession or 'of a profession that nobody says (--profession)'}", ""]
-    lines += [f"  {_name(use):16}{use.used:>8}  {_of(use, it)}" for use in it.usage]
+    width = max((16, *(len(_name(use)) for use in it.usage)))
+    lines += [f"  {_name(use):{width}}{use.used:>8}  {_of(use, it)}" for use in it.usage]
     lines += ["", *_refusals(it.seen), ""]
     lines += [_measure(each) for each in it.measures] or ["no grant, not suspended"]
     lines += [_revoked(each) for each in it.revocations] or ["not revoked"]
@@ -143,7 +144,7 @@ def as_text(rpps: str, it: Standing) -> str:
 
 
 def _name(use: Usage) -> str:
-    return f"{use.kind.value} {name_of(use.window.per_s)}"
+    return f"{use.kind.value} {name_of(use.window.span)}"
 
 
 def _of(use: Usage, it: Standing) -> str:

@@ -60,14 +60,14 @@ def status(config: Path, top: int, rpps: bool, as_json: bool) -> None:
 
 def _rows(settings: "Settings", most: int, named: bool) -> "list[Row]":
     from paravent.audit.keys import derive_keys
-    from paravent.cli.busiest import Sheet, rows_of, windows_s
+    from paravent.cli.busiest import Sheet, rows_of, spans
     from paravent.cli.measures import answered, read
     from paravent.sinks.history import professions_in
     from paravent.wiring import load_rulebook, usage_book
 
     policy = load_rulebook(settings).policy
     now_s = int(time.time())
-    used = answered(usage_book(settings).persons(windows_s(policy.quotas), now_s * 1000))
+    used = answered(usage_book(settings).persons(spans(policy.quotas), now_s * 1000))
     measures = read(settings)
     since = datetime.fromtimestamp(now_s, UTC) - _PROFESSIONS_SINCE
     sheet = Sheet(

@@ -264,4 +264,4 @@ def _budgets(text: BudgetsText) -> Budgets:
 
 
 def _windows(texts: list[WindowText]) -> tuple[Window, ...]:
-    return tuple(Window(text.limit, text.per) for text in texts)
+    return tuple(Window.over(text.limit, text.per) for text in texts)

@@ -28,6 +28,7 @@ from paravent.policy.schema import (
 )
 from paravent.policy.source import Document, Where
 from paravent.problems import Problem
+from paravent.rules import Calendar
 
 __all__ = ["CheckRule", "Placed", "PlacedView", "check"]
 
@@ -219,7 +220,8 @@ def _windows(document: Document, where: Where, windows: Sequence[WindowText]) ->
         if window.per > MAX_WINDOW_S:
             yield document.at_value(here, f"a window may be at most {duration_text(MAX_WINDOW_S)} long")
         if window.per in seen:
-            yield document.at_value(here, f"a second limit for {duration_text(window.per)}: only one can hold")
+            length = duration_text(window.per) if window.per > 0 else Calendar(window.per).word
+            yield document.at_value(here, f"a second limit for {length}: only one can hold")
         seen.add(window.per)
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from paravent.policy.paths import QUERY_NAME, parse_duration, parse_path, parse_template
+from paravent.rules import Calendar
 
 MAX_LIMIT: Final = 10_000_000
 """No budget of a country of 68 million needs more; a typing error does."""
@@ -167,11 +168,23 @@ class AssuranceFile(Strict):
 # ---- quotas.yaml
 
 
+def _span(value: object) -> object:
+    text = value if isinstance(value, str) else ""
+    if text.startswith("calendar") and text not in CALENDARS:
+        raise ValueError(f"write {', '.join(CALENDARS)}, or a duration")
+    return int(CALENDARS[text]) if text in CALENDARS else _seconds(value)
+
+
+CALENDARS: Final = {each.word: each for each in Calendar}
+type CalendarWord = Literal["calendar-day", "calendar-week", "calendar-month"]
+type SpanText = Annotated[int, BeforeValidator(_span, json_schema_input_type=_DurationText | CalendarWord)]
+
+
 class WindowText(Strict):
-    """At most `limit` in any trailing `per`."""
+    """At most `limit` in any trailing `per`, or in each day, week or month of Paris."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)]
-    per: Duration
+    per: SpanText
 
 
 class BudgetsText(Strict):

@@ -6,13 +6,13 @@ from typing import Final
 
 from paravent.effects import Budget, BudgetKind, Scope
 from paravent.quota.lines import is_exact
-from paravent.rules import Window
+from paravent.rules import Span, Window
 
-type CounterKey = tuple[str, str, int]
-"""Payer, kind, seconds: one window of one counter."""
+type CounterKey = tuple[str, str, Span]
+"""Payer, kind, span: one window of one counter."""
 
-type SetWindow = tuple[str, int]
-"""Payer, seconds: one window of one set."""
+type SetWindow = tuple[str, Span]
+"""Payer, span: one window of one set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def bill_of(budgets: Sequence[Budget]) -> Bill:
     """Sort them."""
     sets = [budget for budget in budgets if is_exact(budget)]
     counters = [
-        ((budget.payer, budget.kind.value, window.per_s), budget, window)
+        ((budget.payer, budget.kind.value, window.span), budget, window)
         for budget in budgets
         if not is_exact(budget)
         for window in budget.windows
@@ -70,7 +70,7 @@ def bill_of(budgets: Sequence[Budget]) -> Bill:
         payers=frozenset(budget.payer for budget in budgets),
         sets=tuple(budget.payer for budget in sets),
         own=next((budget.payer for budget in sets if budget.scope is Scope.PRACTITIONER), None),
-        set_windows=tuple(((b.payer, window.per_s), b, window) for b in sets for window in b.windows),
+        set_windows=tuple(((b.payer, window.span), b, window) for b in sets for window in b.windows),
         person_counters=tuple(counter for counter in counters if counter[1].kind is BudgetKind.PERSONS),
         event_counters=tuple(counter for counter in counters if counter[1].kind is not BudgetKind.PERSONS),
         misses=tuple(key for key, budget, _ in counters if budget.kind is BudgetKind.MISSES),

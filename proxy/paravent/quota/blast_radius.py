@@ -8,6 +8,9 @@ in a network, or for everybody:
 T is cut into ⌈T / W⌉ parts none of which is longer than W, and no part holds more persons than the limit. Where several
 windows apply the smallest bound holds. It is reached: a bot that spends its whole budget as soon as it has one.
 
+Calendar windows have edges. T touches one day more than it is long, two more where one of them has 23 hours; in each of
+them there is a whole limit.
+
 What a fresh login adds (`step_up`) is part of every limit: the session that is stolen may be a fresh one. Whatever the
 policy lets be added to an account's limits by decision (`quota.measures`) is added for a second bound, as if it always
 were: a grant can be followed by another.
@@ -91,7 +94,17 @@ def _plus(bound: int | None, more: int) -> int | None:
 
 
 def _bound(windows: Iterable[Window], period_s: int) -> int | None:
-    return _least([window.limit * -(-period_s // window.per_s) for window in windows])
+    return _least([window.limit * _times(window, period_s) for window in windows])
+
+
+def _times(window: Window, period_s: int) -> int:
+    """How often a window's limit can be spent in a period: of a calendar, in each day that the period touches."""
+    if window.calendar is None:
+        return -(-period_s // window.per_s)
+    inside = 0
+    while window.calendar.shortest_s(inside + 1) < period_s:
+        inside += 1
+    return inside + 2  # for some of the period is left over on both sides
 
 
 def _by_questions(own: Budgets, answers: Iterable[tuple[int, int]], period_s: int) -> Iterator[int | None]:

@@ -9,7 +9,7 @@ Every window stands in the policy field, which "SHOULD remain consistent over a 
 3); only the tightest of each kind in the other. `qu` is left out: its values are a registry that knows no persons
 (section 10.3), and its default, requests, misleads on the safe side since one question asks about one person. Our unit
 is the prefixed parameter that section 3.1 allows. `t` is left out: a trailing window has no moment at which it is full
-again.
+again. `w` is left out of a calendar's, whose length is not the same each time.
 
     Paravent-Warning: "persons-10m"
 
@@ -51,7 +51,7 @@ def rate_limit_headers(usage: Iterable[Usage]) -> tuple[tuple[bytes, bytes], ...
 
 def warning_headers(nearly_spent: Iterable[Window]) -> tuple[tuple[bytes, bytes], ...]:
     """None while no window is nearly spent."""
-    names = ", ".join(f'"persons-{name_of(window.per_s)}"' for window in nearly_spent)
+    names = ", ".join(f'"persons-{name_of(window.span)}"' for window in nearly_spent)
     return ((b"Paravent-Warning", names.encode("ascii")),) if names else ()
 
 
@@ -70,7 +70,7 @@ def _left(use: Usage) -> int:
 
 
 def _name(kind: BudgetKind, window: Window) -> str:
-    return f'"{kind.value}-{name_of(window.per_s)}"'
+    return f'"{kind.value}-{name_of(window.span)}"'
 
 
 @lru_cache(maxsize=64)
@@ -81,4 +81,5 @@ def _policy(windows: tuple[tuple[BudgetKind, Window], ...]) -> bytes:
 
 def _policy_item(kind: BudgetKind, window: Window) -> str:
     limit = min(window.limit, _MOST)
-    return f'{_name(kind, window)};q={limit};w={window.per_s};paravent-unit="{_UNITS[kind]}"'
+    length = "" if window.calendar else f";w={window.per_s}"
+    return f'{_name(kind, window)};q={limit}{length};paravent-unit="{_UNITS[kind]}"'

@@ -40,7 +40,7 @@ def most_extra(quotas: Quotas) -> int:
 
 def more(windows: Iterable[Window], persons: int) -> tuple[Window, ...]:
     """The same windows with room for so many more."""
-    return tuple(Window(window.limit + persons, window.per_s) for window in windows)
+    return tuple(Window.over(window.limit + persons, window.span) for window in windows)
 
 
 def raised(budgets: Iterable[Budget], persons: int) -> tuple[Budget, ...]:

@@ -24,9 +24,10 @@ from paravent.effects import (
 from paravent.model import Subject
 from paravent.quota.lines import Line, event_adds, is_exact, refusal, usage_after
 from paravent.quota.windows import bucket_leaves_ms, bucket_of, counts, leaves_ms
+from paravent.rules import Span
 
 type _CounterKey = tuple[str, BudgetKind, int]
-"""Payer, kind, window in seconds."""
+"""Payer, kind, span."""
 
 RETENTION_S: Final = 30 * 86_400
 """How long a person is remembered when no window is longer: 30 d, the longest window of the reference policy."""
@@ -96,7 +97,7 @@ class MemoryLedger:
         if opened_ms is not None and not settle.missed:
             for budget in charge.budgets:
                 if budget.kind is BudgetKind.MISSES:
-                    self._uncount(budget, opened_ms, (window.per_s for window in budget.windows))
+                    self._uncount(budget, opened_ms, (window.span for window in budget.windows))
         lines = self._lines(charge, [b for b in charge.budgets if b.kind is BudgetKind.PERSONS], disclosed)
         over = refusal(lines, lambda line: self._free_ms(line, disclosed), settle.now_ms)
         if over is not None:
@@ -128,8 +129,8 @@ class MemoryLedger:
             for subject in [s for s, person in persons.items() if not counts(person.at_ms, now, self.retention_s)]:
                 del persons[subject]
             for window in budget.windows:
-                buckets = self._counted(budget, window.per_s)
-                for bucket in [b for b in buckets if bucket_leaves_ms(b, window.per_s) <= now]:
+                buckets = self._counted(budget, window.span)
+                for bucket in [b for b in buckets if bucket_leaves_ms(b, window.span) <= now]:
                     del buckets[bucket]
 
     def _lines(self, charge: Charge, budgets: Iterable[Budget], persons: tuple[Subject, ...]) -> list[Line]:
@@ -139,34 +140,34 @@ class MemoryLedger:
         for budget in sorted(budgets, key=lambda b: (not is_exact(b), b.kind is not BudgetKind.PERSONS)):
             for window in budget.windows:
                 if is_exact(budget):
-                    known = self._inside(budget.payer, window.per_s)
+                    known = self._inside(budget.payer, window.span)
                     lines.append(Line(budget, window, len(known), len(set(persons) - known)))
                 elif budget.kind is BudgetKind.PERSONS:
-                    known = set() if own is None else self._inside(own, window.per_s)
-                    used = self._counted(budget, window.per_s).total()
+                    known = set() if own is None else self._inside(own, window.span)
+                    used = self._counted(budget, window.span).total()
                     lines.append(Line(budget, window, used, len(set(persons) - known)))
                 else:
-                    used = self._counted(budget, window.per_s).total()
+                    used = self._counted(budget, window.span).total()
                     lines.append(Line(budget, window, used, event_adds(budget, charge)))
         return lines
 
-    def _inside(self, payer: str, per_s: int) -> set[Subject]:
+    def _inside(self, payer: str, span: Span) -> set[Subject]:
         persons = self._persons.get(payer, {})
-        return {subject for subject, person in persons.items() if counts(person.at_ms, self._now_ms, per_s)}
+        return {subject for subject, person in persons.items() if counts(person.at_ms, self._now_ms, span)}
 
-    def _counted(self, budget: Budget, per_s: int) -> Counter[int]:
-        return self._counters.get((budget.payer, budget.kind, per_s), Counter())
+    def _counted(self, budget: Budget, span: Span) -> Counter[int]:
+        return self._counters.get((budget.payer, budget.kind, span), Counter())
 
     def _free_ms(self, line: Line, persons: tuple[Subject, ...]) -> int | None:
         """When enough of the oldest have left. Those asked about leave no room by leaving: they would come back."""
-        per_s = line.window.per_s
+        span = line.window.span
         if is_exact(line.budget):
-            others = self._inside(line.budget.payer, per_s).difference(persons)
+            others = self._inside(line.budget.payer, span).difference(persons)
             set_ = self._persons.get(line.budget.payer, {})
-            leaving = sorted((leaves_ms(set_[subject].at_ms, per_s), 1) for subject in others)
+            leaving = sorted((leaves_ms(set_[subject].at_ms, span), 1) for subject in others)
         else:
-            buckets = self._counted(line.budget, per_s)
-            leaving = sorted((bucket_leaves_ms(bucket, per_s), used) for bucket, used in buckets.items())
+            buckets = self._counted(line.budget, span)
+            leaving = sorted((bucket_leaves_ms(bucket, span), used) for bucket, used in buckets.items())
         gone = 0
         for free_ms, used in leaving:
             gone += used
@@ -177,12 +178,12 @@ class MemoryLedger:
     def _count(self, lines: Iterable[Line]) -> None:
         for line in lines:
             if line.adds and not is_exact(line.budget):
-                key = (line.budget.payer, line.budget.kind, line.window.per_s)
-                self._counters.setdefault(key, Counter())[bucket_of(self._now_ms, line.window.per_s)] += line.adds
+                key = (line.budget.payer, line.budget.kind, line.window.span)
+                self._counters.setdefault(key, Counter())[bucket_of(self._now_ms, line.window.span)] += line.adds
 
-    def _uncount(self, budget: Budget, at_ms: int, windows_s: Iterable[int]) -> None:
-        for per_s in windows_s:
-            buckets, bucket = self._counted(budget, per_s), bucket_of(at_ms, per_s)
+    def _uncount(self, budget: Budget, at_ms: int, spans: Iterable[Span]) -> None:
+        for span in spans:
+            buckets, bucket = self._counted(budget, span), bucket_of(at_ms, span)
             if buckets[bucket] > 0:
                 buckets[bucket] -= 1
 
@@ -219,8 +220,8 @@ class MemoryLedger:
     def _give_back_wider(self, charge: Charge, before_ms: int | None, opened_ms: int) -> None:
         for budget in charge.budgets:
             if budget.kind is BudgetKind.PERSONS and not is_exact(budget):
-                per_s = (window.per_s for window in budget.windows)
-                new_in = (w for w in per_s if before_ms is None or not counts(before_ms, opened_ms, w))
+                spans = (window.span for window in budget.windows)
+                new_in = (w for w in spans if before_ms is None or not counts(before_ms, opened_ms, w))
                 self._uncount(budget, opened_ms, new_in)
 
 

@@ -11,7 +11,7 @@ from msgspec import msgpack
 from paravent.effects import Budget, BudgetKind, Charge, Charged, OverBudget, ProofSeen, Replayed, Scope, Settle, Usage
 from paravent.model import Subject
 from paravent.quota.bill import Bill
-from paravent.rules import Window
+from paravent.rules import Span, Window
 
 FIXED_KEYS: Final = 3
 """Clock, charge, proof: there in every call."""
@@ -27,9 +27,9 @@ def persons_key(payer: str) -> str:
     return f"paravent:{{{payer}}}:persons"
 
 
-def counter_key(payer: str, kind: str, per_s: int) -> str:
+def counter_key(payer: str, kind: str, span: Span) -> str:
     """One window of a counter: bucket → used."""
-    return f"paravent:{{{payer}}}:{kind}:{per_s}"
+    return f"paravent:{{{payer}}}:{kind}:{span}"
 
 
 class Plan:
@@ -41,7 +41,7 @@ class Plan:
             {
                 "key": self._number(persons_key(payer), f"paravent:{{{payer}}}:person"),
                 "windows": [
-                    [window.limit, window.per_s] for (paid_by, _), _, window in bill.set_windows if paid_by == payer
+                    [window.limit, window.span] for (paid_by, _), _, window in bill.set_windows if paid_by == payer
                 ],
                 "own": payer == bill.own,
             }
@@ -61,8 +61,8 @@ class Plan:
         ]
         """In the order of the script's numbers, which begin at 1."""
 
-    def _counter(self, payer: str, kind: str, per_s: int, limit: int) -> dict[str, object]:
-        return {"key": self._number(counter_key(payer, kind, per_s)), "per_s": per_s, "limit": limit}
+    def _counter(self, payer: str, kind: str, span: Span, limit: int) -> dict[str, object]:
+        return {"key": self._number(counter_key(payer, kind, span)), "span": span, "limit": limit}
 
     def _number(self, *names: str) -> int:
         """Of the first of these keys, as Lua counts."""

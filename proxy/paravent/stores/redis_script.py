@@ -48,13 +48,84 @@ local function ends(key, in_ms) call('PEXPIRE', key, int(math.max(1, in_ms) + sl
 call('HSET', KEYS[1], 'now', int(now), 'longest_s', int(longest_s))
 ends(KEYS[1], keep_ms)
 
-local function counts(at_ms, then_ms, per_s) return then_ms < at_ms + per_s * 1000 end
+-- days, weeks and months of Paris: `paravent.paris` by arithmetic
+
+local floor, DAY_MS, HOUR_MS = math.floor, 86400000, 3600000
+
+local function first_day(year)  -- of January, counted from 1970
+  local before = year - 1
+  return 365 * (year - 1970) + floor(before / 4) - floor(before / 100) + floor(before / 400) - 477
+end
+
+local function leap(year) return first_day(year + 1) - first_day(year) - 365 end
+
+local function year_of(day)
+  local year = 1970 + floor(day / 365.2425)
+  if day < first_day(year) then return year - 1 end
+  return day >= first_day(year + 1) and year + 1 or year
+end
+
+local function last_sunday(year, last)  -- 01:00 UTC; `last` day of the month, counted from a first of January
+  local day = first_day(year) + leap(year) + last
+  return (day - (day + 4) % 7) * DAY_MS + HOUR_MS
+end
+
+local function offset_ms(at_ms)
+  local year = year_of(floor(at_ms / DAY_MS))
+  local summer = at_ms >= last_sunday(year, 89) and at_ms < last_sunday(year, 303)
+  return summer and 2 * HOUR_MS or HOUR_MS
+end
+
+local function midnight(day) return day * DAY_MS - offset_ms(day * DAY_MS - HOUR_MS) end
+
+local STARTS = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365}
+
+local function month_around(day)
+  local year = year_of(day)
+  local function first(month) return first_day(year) + STARTS[month] + (month > 2 and leap(year) or 0) end
+  local month = 12
+  while first(month) > day do month = month - 1 end
+  return midnight(first(month)), midnight(first(month + 1))
+end
+
+local function period_of(at_ms, span)
+  local day = floor((at_ms + offset_ms(at_ms)) / DAY_MS)
+  if span == -1 then return midnight(day), midnight(day + 1) end
+  if span == -3 then return month_around(day) end
+  local monday = day - (day + 3) % 7
+  return midnight(monday), midnight(monday + 7)
+end
+
+-- windows: a span is a trailing window's seconds, or a calendar's number, below zero
+
+local LONGEST_S = {[-1] = 90000, [-2] = 608400, [-3] = 2682000}
+
+local function leaves_ms(at_ms, span)
+  if span > 0 then return at_ms + span * 1000 end
+  local _, ends_ms = period_of(at_ms, span)
+  return ends_ms
+end
+
+local function tail_ms(span)
+  if span > 0 then return now - span * 1000 end
+  return (period_of(now, span)) - 1
+end
+
+local function counts(at_ms, then_ms, span) return then_ms < leaves_ms(at_ms, span) end
 
 -- counters
 
-local function bucket_ms(per_s) return math.ceil(per_s * 1000 / 60) end
-local function bucket_of(at_ms, per_s) return math.floor(at_ms / bucket_ms(per_s)) end
-local function bucket_leaves_ms(bucket, per_s) return (bucket + 1) * bucket_ms(per_s) - 1 + per_s * 1000 end
+local function bucket_ms(span) return math.ceil(span * 1000 / 60) end
+
+local function bucket_of(at_ms, span)
+  if span > 0 then return floor(at_ms / bucket_ms(span)) end
+  return (period_of(at_ms, span)) / HOUR_MS
+end
+
+local function bucket_leaves_ms(bucket, span)
+  if span > 0 then return leaves_ms((bucket + 1) * bucket_ms(span) - 1, span) end
+  return leaves_ms(bucket * HOUR_MS, span)
+end
 
 local function buckets_of(key)
   local flat, buckets = call('HGETALL', key), {}
@@ -66,13 +137,13 @@ local function buckets_of(key)
   return buckets
 end
 
-local function counted(key, per_s)
+local function counted(key, span)
   local held = call('HMGET', key, 'o', 't')
   if not held[1] then return 0 end
-  if bucket_leaves_ms(tonumber(held[1]), per_s) > now then return tonumber(held[2]) end
+  if bucket_leaves_ms(tonumber(held[1]), span) > now then return tonumber(held[2]) end
   local total, oldest = 0, nil
   for _, bucket in ipairs(buckets_of(key)) do
-    if bucket_leaves_ms(bucket[1], per_s) <= now then
+    if bucket_leaves_ms(bucket[1], span) <= now then
       call('HDEL', key, int(bucket[1]))
     else
       oldest = oldest or bucket[1]
@@ -83,16 +154,16 @@ local function counted(key, per_s)
   return total
 end
 
-local function count(key, per_s, amount)
-  local bucket = int(bucket_of(now, per_s))
+local function count(key, span, amount)
+  local bucket = int(bucket_of(now, span))
   call('HINCRBY', key, bucket, amount)
   call('HINCRBY', key, 't', amount)
   call('HSETNX', key, 'o', bucket)
-  ends(key, per_s * 1000 + bucket_ms(per_s))
+  ends(key, span > 0 and span * 1000 + bucket_ms(span) or leaves_ms(now, span) - now)
 end
 
-local function uncount(key, per_s, at_ms)
-  local bucket = int(bucket_of(at_ms, per_s))
+local function uncount(key, span, at_ms)
+  local bucket = int(bucket_of(at_ms, span))
   if tonumber(call('HGET', key, bucket) or 0) > 0 then
     call('HINCRBY', key, bucket, -1)
     call('HINCRBY', key, 't', -1)
@@ -142,11 +213,11 @@ end
 
 local function lines_of(subjects, what)
   local lines, number = {}, 0
-  local function new(set, per_s)
+  local function new(set, span)
     local left = 0
     for _, subject in ipairs(subjects) do
       local it = set and set.seen[subject]
-      if not it or not counts(it, now, per_s) then left = left + 1 end
+      if not it or not counts(it, now, span) then left = left + 1 end
     end
     return left
   end
@@ -160,20 +231,20 @@ local function lines_of(subjects, what)
       number = number + 1
       local adds = new(set, window[2])
       if adds > 0 or what == 'all' then
-        local used = call('ZCOUNT', set.zset, '(' .. int(now - window[2] * 1000), '+inf')
+        local used = call('ZCOUNT', set.zset, '(' .. int(tail_ms(window[2])), '+inf')
         lines[#lines + 1] = {
-          number = number, set = set, limit = window[1], per_s = window[2], used = used, adds = adds,
+          number = number, set = set, limit = window[1], span = window[2], used = used, adds = adds,
         }
       end
     end
   end
   for _, it in ipairs(q.persons or {}) do
     number = number + 1
-    local adds = new(own, it.per_s)
+    local adds = new(own, it.span)
     if adds > 0 then
       local key = KEYS[it.key]
       lines[#lines + 1] = {
-        number = number, key = key, limit = it.limit, per_s = it.per_s, used = counted(key, it.per_s), adds = adds,
+        number = number, key = key, limit = it.limit, span = it.span, used = counted(key, it.span), adds = adds,
       }
     end
   end
@@ -182,7 +253,7 @@ local function lines_of(subjects, what)
       number = number + 1
       local key = KEYS[it.key]
       lines[#lines + 1] = {
-        number = number, key = key, limit = it.limit, per_s = it.per_s, used = counted(key, it.per_s),
+        number = number, key = key, limit = it.limit, span = it.span, used = counted(key, it.span),
         adds = it.units and q.units or 1,
       }
     end
@@ -196,16 +267,16 @@ local function free_ms(line, subjects)
     local asked_about = {}
     for _, subject in ipairs(subjects) do asked_about[subject] = true end
     local oldest = call(
-      'ZRANGEBYSCORE', line.set.zset, '(' .. int(now - line.per_s * 1000), '+inf', 'WITHSCORES',
+      'ZRANGEBYSCORE', line.set.zset, '(' .. int(tail_ms(line.span)), '+inf', 'WITHSCORES',
       'LIMIT', 0, int(excess + #subjects))
     for i = 1, #oldest, 2 do
       if not asked_about[oldest[i]] then excess = excess - 1 end
-      if excess == 0 then return tonumber(oldest[i + 1]) + line.per_s * 1000 end
+      if excess == 0 then return leaves_ms(tonumber(oldest[i + 1]), line.span) end
     end
   else
     for _, bucket in ipairs(buckets_of(line.key)) do
       excess = excess - bucket[2]
-      if excess <= 0 then return bucket_leaves_ms(bucket[1], line.per_s) end
+      if excess <= 0 then return bucket_leaves_ms(bucket[1], line.span) end
     end
   end
   return nil
@@ -218,7 +289,7 @@ local function refusal(lines, subjects)
       short = math.max(short, line.used + line.adds - line.limit)
       alone = alone and line.set ~= nil and line.set == own
       local free = free_ms(line, subjects)
-      local wait_s = free and math.max(1, math.ceil((free - asked) / 1000)) or line.per_s
+      local wait_s = free and math.max(1, math.ceil((free - asked) / 1000)) or LONGEST_S[line.span] or line.span
       if wait_s > longest then worst, longest = line, wait_s end
     end
   end
@@ -227,7 +298,7 @@ end
 
 local function count_lines(lines)
   for _, line in ipairs(lines) do
-    if line.key then count(line.key, line.per_s, line.adds) end
+    if line.key then count(line.key, line.span, line.adds) end
   end
 end
 
@@ -281,8 +352,8 @@ local function give_back(subjects, opened)
         release(it, q.id)
         if it.pending == 0 and held and set == own then
           for _, wider in ipairs(q.persons or {}) do
-            if not it.confirmed_ms or not counts(it.confirmed_ms, opened, wider.per_s) then
-              uncount(KEYS[wider.key], wider.per_s, opened)
+            if not it.confirmed_ms or not counts(it.confirmed_ms, opened, wider.span) then
+              uncount(KEYS[wider.key], wider.span, opened)
             end
           end
         end
@@ -309,7 +380,7 @@ local function settle()
     give_back(kept_back, opened)
     if not q.missed then
       for _, it in ipairs(q.events or {}) do
-        if it.miss then uncount(KEYS[it.key], it.per_s, opened) end
+        if it.miss then uncount(KEYS[it.key], it.span, opened) end
       end
     end
   end

@@ -9,7 +9,8 @@ from redis.exceptions import RedisError
 from paravent.effects import Budget, StoreDown, Usage
 from paravent.quota.charges import PRACTITIONER
 from paravent.quota.lines import is_exact
-from paravent.quota.windows import bucket_leaves_ms
+from paravent.quota.windows import bucket_leaves_ms, tail_ms
+from paravent.rules import Span
 from paravent.stores.redis_calls import counter_key, persons_key
 from paravent.stores.redis_link import Server
 from paravent.stores.redis_lists import client
@@ -31,14 +32,14 @@ class RedisUsage:
         try:
             now_ms = self._now_ms(now_ms)
             return tuple(
-                Usage(budget.scope, budget.kind, window, self._used(budget, window.per_s, now_ms))
+                Usage(budget.scope, budget.kind, window, self._used(budget, window.span, now_ms))
                 for budget in budgets
                 for window in budget.windows
             )
         except RedisError:
             return StoreDown.UNAVAILABLE
 
-    def persons(self, windows_s: tuple[int, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
+    def persons(self, spans: tuple[Span, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
         try:
             now_ms = self._now_ms(now_ms)
             before, after = persons_key("\0").split("\0")
@@ -46,7 +47,7 @@ class RedisUsage:
             held: dict[str, tuple[int, ...]] = {}
             # A walk may meet a key twice (redis.io, SCAN: guarantees); the second time it is asked in vain.
             for some in batched(keys, AT_ONCE):
-                counts = self._counts(some, windows_s, now_ms)
+                counts = self._counts(some, spans, now_ms)
                 for key, persons in zip(some, counts, strict=True):
                     if any(persons):
                         held[key.decode().removeprefix(before).removesuffix(after)] = persons
@@ -54,19 +55,19 @@ class RedisUsage:
             return StoreDown.UNAVAILABLE
         return {payer: held[payer] for payer in sorted(held)}
 
-    def _counts(self, keys: Iterable[bytes], windows_s: tuple[int, ...], now_ms: int) -> Iterable[tuple[int, ...]]:
+    def _counts(self, keys: Iterable[bytes], spans: tuple[Span, ...], now_ms: int) -> Iterable[tuple[int, ...]]:
         pipe = self._client.pipeline(transaction=False)
         for key in keys:
-            for per_s in windows_s:
-                pipe.zcount(key, *_inside(now_ms, per_s))
-        return batched(pipe.execute(), len(windows_s))
+            for span in spans:
+                pipe.zcount(key, *_inside(now_ms, span))
+        return batched(pipe.execute(), len(spans))
 
-    def _used(self, budget: Budget, per_s: int, now_ms: int) -> int:
+    def _used(self, budget: Budget, span: Span, now_ms: int) -> int:
         if is_exact(budget):
-            return int(self._client.zcount(persons_key(budget.payer), *_inside(now_ms, per_s)))
-        buckets = self._client.hgetall(counter_key(budget.payer, budget.kind.value, per_s))
+            return int(self._client.zcount(persons_key(budget.payer), *_inside(now_ms, span)))
+        buckets = self._client.hgetall(counter_key(budget.payer, budget.kind.value, span))
         numbers = {int(name): int(used) for name, used in buckets.items() if name.isdigit()}
-        return sum(used for number, used in numbers.items() if bucket_leaves_ms(number, per_s) > now_ms)
+        return sum(used for number, used in numbers.items() if bucket_leaves_ms(number, span) > now_ms)
 
     def _now_ms(self, now_ms: int) -> int:
         """As the script tells the time: it never goes back."""
@@ -76,5 +77,5 @@ class RedisUsage:
         return max(now_ms, int(self._client.hget(CLOCK, "now") or 0))
 
 
-def _inside(now_ms: int, per_s: int) -> tuple[str, str]:
-    return f"({now_ms - per_s * 1000}", "+inf"
+def _inside(now_ms: int, span: Span) -> tuple[str, str]:
+    return f"({tail_ms(now_ms, span)}", "+inf"

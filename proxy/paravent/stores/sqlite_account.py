@@ -17,6 +17,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from paravent.quota.windows import bucket_leaves_ms, bucket_of
+from paravent.rules import Span
 
 NEVER_MS = 2**53
 """Later than any moment, and still an integer that every reader of the file understands."""
@@ -84,53 +85,53 @@ class Account(Struct, array_like=True):
                 tally.used += 1
                 tally.oldest_ms = min(tally.oldest_ms, after_ms)
 
-    def counted(self, kind: str, per_s: int, now_ms: int) -> int:
+    def counted(self, kind: str, span: Span, now_ms: int) -> int:
         """How much a window of a counter holds now."""
-        buckets = self.counters.get(kind, {}).get(per_s)
+        buckets = self.counters.get(kind, {}).get(span)
         if buckets is None:
             return 0
         by_number = buckets.by_number
-        while by_number and bucket_leaves_ms(oldest := next(iter(by_number)), per_s) <= now_ms:
+        while by_number and bucket_leaves_ms(oldest := next(iter(by_number)), span) <= now_ms:
             buckets.used -= by_number.pop(oldest)
         return buckets.used
 
-    def count(self, kind: str, per_s: int, amount: int, now_ms: int) -> None:
+    def count(self, kind: str, span: Span, amount: int, now_ms: int) -> None:
         """Count what happens now."""
         windows = self.counters.get(kind)
         if windows is None:
             windows = self.counters[kind] = {}
-        buckets = windows.get(per_s)
+        buckets = windows.get(span)
         if buckets is None:
-            buckets = windows[per_s] = Buckets()
-        number = bucket_of(now_ms, per_s)
+            buckets = windows[span] = Buckets()
+        number = bucket_of(now_ms, span)
         buckets.by_number[number] = buckets.by_number.get(number, 0) + amount
         buckets.used += amount
 
-    def uncount(self, kind: str, per_s: int, at_ms: int) -> None:
+    def uncount(self, kind: str, span: Span, at_ms: int) -> None:
         """Take back one that was counted at `at_ms`, out of the bucket it stands in: taken out of a later one, it
         would come free before its time."""
-        buckets = self.counters.get(kind, {}).get(per_s)
-        number = bucket_of(at_ms, per_s)
+        buckets = self.counters.get(kind, {}).get(span)
+        number = bucket_of(at_ms, span)
         if buckets is not None and buckets.by_number.get(number, 0) > 0:
             buckets.by_number[number] -= 1
             buckets.used -= 1
 
-    def free_ms(self, kind: str, per_s: int, excess: int) -> int | None:
+    def free_ms(self, kind: str, span: Span, excess: int) -> int | None:
         """When buckets that hold `excess` together are gone; None when all of them hold less."""
-        for number, used in self.counters.get(kind, {}).get(per_s, Buckets()).by_number.items():
+        for number, used in self.counters.get(kind, {}).get(span, Buckets()).by_number.items():
             excess -= used
             if excess <= 0:
-                return bucket_leaves_ms(number, per_s)
+                return bucket_leaves_ms(number, span)
         return None
 
     def prune(self, now_ms: int) -> bool:
         """Forget what no window sees. Whether nothing is left but, perhaps, persons that no tally counts."""
         for kind in list(self.counters):
             windows = self.counters[kind]
-            for per_s in [per_s for per_s in windows if not self.counted(kind, per_s, now_ms)]:
-                del windows[per_s]
+            for span in [span for span in windows if not self.counted(kind, span, now_ms)]:
+                del windows[span]
             if not windows:
                 del self.counters[kind]
-        for per_s in [per_s for per_s, tally in self.tallies.items() if not tally.used]:
-            del self.tallies[per_s]
+        for span in [span for span, tally in self.tallies.items() if not tally.used]:
+            del self.tallies[span]
         return not (self.counters or self.tallies)

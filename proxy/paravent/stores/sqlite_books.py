@@ -15,7 +15,7 @@ from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, S
 from paravent.model import Subject
 from paravent.quota.bill import Bill, Bills
 from paravent.quota.lines import Line, event_adds, is_exact, refusal, usage_after
-from paravent.quota.windows import counts
+from paravent.quota.windows import counts, tail_ms
 from paravent.stores.sqlite_account import Person
 from paravent.stores.sqlite_state import State, Wanted
 from paravent.stores.sqlite_sweep import Sweep
@@ -145,8 +145,8 @@ class Books:
         if opened_ms is not None:
             self._give_back(charge.id, bill, opened_ms, [subject for subject in reserved if subject not in disclosed])
             if not settle.missed:
-                for payer, kind, per_s in bill.misses:
-                    state.touch(payer).uncount(kind, per_s, opened_ms)
+                for payer, kind, span in bill.misses:
+                    state.touch(payer).uncount(kind, span, opened_ms)
         sets, counters = self._person_lines(bill, disclosed, only_new=True)
         over = refusal([*sets, *counters], lambda line: self._free_ms(line, disclosed), settle.now_ms)
         if over is not None and not answered:
@@ -199,35 +199,35 @@ class Books:
         since = {payer: [self._known((payer, subject)).at_ms for subject in subjects] for payer in bill.sets}
         sets = []
         for window, budget, limit in bill.set_windows:
-            adds = _left(since[budget.payer], now_ms - limit.per_s * 1000)
+            adds = _left(since[budget.payer], tail_ms(now_ms, limit.span))
             if adds or not only_new:
                 sets.append(Line(budget, limit, state.held(window), adds))
         counters = []
         own = None if bill.own is None else since[bill.own]
-        for (payer, kind, per_s), budget, limit in bill.person_counters:
+        for (payer, kind, span), budget, limit in bill.person_counters:
             # A wider scope counts who is new to the practitioner; nobody new costs no look.
-            adds = len(subjects) if own is None else _left(own, now_ms - per_s * 1000)
+            adds = len(subjects) if own is None else _left(own, tail_ms(now_ms, span))
             if adds:
-                counters.append(Line(budget, limit, state.account(payer).counted(kind, per_s, now_ms), adds))
+                counters.append(Line(budget, limit, state.account(payer).counted(kind, span, now_ms), adds))
         return sets, counters
 
     def _event_lines(self, bill: Bill, charge: Charge, lines: list[Line]) -> None:
         """One request with its units, and one miss that may come, against every window that counts those."""
         state = self._state
-        for (payer, kind, per_s), budget, window in bill.event_counters:
-            used = state.account(payer).counted(kind, per_s, state.now_ms)
+        for (payer, kind, span), budget, window in bill.event_counters:
+            used = state.account(payer).counted(kind, span, state.now_ms)
             lines.append(Line(budget, window, used, event_adds(budget, charge)))
 
     def _free_ms(self, line: Line, subjects: Sequence[bytes]) -> int | None:
-        budget, per_s = line.budget, line.window.per_s
+        budget, span = line.budget, line.window.span
         if is_exact(budget):
-            return self._state.free_ms((budget.payer, per_s), line.excess, subjects)
-        return self._state.account(budget.payer).free_ms(budget.kind.value, per_s, line.excess)
+            return self._state.free_ms((budget.payer, span), line.excess, subjects)
+        return self._state.account(budget.payer).free_ms(budget.kind.value, span, line.excess)
 
     def _count(self, counters: Iterable[Line]) -> None:
         state = self._state
         for budget, window, _, adds in counters:
-            state.touch(budget.payer).count(budget.kind.value, window.per_s, adds, state.now_ms)
+            state.touch(budget.payer).count(budget.kind.value, window.span, adds, state.now_ms)
 
     def _give_back(self, charge_id: str, bill: Bill, opened_ms: int, subjects: Sequence[bytes]) -> None:
         for key in _keys(bill, subjects):
@@ -243,16 +243,16 @@ class Books:
     def _give_back_wider(self, bill: Bill, opened_ms: int, confirmed_ms: int | None) -> None:
         """One person of one practitioner, from the counters of those windows in which they were new at `opened_ms`.
         Who was disclosed later than that was, in hindsight, not new in any."""
-        for payer, kind, per_s in (key for key, _, _ in bill.person_counters):
-            if confirmed_ms is None or not counts(confirmed_ms, opened_ms, per_s):
-                self._state.touch(payer).uncount(kind, per_s, opened_ms)
+        for payer, kind, span in (key for key, _, _ in bill.person_counters):
+            if confirmed_ms is None or not counts(confirmed_ms, opened_ms, span):
+                self._state.touch(payer).uncount(kind, span, opened_ms)
 
 
-def _left(since_ms: Iterable[int], tail_ms: int) -> int:
+def _left(since_ms: Iterable[int], last_ms: int) -> int:
     """How many are no longer inside a window, or never were."""
     left = 0
     for at_ms in since_ms:
-        if at_ms <= tail_ms:
+        if at_ms <= last_ms:
             left += 1
     return left
 

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Final
 
 from paravent.quota.bill import SetWindow
-from paravent.quota.windows import leaves_ms
+from paravent.quota.windows import leaves_ms, tail_ms
 from paravent.stores.sqlite_account import NEVER_MS, Account, Person, Tally
 from paravent.stores.sqlite_log import KEPT, Entry, Log
 from paravent.stores.sqlite_recent import Recent
@@ -202,28 +202,28 @@ class State:
 
     def held(self, window: SetWindow) -> int:
         """How many persons a window of a set holds now."""
-        payer, per_s = window
-        tail_ms = self.now_ms - per_s * 1000
-        tally = self.account(payer).tallies.get(per_s)
-        if tally is not None and tail_ms < tally.oldest_ms:
+        payer, span = window
+        left_ms = tail_ms(self.now_ms, span)
+        tally = self.account(payer).tallies.get(span)
+        if tally is not None and left_ms < tally.oldest_ms:
             return tally.used
         self._to_table(payer)
         if tally is None:
-            used, oldest_ms = self.tables.inside(payer, tail_ms)
+            used, oldest_ms = self.tables.inside(payer, left_ms)
         else:
-            used = tally.used - self.tables.leaving(payer, tally.left_ms, tail_ms)
-            oldest_ms = self.tables.oldest_ms(payer, tail_ms)
-        self.touch(payer).tallies[per_s] = Tally(tail_ms, used, NEVER_MS if oldest_ms is None else oldest_ms)
+            used = tally.used - self.tables.leaving(payer, tally.left_ms, left_ms)
+            oldest_ms = self.tables.oldest_ms(payer, left_ms)
+        self.touch(payer).tallies[span] = Tally(left_ms, used, NEVER_MS if oldest_ms is None else oldest_ms)
         return used
 
     def free_ms(self, window: SetWindow, excess: int, asked: Iterable[bytes]) -> int | None:
         """When `excess` persons other than those asked about have left the window; None when there are not as many."""
-        payer, per_s = window
+        payer, span = window
         self._to_table(payer)
-        for at_ms, subject in self.tables.by_age(payer, self.now_ms - per_s * 1000):
+        for at_ms, subject in self.tables.by_age(payer, tail_ms(self.now_ms, span)):
             excess -= subject not in asked
             if excess == 0:
-                return leaves_ms(at_ms, per_s)
+                return leaves_ms(at_ms, span)
         return None
 
     def _to_table(self, payer: str) -> None:

@@ -9,6 +9,8 @@ from typing import Final
 from paravent.effects import Budget, StoreDown, Usage
 from paravent.quota.charges import PRACTITIONER
 from paravent.quota.lines import is_exact
+from paravent.quota.windows import tail_ms
+from paravent.rules import Span
 from paravent.stores.sqlite_account import Account, Person
 from paravent.stores.sqlite_log import Log
 from paravent.stores.sqlite_tables import PersonKey, Tables
@@ -33,18 +35,18 @@ class SqliteUsage:
             with _opened(self._path) as connection:
                 seen = _Snapshot(connection, now_ms)
                 return tuple(
-                    Usage(budget.scope, budget.kind, window, seen.used(budget, window.per_s))
+                    Usage(budget.scope, budget.kind, window, seen.used(budget, window.span))
                     for budget in budgets
                     for window in budget.windows
                 )
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
 
-    def persons(self, windows_s: tuple[int, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
+    def persons(self, spans: tuple[Span, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
         try:
             with _opened(self._path) as connection:
                 seen = _Snapshot(connection, now_ms)
-                columns = [seen.by_practitioner(per_s) for per_s in windows_s]
+                columns = [seen.by_practitioner(span) for span in spans]
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
         payers = sorted({payer for column in columns for payer, persons in column.items() if persons})
@@ -65,33 +67,33 @@ class _Snapshot:
             self._accounts.update(entry.accounts)
             self._persons.update(((payer, subject), person) for payer, subject, person in entry.persons)
 
-    def used(self, budget: Budget, per_s: int) -> int:
+    def used(self, budget: Budget, span: Span) -> int:
         """One window of one budget."""
         if is_exact(budget):
-            tail_ms = self._now_ms - per_s * 1000
-            (held,) = self._execute(_INSIDE, (budget.payer, tail_ms)).fetchone()
-            return int(held) + self._moved(tail_ms).get(budget.payer, 0)
+            left_ms = tail_ms(self._now_ms, span)
+            (held,) = self._execute(_INSIDE, (budget.payer, left_ms)).fetchone()
+            return int(held) + self._moved(left_ms).get(budget.payer, 0)
         if budget.payer not in self._accounts:
             self._accounts[budget.payer] = self._tables.accounts([budget.payer]).get(budget.payer)
         account = self._accounts[budget.payer] or Account()
-        return account.counted(budget.kind.value, per_s, self._now_ms)
+        return account.counted(budget.kind.value, span, self._now_ms)
 
-    def by_practitioner(self, per_s: int) -> dict[str, int]:
+    def by_practitioner(self, span: Span) -> dict[str, int]:
         """Persons in one window of everybody who has any."""
-        tail_ms = self._now_ms - per_s * 1000
+        left_ms = tail_ms(self._now_ms, span)
         after = PRACTITIONER[:-1] + chr(ord(PRACTITIONER[-1]) + 1)
-        held: dict[str, int] = dict(self._execute(_BY_PRACTITIONER, (PRACTITIONER, after, tail_ms)).fetchall())
-        for payer, moved in self._moved(tail_ms).items():
+        held: dict[str, int] = dict(self._execute(_BY_PRACTITIONER, (PRACTITIONER, after, left_ms)).fetchall())
+        for payer, moved in self._moved(left_ms).items():
             if payer.startswith(PRACTITIONER):
                 held[payer] = held.get(payer, 0) + moved
         return held
 
-    def _moved(self, tail_ms: int) -> dict[str, int]:
+    def _moved(self, left_ms: int) -> dict[str, int]:
         """By payer, how many more persons a window holds than its table says."""
         moved: dict[str, int] = {}
         for (payer, subject), person in self._persons.items():
             row = self._execute(_AT, (payer, subject)).fetchone()
-            more = (person is not None and person.at_ms > tail_ms) - (row is not None and row[0] > tail_ms)
+            more = (person is not None and person.at_ms > left_ms) - (row is not None and row[0] > left_ms)
             moved[payer] = moved.get(payer, 0) + more
         return moved
 

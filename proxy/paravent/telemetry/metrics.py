@@ -18,7 +18,9 @@ from prometheus_client.registry import Collector
 from paravent.effects import BudgetKind, MeasureKind, Scope, Usage
 from paravent.model import Deny, Release, Withhold
 from paravent.quota.blast_radius import Radius
+from paravent.quota.windows import name_of
 from paravent.reasons import Reason
+from paravent.rules import Span
 from paravent.telemetry.tally import Counter, Distribution, Histogram
 
 FAST_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -91,12 +93,12 @@ class Metrics:
         )
         self._budget_used_ratio = Histogram(
             "paravent_budget_used_ratio",
-            "How full the practitioner's own budget was after a charge, per kind and window.",
+            "How full the practitioner's own budget was after a charge, per kind and window: seconds, or calendar-day.",
             ["kind", "window_s"],
             buckets=SHARE,
             registry=self.registry,
         )
-        self._budgets: dict[tuple[BudgetKind, int], Distribution] = {}
+        self._budgets: dict[tuple[BudgetKind, Span], Distribution] = {}
         self._warnings = Counter(
             "paravent_budget_warnings",
             "Released answers that said that a limit of persons is nearly spent.",
@@ -248,7 +250,7 @@ class Metrics:
             if each.scope is not Scope.PRACTITIONER:
                 continue  # a fleet at half its budget says nothing of anybody
             window = each.window
-            series = self._budgets.get((each.kind, window.per_s)) or self._fullness(each.kind, window.per_s)
+            series = self._budgets.get((each.kind, window.span)) or self._fullness(each.kind, window.span)
             series.observe(each.used / (window.limit or 1))
 
     def enacted(self, kind: MeasureKind) -> None:
@@ -279,8 +281,9 @@ class Metrics:
     def unmarked_response(self) -> None:
         self._unmarked.inc()
 
-    def _fullness(self, kind: BudgetKind, per_s: int) -> Distribution:
-        series = self._budgets[kind, per_s] = self._budget_used_ratio.labels(kind.value, str(per_s))
+    def _fullness(self, kind: BudgetKind, span: Span) -> Distribution:
+        window = str(span) if span > 0 else name_of(span)
+        series = self._budgets[kind, span] = self._budget_used_ratio.labels(kind.value, window)
         return series
 
     def logout(self, outcome: str) -> None:

@@ -9,7 +9,7 @@ from answers import ANSWER
 from node import make_folder, running_node
 from paravent.audit.keys import practitioner_hash
 from paravent.cli import main
-from paravent.cli.busiest import Sheet, rows_of, table, windows_s
+from paravent.cli.busiest import Sheet, rows_of, spans, table
 from paravent.effects import Measure, MeasureKind
 from paravent.model import Secret
 from paravent.settings import load_settings
@@ -59,7 +59,7 @@ def test_what_is_granted_is_part_of_the_limit() -> None:
 
 def test_all_windows_of_all_professions_are_read() -> None:
     """The shortest first."""
-    assert windows_s(POLICY.quotas) == (600, 86_400, 30 * 86_400)
+    assert spans(POLICY.quotas) == (600, 86_400, 30 * 86_400)
 
 
 async def test_a_running_node_is_ready_and_its_practitioner_is_listed(tmp_path: Path) -> None:

@@ -325,6 +325,21 @@ CROSS = [
         f"{Q}:3:55: a second limit for 10m: only one can hold",
     ),
     row(
+        "of two limits for one day of the calendar only one can hold",
+        {
+            Q: (
+                "[{limit: 60, per: 10m}]",
+                "[{limit: 60, per: calendar-day}, {limit: 70, per: 1d}, {limit: 80, per: calendar-day}]",
+            )
+        },
+        f"{Q}:3:86: a second limit for calendar-day: only one can hold",
+    ),
+    row(
+        "a calendar window is a day, a week or a month",
+        {Q: ("per: 10m", "per: calendar-year")},
+        f"{Q}:3:32: per is 'calendar-year': write calendar-day, calendar-week, calendar-month, or a duration",
+    ),
+    row(
         "a window longer than the store remembers is refused",
         {Q: ("per: 1d", "per: 90d")},
         f"{Q}:6:40: a window may be at most 30d long",

@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from paravent.effects import Budget, BudgetKind, Charge, Charged, Scope, Settle
 from paravent.model import Subject
 from paravent.quota.blast_radius import PERIODS_S, blast_radius
-from paravent.rules import Budgets, Emergency, Policy, Quotas, StepUp, Window
+from paravent.rules import Budgets, Calendar, Emergency, Policy, Quotas, StepUp, Window
 from paravent.settings import read_policy_folder
 from paravent.stores.memory import MemoryLedger
 from paravent.wiring import compile_views
@@ -50,6 +52,11 @@ ROWS = [
     ("a month's limit bounds thirty days", Budgets(persons=(Window(600, DAY), Window(4_000, MONTH))), MONTH, 4_000),
     ("requests bound where persons do not, by the widest list", Budgets(requests=(Window(7, DAY),)), DAY, 7 * WIDEST),
     ("units bound likewise, by the list that is cheapest", Budgets(units=(Window(30, DAY),)), DAY, 30 * WIDEST),
+    ("an hour can touch two calendar days", Budgets(persons=(Window.over(10, Calendar.DAY),)), HOUR, 20),
+    ("24 hours can touch three", Budgets(persons=(Window.over(10, Calendar.DAY),)), DAY, 30),
+    ("30 days can touch 32", Budgets(persons=(Window.over(10, Calendar.DAY),)), MONTH, 320),
+    ("30 days can touch 6 weeks", Budgets(persons=(Window.over(10, Calendar.WEEK),)), MONTH, 60),
+    ("and 3 months, about February", Budgets(persons=(Window.over(10, Calendar.MONTH),)), MONTH, 30),
     ("nothing bounds", Budgets(), MONTH, None),
 ]
 
@@ -139,9 +146,29 @@ def test_no_thief_gets_more(windows: list[Window], period_s: int) -> None:
         assert stolen == bound
 
 
-async def steal(budget: Budget, period_s: int) -> int:
+@pytest.mark.parametrize(
+    ("calendar", "start", "period_s"),
+    [
+        (Calendar.DAY, "2026-03-28T23:30", DAY),
+        (Calendar.DAY, "2026-06-10T23:30", HOUR),
+        (Calendar.DAY, "2026-03-14T23:30", MONTH),
+        (Calendar.WEEK, "2026-03-01T12:00", MONTH),
+        (Calendar.MONTH, "2027-01-31T12:00", MONTH),
+    ],
+    ids=["a day of 23 hours", "an hour over midnight", "thirty days, one of 23 hours", "four weeks", "February"],
+)
+def test_a_thief_who_knows_the_calendar_reaches_the_bound(calendar: Calendar, start: str, period_s: int) -> None:
+    """Beginning late on one day, through the next ones, into the last."""
+    since_ms = int(datetime.fromisoformat(start).replace(tzinfo=ZoneInfo("Europe/Paris")).timestamp() * 1000)
+    window = Window.over(2, calendar)
+    budget = Budget(Scope.PRACTITIONER, "rpps:99700000001", BudgetKind.PERSONS, (window,))
+    stolen = asyncio.run(steal(budget, period_s, since_ms, 1_800_000))
+    assert stolen == persons(under(Quotas({"21": Budgets(persons=(window,))})), ACCOUNT, period_s, "21")
+
+
+async def steal(budget: Budget, period_s: int, since_ms: int = 0, step_ms: int = 1000) -> int:
     ledger, stolen = MemoryLedger(), 0
-    for now_ms in range(0, period_s * 1000, 1000):
+    for now_ms in range(since_ms, since_ms + period_s * 1000, step_ms):
         while True:
             asked = Subject(stolen.to_bytes(16))
             charge = Charge(f"{stolen}", now_ms, (budget,), (asked,))

@@ -3,8 +3,8 @@
 import pytest
 
 from paravent.effects import BudgetKind, Scope, Usage
-from paravent.quota.headers import rate_limit_headers
-from paravent.rules import Window
+from paravent.quota.headers import rate_limit_headers, warning_headers
+from paravent.rules import Calendar, Window
 
 
 def persons(used: int, limit: int, per_s: int) -> Usage:
@@ -56,6 +56,20 @@ def test_units_are_shown_beside_persons() -> None:
             b'"units-1d";q=9000;w=86400;paravent-unit="weighted-requests"',
         ),
     )
+
+
+def test_a_calendar_window_has_a_name_and_no_length() -> None:
+    """A day has 23 hours, 24 or 25."""
+    day = Usage(Scope.PRACTITIONER, BudgetKind.PERSONS, Window.over(600, Calendar.DAY), 590)
+    assert rate_limit_headers((persons(48, 60, 600), day)) == (
+        (b"RateLimit", b'"persons-calendar-day";r=10'),
+        (
+            b"RateLimit-Policy",
+            b'"persons-10m";q=60;w=600;paravent-unit="distinct-persons", '
+            b'"persons-calendar-day";q=600;paravent-unit="distinct-persons"',
+        ),
+    )
+    assert warning_headers([day.window]) == ((b"Paravent-Warning", b'"persons-calendar-day"'),)
 
 
 @pytest.mark.parametrize(
