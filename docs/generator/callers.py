@@ -54,6 +54,11 @@ HEADERS: Final = (
 ANSWERED: Final = (
     ("`Cache-Control: no-store`", "every answer", "keep nothing"),
     (
+        "`Content-Security-Policy`, `Referrer-Policy`",
+        "200, pages and images in SVG",
+        "for browsers: style sheets, images and fonts of the same origin, and nothing else",
+    ),
+    (
         "`RateLimit`, `RateLimit-Policy`",
         "200",
         "what is left of the practitioner's persons and units, and all their windows "

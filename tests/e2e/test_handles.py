@@ -80,6 +80,16 @@ async def test_a_practitioner_asks_on_with_what_the_page_showed(node: RunningNod
     assert handle.decode() not in node.logs.getvalue()
 
 
+async def test_the_page_tells_a_browser_to_run_and_fetch_nothing(node: RunningNode) -> None:
+    """But for what a style sheet needs from the same origin. test_browser.py shows that one obeys."""
+    _, headers, _ = await ask(node, NIR)
+    policy = dict(part.strip().split(" ", 1) for part in headers[b"content-security-policy"].decode().split(";"))
+    assert {name for name, source in policy.items() if source == "'self'"} == {"style-src", "img-src", "font-src"}
+    assert {name for name, source in policy.items() if source == "'none'"} == {"default-src", "base-uri", "form-action"}
+    assert headers[b"referrer-policy"] == b"no-referrer"
+    assert b"content-security-policy" not in (await node.ask())[1]
+
+
 async def test_a_handle_lives_on_into_the_next_epoch(node: RunningNode) -> None:
     """The key changes twice a day, and the pages of this morning still work."""
     status, _, page = await ask(node, made(ago_s=EPOCH_S))
