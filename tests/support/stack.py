@@ -134,9 +134,10 @@ class Stack:
 
     # ---- the proxy
 
-    def start(self) -> None:
-        """Start `paravent serve` and wait until it is ready."""
-        self.proxy = self.parts.start("proxy", "-m", "paravent.cli", "serve", "--config", str(self.config))
+    def start(self, *program: str) -> None:
+        """Start `paravent serve` and wait until it is ready. `program`: another way to call `paravent`."""
+        program = program or ("-m", "paravent.cli")
+        self.proxy = self.parts.start("proxy", *program, "serve", "--config", str(self.config))
         line = _printed(self.parts, self.proxy, r"ready on (\S+) .*metrics on (http://[^/\s]+)/metrics")
         self.url, self.management = line[1], line[2]
         self.parts.wait(self.proxy, lambda: self.scrape("/readyz")[0] == 200)
