@@ -5,9 +5,10 @@ names it? It shares no code with the engine.
 """
 
 import json
-from itertools import count
-from typing import Final
+from itertools import count, product
+from typing import Any, Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jiter import LosslessFloat
@@ -254,3 +255,21 @@ def test_nobody_leaves_but_the_person_asked_about(
     assert all((date, rank) == ("20190713", "1") for _, date, rank in names)
     assert len({nir for nir, _, _ in names}) <= 1
     assert len(reduced.persons) == (1 if family or first or second else 0)
+
+
+@pytest.mark.parametrize("by_handle", [False, True], ids=["by number", "by handle"])
+def test_whoever_stands_alone_is_judged_as_beside_a_stranger(by_handle: bool) -> None:
+    """The short way for an answer about one person is no other way: same person, same reason, same numbers known."""
+    asked = Asked("2790369991012", "20190713", 1, by_handle=by_handle)
+    stranger: Any = {"noNIRCertifie": "1530169993001", "dateNaissance": "19530102", "rangGemellaire": 1}
+    nirs = ("2790369991012", "2 79 03 69 991 012", 2790369991012, "1120469991033", None, "x")
+    dates, ranks = ("20190713", "2019-07-13", 20190713, "19790314", None), (1, 2, "1", True, None)
+    for nir, date, rank in product(nirs, dates, ranks):
+        person: Any = {"noNIRCertifie": nir, "dateNaissance": date, "rangGemellaire": rank}
+        alone = FAMILY.scope.judge({"p": person, "famille": []}, asked)
+        beside = FAMILY.scope.judge({"p": person, "famille": [stranger]}, asked)
+        if isinstance(alone, Reason) or isinstance(beside, Reason):
+            assert alone is beside
+        else:
+            assert (alone.persons, alone.kept) == (beside.persons, beside.kept)
+            assert beside.nirs - alone.nirs == {"1530169993001"}

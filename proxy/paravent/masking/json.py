@@ -37,6 +37,8 @@ nine has some 2 000, a page of fifty persons as many."""
 _NOT_COUNTED: Final = bytes(set(range(256)) - set(b",[{"))
 _LEVELS_WRITTEN: Final = 254
 """orjson's bound, held by a test."""
+_SHORT_BYTES: Final = 16 * 1024
+"""Up to here it costs less to count brackets than to write some more."""
 _SIGNED_64_MIN: Final = -(2**63)
 _UNSIGNED_64_MAX: Final = 2**64 - 1
 
@@ -99,12 +101,19 @@ def _is_whole(body: bytes, tree: Tree) -> bool:
     it has as many quotes, of which each text has two, and more only where a text holds them: there each is one byte in
     both, but where it was written as a number.
     """
+    if len(body) <= _SHORT_BYTES and body.count(b"{") + body.count(b"[") < MAX_DEPTH:
+        written = orjson.dumps(tree, default=_as_it_stood)  # It opens too little to be too deep.
+    else:
+        written = _written_in_depth(tree)
+    return written == body or (b"\\u0022" not in body and written.count(b'"') == body.count(b'"'))
+
+
+def _written_in_depth(tree: Tree) -> bytes:
+    """The document, when it is no deeper than `MAX_DEPTH`: the writer's own bound, with so much around it, is ours."""
     for _ in range(_LEVELS_WRITTEN - MAX_DEPTH):
-        tree = [tree]  # The writer has a bound of its own: with so much around it, it is ours.
+        tree = [tree]
     written = orjson.dumps(tree, default=_as_it_stood)
-    return written[_LEVELS_WRITTEN - MAX_DEPTH : MAX_DEPTH - _LEVELS_WRITTEN] == body or (
-        b"\\u0022" not in body and written.count(b'"') == body.count(b'"')
-    )
+    return written[_LEVELS_WRITTEN - MAX_DEPTH : MAX_DEPTH - _LEVELS_WRITTEN]
 
 
 def _as_it_stood(number: LosslessFloat) -> orjson.Fragment:

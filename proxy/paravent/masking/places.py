@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from paravent.masking.person import Members
 from paravent.rules import Path
+from paravent.values import Value
 
 MAX_PERSON_OBJECTS: Final = 1000
 """In one answer. A page of the reference API's search has 50; ten relatives on five contracts are 60."""
@@ -42,7 +43,7 @@ def listing(path: Path) -> Path | None:
     return path[: lists[-1]] if lists else None
 
 
-class Found(NamedTuple):
+class Found(Value, frozen=True):
     """One person object of an answer."""
 
     members: Members
@@ -74,7 +75,7 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
                 if len(found) + len(value) > MAX_PERSON_OBJECTS:
                     return None
                 found += [
-                    Found(each, id(value), enclosing, enclosing, alone=False, shown=place.shown)
+                    Found(each, id(value), enclosing, enclosing, False, place.shown)
                     for each in value
                     if isinstance(each, dict)
                 ]

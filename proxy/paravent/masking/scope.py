@@ -15,7 +15,7 @@ alone, and the same person stands at several places of one answer. So:
 
 from collections.abc import Container, Set
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -43,9 +43,10 @@ class Scoped(Value, frozen=True):
 
 
 UNSCOPED: Final = Scoped((), frozenset())
+_NO_NIRS: Final[frozenset[str]] = frozenset()
 
 
-class _Judged(NamedTuple):
+class _Judged(Value, frozen=True):
     """One person object, compared with who is asked about."""
 
     person: Found
@@ -119,11 +120,15 @@ def _is_disclosed(path: Path, named: Container[Skeleton]) -> bool:
 def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
     if not found:
         return UNSCOPED
+    if len(found) == 1 and (scoped := _nobody_else(found[0], fields, asked)) is not None:
+        return scoped
     judged = _judged(found, fields, asked)
+    fitting = []
     for each in judged:
-        if each.person.alone and not each.fits:
+        if each.fits:
+            fitting.append(each)
+        elif each.person.alone:
             return Reason.ANSWER_SHAPE if each.fits is None else Reason.ANSWER_OTHER_PERSON
-    fitting = [each for each in judged if each.fits]
     chosen = _choose(fitting, asked)
     kept = [each.person for each in fitting if each.nir in chosen]
     stranger_alone = any(each.person.alone and each.nir not in chosen for each in fitting)
@@ -132,17 +137,37 @@ def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scope
     kept_ids = frozenset([id(person.members) for person in kept])
     own = min((nir for nir in chosen if nir is not None), default="")
     identity = PersonIdentity(asked.nir or own, asked.birth_date or "", asked.birth_rank or 0)
-    nirs = frozenset([each.nir for each in judged if each.nir is not None and each.nir != asked.sent_nir])
+    others = {each.nir for each in judged} - {None, asked.sent_nir}
+    nirs = frozenset([nir for nir in others if nir is not None])
     return Scoped((identity,), kept_ids, _foreign(judged, chosen, asked) - kept_ids, nirs)
 
 
+def _nobody_else(person: Found, fields: PersonFields, asked: Asked) -> Scoped | None:
+    """The short way for the commonest answer: one person, as the question writes them. None: take the long way."""
+    get, nir = person.members.get, asked.nir
+    written, date, rank = get(fields.nir), get(fields.birth_date), get(fields.birth_rank)
+    if not person.alone or nir is None or not isinstance(written, str) or type(rank) is not int:
+        return None
+    if not same_text(written, nir) or date != asked.birth_date or rank != asked.birth_rank or not isinstance(date, str):
+        return None
+    others = _NO_NIRS if asked.sent_nir is not None else frozenset([nir])  # who sent a handle does not know it
+    return Scoped((PersonIdentity(nir, date, rank),), frozenset([id(person.members)]), nirs=others)
+
+
 def _judged(found: list[Found], fields: PersonFields, asked: Asked) -> list[_Judged]:
-    numbers: dict[str, str | None] = {}  # One person stands in the family, and in every contract.
+    # One person stands in the family, and in every contract.
+    numbers: dict[str, str | None] = {}
+    births: dict[tuple[Tree, Tree], bool | None] = {}
     judged: list[_Judged] = []
     for person in found:
         get = person.members.get
-        date, rank, written = birth_date(get(fields.birth_date)), birth_rank(get(fields.birth_rank)), get(fields.nir)
-        fits = None if date is None or rank is None else date == asked.birth_date and rank == asked.birth_rank
+        date, rank, written = get(fields.birth_date), get(fields.birth_rank), get(fields.nir)
+        if type(date) is not str or type(rank) is not int:  # `type`: true equals 1 as a key.
+            fits = _fits(date, rank, asked)
+        elif (date, rank) in births:
+            fits = births[date, rank]
+        else:
+            fits = births[date, rank] = _fits(date, rank, asked)
         if not isinstance(written, str):
             nir = written_nir(written)
         elif written in numbers:
@@ -151,6 +176,11 @@ def _judged(found: list[Found], fields: PersonFields, asked: Asked) -> list[_Jud
             nir = numbers[written] = written_nir(written)
         judged.append(_Judged(person, fits, nir))
     return judged
+
+
+def _fits(written_date: Tree, written_rank: Tree, asked: Asked) -> bool | None:
+    date, rank = birth_date(written_date), birth_rank(written_rank)
+    return None if date is None or rank is None else date == asked.birth_date and rank == asked.birth_rank
 
 
 type _Nirs = frozenset[str | None]
@@ -200,10 +230,11 @@ def _foreign(judged: list[_Judged], chosen: _Nirs, asked: Asked) -> frozenset[in
     same day, with the same rank and another NIR, a spouse say, is somebody else.
     """
     owners: dict[int, bool] = {}
-    for person, fits, nir in judged:
-        if person.enclosing is not None:
-            perhaps = fits is not False and (nir is None or nir in chosen or nir == asked.nir)
-            element = id(person.enclosing)
+    for each in judged:
+        enclosing = each.person.enclosing
+        if enclosing is not None:
+            perhaps = each.fits is not False and (each.nir is None or each.nir in chosen or each.nir == asked.nir)
+            element = id(enclosing)
             owners[element] = owners.get(element, False) or perhaps
     return frozenset([element for element, perhaps in owners.items() if not perhaps])
 

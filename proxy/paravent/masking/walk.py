@@ -68,7 +68,11 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
             if len(value) >= SHORTEST:
                 run.texts.append(value)
             reduced[name] = value
-        elif (value is None and null) or (sweep and type(value) is bool):
+        elif value is None:
+            if not null:
+                continue
+            reduced[name] = value
+        elif sweep and (type(value) is bool or (type(value) is int and abs(value) < _SHORTEST_NUMBER)):
             reduced[name] = value
         else:
             left = _leave(value, leaf, run)
@@ -107,7 +111,9 @@ def _reduce_containers(branch: Branch, members: Members, reduced: dict[str, Outg
 def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Outgoing]:
     kept, foreign = run.scoped.kept, run.scoped.foreign
     reduced: list[Outgoing] = []
-    if _too_many(items, run):
+    run.elements += len(items)
+    if run.elements > MAX_ELEMENTS:
+        run.too_large = True
         return reduced
     person, member = elements.person, elements.member
     for item in items:
@@ -123,14 +129,10 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
     return reduced
 
 
-def _too_many(items: list[Tree], run: Run) -> bool:
-    run.elements += len(items)
-    run.too_large |= run.elements > MAX_ELEMENTS
-    return run.too_large
-
-
 def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
-    if _too_many(items, run):
+    run.elements += len(items)
+    if run.elements > MAX_ELEMENTS:
+        run.too_large = True
         return []
     left = [None if item is None and leaf.null else _leave(item, leaf, run) for item in items]
     reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]

@@ -11,7 +11,7 @@ from typing import Final
 from paravent.masking.json import Scalar, scalar_text
 from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
 from paravent.model import Asked
-from paravent.nir import contains_identifier, says_nir
+from paravent.nir import SHORTEST, contains_identifier, says_nir
 
 KINDS: Final = {"member-number": re.compile(r"[A-Za-z0-9](?:[ ./_-]?[A-Za-z0-9]){0,29}")}
 """What a leaf may be said to hold, and what it looks like. A text that does not is no such number and is dropped."""
@@ -25,7 +25,11 @@ def _number(form: re.Pattern[str]) -> Release:
     def release(value: Scalar, asked: Asked) -> Scalar | Drop:
         if isinstance(value, bool) or not isinstance(value, str | int):
             return DROP  # A number of a card has no fraction.
-        text = scalar_text(value)
+        text = value if isinstance(value, str) else scalar_text(value)
+        # Letters and digits alone have the form; what is shorter than a NIR is none.
+        plain = text.isascii() and text.isalnum()
+        if plain and len(text) < SHORTEST:
+            return value
         if form.fullmatch(text) is None:
             return DROP
         if asked.sent_nir is not None and says_nir(text, asked.sent_nir):
