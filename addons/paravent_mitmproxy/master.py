@@ -14,7 +14,7 @@ import click
 from paravent.ports import Clock
 from paravent.settings import Address, Settings
 from paravent.telemetry import logs
-from paravent.telemetry.management import Management, listen
+from paravent.telemetry.management import Management, listen, listening
 from paravent.wiring import Runtime, build, load_rulebook
 from paravent_mitmproxy.canary import Proof
 from paravent_mitmproxy.node import Node, NotServing
@@ -58,15 +58,21 @@ def _supervised(settings: Settings) -> Place:
     # The first look is without SO_REUSEPORT, which would share the port with whoever else of this user has it.
     with bind(settings.listen.address, "listen.address") as first:
         address = Address(host, int(first.getsockname()[1]))
-    reserved = _reusable(address)
     metrics = settings.metrics.address
-    own = tuple(_management(Address(metrics.host, metrics.port and metrics.port + n)) for n in range(1, count + 1))
-    sockets = Sockets(reserved, lambda: _reusable(address), _management(metrics), own)
-    everybody = Address(metrics.host, int(sockets.shared.getsockname()[1]))
+    shared = _management(metrics)
+    held = [_held(Address(metrics.host, metrics.port and metrics.port + n)) for n in range(1, count + 1)]
+    ports = [int(sock.getsockname()[1]) for sock in held]
+    sockets = Sockets(
+        reserved=(_reusable(address), *held),
+        listen=lambda: _reusable(address),
+        shared=shared,
+        manage=lambda number: listening(_reusable(Address(metrics.host, ports[number - 1]))),
+    )
+    everybody = Address(metrics.host, int(shared.getsockname()[1]))
 
     def announce() -> None:
         told = f"policy {revision}, {count} workers, health on http://{everybody}/readyz"
-        _say_ready(settings, address.port, told, [sock.getsockname()[1] for sock in own])
+        _say_ready(settings, address.port, told, ports)
 
     return Supervisor(settings, sockets, announce).run()
 
@@ -166,6 +172,16 @@ def _reusable(address: Address) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind((address.host, address.port))
     return sock
+
+
+def _held(address: Address) -> socket.socket:
+    """Of the metrics of a worker: nobody else's, as far as can be seen, and kept for whoever listens there later."""
+    with _management(address) as first:
+        port = int(first.getsockname()[1])
+    try:
+        return _reusable(Address(address.host, port))
+    except OSError as failure:
+        raise _taken("metrics.address", address, failure) from None
 
 
 def _taken(name: str, address: Address, failure: OSError) -> AddressTaken:

@@ -82,13 +82,14 @@ class Place:
 class Sockets:
     """Bound by the parent, before anybody is started."""
 
-    reserved: socket.socket
-    """Holds the port and never listens: no connection comes to it."""
+    reserved: tuple[socket.socket, ...]
+    """Hold the port, and those of the workers' metrics, and never listen: no connection comes to them."""
     listen: Callable[[], socket.socket]
     """One more on the same port, for a worker."""
     shared: socket.socket
-    management: tuple[socket.socket, ...]
-    """By worker."""
+    manage: Callable[[int], socket.socket]
+    """One for the metrics of a worker, on the port that is held for it. Listens, and ends with the process that made
+    it: were it the parent's, the port of a worker that died would still take calls, and answer none."""
 
 
 @dataclass(slots=True)
@@ -155,17 +156,17 @@ class Supervisor:
         os.setpgid(0, 0)
         os.close(self._alive_w)
         sockets = self._sockets
-        for other in (sockets.reserved, *(each for each in sockets.management)):
-            if other is not sockets.management[worker.number - 1]:
-                other.close()
-        return Place(
+        place = Place(
             listening=sockets.listen(),
-            management=sockets.management[worker.number - 1],
+            management=sockets.manage(worker.number),
             worker=worker.number,
             board=self._board,
             shared=sockets.shared,
             parent=self._alive_r,
         )
+        for each in sockets.reserved:
+            each.close()
+        return place
 
     def _wait(self) -> None:
         """Until a signal, or until somebody is due."""

@@ -126,6 +126,24 @@ def test_a_killed_worker_is_replaced_and_not_missed(stack: Stack) -> None:
     assert audit_verify(stack) == 0
 
 
+def test_the_metrics_of_a_dead_worker_refuse_at_once(stack: Stack) -> None:
+    """A scraper is told that nobody is there, and waits for no deadline of its own; then the next worker answers."""
+    everybody, each = told(stack)
+    assert stack.proxy is not None
+    parent, victims = stack.proxy.process.pid, children(stack)
+    os.kill(parent, signal.SIGSTOP)  # it starts nobody
+    try:
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not any(accepts(url) for url in each))
+    finally:
+        os.kill(parent, signal.SIGCONT)
+    for stack.management in each:
+        eventually(lambda: accepts(stack.management) and stack.scrape("/metrics")[0] == 200)
+    stack.management = everybody
+    assert stack.scrape("/readyz")[0] == 200
+
+
 def test_one_port_tells_of_all(stack: Stack) -> None:
     """Ready as long as one is, with each by name, also one that hangs; metrics are each worker's own, and not there."""
     stack.management, _ = told(stack)

@@ -188,16 +188,21 @@ class _Server(ThreadingHTTPServer):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve on. Raises OSError when the address is taken. It does not block: processes may share it."""
+    """A socket to serve on. Raises OSError when the address is taken."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
-        sock.listen(CONNECTIONS)
-        sock.setblocking(False)
+        return listening(sock)
     except OSError:
         sock.close()
         raise
+
+
+def listening(sock: socket.socket) -> socket.socket:
+    """A bound socket, to serve on. It does not block: processes may share it."""
+    sock.listen(CONNECTIONS)
+    sock.setblocking(False)
     return sock
 
 
