@@ -26,6 +26,7 @@ from paravent_mitmproxy.listener.doorway import Doorway
 from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.house import Front, House
 from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.listener.patrol import Patrol
 from paravent_mitmproxy.listener.server import ParaventInstance
 from paravent_mitmproxy.listener.tls import ClientTls, Renewed, ServerTls, thumbprints
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
@@ -98,13 +99,16 @@ class Node:
         Raises NotServing when it never answered.
         """
         loop = asyncio.get_running_loop()
+        patrol = Patrol(self.house, loop)
         self.management.start()
+        patrol.start()
         background = [loop.create_task(self.runtime.watch_policy()), loop.create_task(self._drain())]
         try:
             await self.master.run()
         finally:
             for task in background:
                 task.cancel()
+            patrol.stop()
             self._upstream.close()
             self.management.close()
         if self.failure is not None:

@@ -62,14 +62,10 @@ class Alarm:
         bell = Bell(loop.time() + self._seconds, ring)
         if not self._armed:
             # Whoever a failure left in the queue is due before this one.
-            self._arm(loop, self._queue, next(iter(self._queue), bell).due_s)
+            loop.call_at(next(iter(self._queue), bell).due_s, self._look, loop, self._queue)
+            self._armed = True
         self._queue[bell] = None
         return bell
-
-    def _arm(self, loop: AbstractEventLoop, queue: dict[Bell, None], due_s: float) -> None:
-        loop.call_at(due_s, self._look, loop, queue)
-        if queue is self._queue:
-            self._armed = True
 
     def _look(self, loop: AbstractEventLoop, queue: dict[Bell, None]) -> None:
         """Ring for all who are due; come back when the next one is."""
@@ -84,5 +80,8 @@ class Alarm:
         finally:
             # Also when one of them could not be rung for: the others still wait.
             left = next(iter(queue), None)
-            if left is not None and not (self._armed and queue is self._queue):
-                self._arm(loop, queue, left.due_s)
+            ours = queue is self._queue
+            if left is not None and not (ours and self._armed):
+                loop.call_at(left.due_s, self._look, loop, queue)
+                if ours:
+                    self._armed = True

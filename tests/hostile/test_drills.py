@@ -1,4 +1,5 @@
-"""Whatever call of ours fails, and however: a constant refusal or a closed connection, and the next caller is served.
+"""Whatever call of ours fails, and however: a constant refusal or a closed connection, nobody stays in the house, and
+the next caller is served.
 
 Nobody lists the calls. Each conversation is held once as usual and watched; then every call that was made in it is
 made to fail, one at a time. `./dev test` draws some of them, always the same; `./dev fuzz` takes them all, with every
@@ -21,7 +22,6 @@ from answers import ANSWER, REDUCED
 from drill import Call, Fault, failing, hanging, recorded
 from effort import examples
 from node import RunningNode, parse, read_answer, running_node
-from paravent.alarm import Alarm
 from paravent_mitmproxy.listener.limits import Limits
 from sweep import OTHER_NIR
 from wire import reset
@@ -31,6 +31,8 @@ NONSENSE: Final = b"nonsense " + SECRET
 DRAWN: Final = 80
 """Drills of a conversation in `./dev test`."""
 SEED: Final = 20220317
+STOOD_STILL_S: Final = 0.1
+"""Of a quarter of a second, which is the state store's deadline."""
 
 FAULTS: Final[tuple[Fault, ...]] = (
     lambda: RuntimeError(OTHER_NIR),
@@ -89,7 +91,16 @@ class World:
             writer.transport.abort()
 
     async def send(self, data: bytes) -> bytes:
-        return await self.node.send(data, wait_s=8)
+        answer = await self.node.send(data, wait_s=8)
+        await self.over()
+        return answer
+
+    async def over(self) -> None:
+        """Nobody is inside and no books are open: what ends a connection is part of its own conversation."""
+        house = self.node.node.house
+        async with asyncio.timeout(8):
+            while house.connections or house.busy:
+                await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
@@ -116,6 +127,32 @@ async def answered(here: World) -> bytes:
     return await here.send(here.request())
 
 
+async def served(here: World) -> bool:
+    """Whoever comes next is. Where the machine stood still meanwhile a refusal is right, and they ask again."""
+    for _ in range(5):
+        late = asyncio.create_task(lateness_s())
+        status, _, body = parse(await answered(here))
+        late.cancel()
+        if (status, orjson.loads(body)) == (200, REDUCED):
+            return True
+        if await late < STOOD_STILL_S:
+            return False
+        print("late by", late.result())
+    return False
+
+
+async def lateness_s() -> float:
+    """By how much a round of the loop was late, at worst, until this is cancelled."""
+    loop, worst_s = asyncio.get_running_loop(), 0.0
+    try:
+        while True:
+            due_s = loop.time() + 0.01
+            await asyncio.sleep(0.01)
+            worst_s = max(worst_s, loop.time() - due_s)
+    except asyncio.CancelledError:
+        return worst_s
+
+
 async def without_a_token(here: World) -> bytes:
     return await here.send(b"GET /v1/compte HTTP/1.1\r\nHost: a\r\n\r\n")
 
@@ -138,14 +175,11 @@ async def unanswered(here: World) -> bytes:
 
 async def left(here: World) -> bytes:
     reader, here.leaver = await here.node.open()
-    house = here.node.node.house
     try:
         here.leaver.write(here.request(b"Connection: close\r\n"))
         answer = await read_answer(reader)
         here.leaver.transport.abort()
-        async with asyncio.timeout(5):
-            while house.connections or house.busy:
-                await asyncio.sleep(0.001)
+        await here.over()
     finally:
         here.leaver = None
     return answer
@@ -202,23 +236,20 @@ async def test_whatever_fails_it_closes(
                 harmless = not raised or call.late or call.code.co_qualname in DONE_AGAIN
                 assert is_refusal(answer) or (harmless and parse(answer)[0] == parse(usual)[0]), where
             assert here.asked - before <= asked, where
-            status, _, body = parse(await answered(here))
-            assert (status, orjson.loads(body)) == (200, REDUCED), where
+            assert await served(here), where
         assert made.calls
 
 
 @pytest.mark.parametrize("hold", [answered, unanswered])
 async def test_whatever_hangs_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hold: Hold) -> None:
-    """Each coroutine below the guard's hooks but their deadline itself: the caller gets a constant in time."""
+    """Each coroutine below the guard's hooks, their deadline itself too: the caller gets a constant in time."""
     async with world(tmp_path, monkeypatch, hook_deadline_s=0.3) as here:
         with recorded() as made:
             await hold(here)
-        functions = [each for each in made.coroutines if each.__qualname__ != Alarm.within.__qualname__]
-        assert len(functions) > 8
-        for function in functions:
+        assert len(made.coroutines) > 8
+        for function in made.coroutines:
             before = here.asked
             with hanging(function):
                 assert is_refusal(await hold(here)), function.__qualname__
             assert here.asked - before <= 1
-        status, _, body = parse(await answered(here))
-        assert (status, orjson.loads(body)) == (200, REDUCED)
+        assert await served(here)

@@ -104,6 +104,20 @@ async def test_a_fault_closes_whatever_it_is(
         assert (await node.ask(rpps="99700500000"))[0] == 200
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault()).__name__)
+async def test_a_failure_that_cannot_be_counted_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    """What goes wrong with a decision goes wrong with counting it: a constant, and the loop runs on."""
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port) as node:
+        with monkeypatch.context() as patch:
+            patch.setattr(node.node.runtime.engine, "decide", raising(fault, awaited=True))
+            patch.setattr("paravent.telemetry.tally.Counter.labels", raising(fault, awaited=False))
+            assert parse(await node.send(node.request()))[0] == 503
+        assert (await node.ask())[0] == 200
+        assert len(seen.requests) == 1
+
+
 REFUSING: list[tuple[str, Place, str, bool]] = [
     ("recording a refusal", lambda node: node.node.runtime.engine, "refuse", True),
     ("writing the record", lambda node: node.node.runtime.engine._ports.audit, "append", True),

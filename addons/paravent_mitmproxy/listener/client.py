@@ -4,6 +4,9 @@ States: reading a head → reading a body → exchanging → writing → reading
 answered strictly in order: while one is exchanged, nothing more is read. `_send` is the only place that writes to a
 client, and it writes sealed bytes or closes.
 
+It has a deadline from its first moment to its last, in every state. A timer of its own looks at it, and the house looks
+at everybody's (`patrol`): a timer that could not be made, or was lost to a failure, keeps nobody here.
+
 mitmproxy runs tasks eagerly: `_start` may come back with its work done. What follows an answer is therefore left to
 the task's callback, which the loop calls: a thousand requests in one segment are a thousand turns of the loop.
 """
@@ -31,6 +34,9 @@ from paravent_mitmproxy.seal import wire_of
 NOBODY: Final = IPv4Address(0)
 """The address of a connection that ended before we could ask for it."""
 
+LAST_WORDS_S: Final = 1.0
+"""For an answer that has taken too long to become a refusal, and for a connection that was cut off to end."""
+
 
 class ClientConnection(asyncio.Protocol):
     """Reads requests, one at a time, and writes their answers."""
@@ -44,6 +50,8 @@ class ClientConnection(asyncio.Protocol):
         """SHA-256 of the certificate of a front proxy that has shown one."""
         self.door: asyncio.Transport | None = None
         """Where it still has to be introduced."""
+        self.entering: asyncio.Task[None] | None = None
+        """Its handshake."""
         self._house = house
         self._limits = house.limits
         self._transport: asyncio.Transport | None = None
@@ -53,8 +61,11 @@ class ClientConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._due_s: float | None = None
-        """When the connection has taken too long; None: not while it is being answered."""
+        self._due_s = self._loop.time() + house.limits.handshake_s + house.limits.head_s
+        """When what it is at has taken too long."""
+        self._warnings = 0
+        """What has been done about that so far."""
+        self._lost = False
         self._drained = asyncio.Event()
         self._drained.set()
         self._secure = False
@@ -65,6 +76,9 @@ class ClientConnection(asyncio.Protocol):
 
     def gone(self) -> bool:
         return self._transport is None or self._parting or self._transport.is_closing()
+
+    def overdue(self) -> bool:
+        return self._warnings > 0
 
     def knock(self, peer: tuple[str, int]) -> bool:
         """May it come in? If so it is counted, until `House.leave`. `peer`: host and port, and what else there is."""
@@ -112,15 +126,17 @@ class ClientConnection(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._drained.set()
-        self._due_s = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._buffer.clear()
-        if self.client is not None:
-            self.client.state = ConnectionState.CLOSED
-        self._house.leave(self)
+        self._lost = True
+        try:
+            self._house.leave(self)
+        finally:
+            self._drained.set()
+            self._buffer.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self.client is not None:
+                self.client.state = ConnectionState.CLOSED
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -173,7 +189,6 @@ class ClientConnection(asyncio.Protocol):
         del self._buffer[: head.body_bytes]
         self._head = None
         self._scanned = 0
-        self._due_s = None
         self._start(self._answer(head, body))
 
     def _read_head(self) -> bool:
@@ -211,6 +226,7 @@ class ClientConnection(asyncio.Protocol):
         return head
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
+        self._deadline(self._house.answer_s)
         self._task = self._loop.create_task(self._close_on_failure(work))
         self._house.busy.add(self)  # now that `_done` will take it out
         self._task.add_done_callback(self._done)
@@ -281,6 +297,7 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self.gone() or wire is None:
             return
+        self._deadline(self._limits.write_s)
         transport.write(wire)
         if not self._drained.is_set():
             try:
@@ -315,10 +332,15 @@ class ClientConnection(asyncio.Protocol):
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+        elif self.door is not None:
+            self.door.abort()
+        elif self.entering is not None:
+            self.entering.cancel()
 
     def _deadline(self, seconds: float) -> None:
         """Too slow, or idle: the connection ends. A request that never became whole has no answer."""
         due_s = self._due_s = self._loop.time() + seconds
+        self._warnings = 0
         if self._timer is not None:
             if self._timer.when() <= due_s:
                 return  # it will see that there is more time
@@ -328,12 +350,26 @@ class ClientConnection(asyncio.Protocol):
     def _look_at_clock(self) -> None:
         """A timer is set for the earliest moment that may be too late, and most of the time it is not."""
         self._timer = None
-        if self._due_s is None:
-            return
-        if self._loop.time() >= self._due_s:
-            self._abort()
-        else:
+        if not self._lost:
+            self.is_over(self._loop.time())
             self._timer = self._loop.call_at(self._due_s, self._look_at_clock)
+
+    def is_over(self, now_s: float) -> bool:
+        """End what has taken too long: first an answer, as a drain ends it, with a refusal; then the connection.
+
+        Called at the deadline, and again and again by the house. True when nothing more comes of it: to be forgotten.
+        """
+        if self._lost and (self._task is None or self._task.done()):
+            return True
+        if now_s < self._due_s:
+            return False
+        self._due_s = now_s + LAST_WORDS_S
+        self._warnings += 1
+        if self._warnings == 1 and self._task is not None:
+            self.hurry()
+        else:
+            self._abort()
+        return self._warnings > 3
 
     # ---- who
 

@@ -90,15 +90,18 @@ class Conversation(asyncio.Protocol):
         self._finished_cleanly = False
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        transport.write(wire)
-        timer = loop.call_later(self._first_byte_s, self._too_late) if self._first_byte_s is not None else None
+        timer: asyncio.TimerHandle | None = None
         try:
+            # The deadline first: without one, nothing is asked.
+            if self._first_byte_s is not None:
+                timer = loop.call_later(self._first_byte_s, self._too_late)
+            transport.write(wire)
             return await self._waiter
         finally:
-            if timer is not None:
-                timer.cancel()
             self._waiter = None
             self._parser = None  # it holds us, and we held it
+            if timer is not None:
+                timer.cancel()
 
     def abort(self) -> None:
         self._open = False

@@ -7,7 +7,7 @@ on mitmproxy's own layers. Two things are not theirs to decide: what goes upstre
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Final, Protocol
 
 from mitmproxy import connection, flow, http
 from mitmproxy.addonmanager import AddonManager
@@ -15,12 +15,15 @@ from mitmproxy.addonmanager import AddonManager
 from paravent.model import Answer, UpstreamRequest
 from paravent.reasons import Reason
 from paravent.telemetry.metrics import Metrics
-from paravent_mitmproxy import reply
+from paravent_mitmproxy import guard, reply
 from paravent_mitmproxy.guard import FAILURE, cleared
 from paravent_mitmproxy.listener.head import Head
 from paravent_mitmproxy.listener.hooks import Hooks
 from paravent_mitmproxy.listener.upstream import Upstream
 from paravent_mitmproxy.messages import Answered, Place, Request, Sent
+
+MARGIN_S: Final = 2.0
+"""For records that are written when a hook's deadline has passed, and for a loop that is late."""
 
 
 class Caller(Protocol):
@@ -28,6 +31,10 @@ class Caller(Protocol):
 
     def gone(self) -> bool:
         """Nobody is left to read an answer."""
+        ...
+
+    def overdue(self) -> bool:
+        """It was broken off because it took too long."""
         ...
 
 
@@ -39,6 +46,8 @@ class Exchange:
         self._upstream = upstream
         self._server = server
         self._metrics = metrics
+        self.longest_s = 2 * guard.HOOK_DEADLINE_S + upstream.longest_s + MARGIN_S
+        """No exchange takes longer while the deadlines of its parts are kept: two hooks that wait, and the upstream."""
         host, port = server.address or ("", 0)
         self._place = Place(host, port, b"https" if server.tls else b"http")
 
@@ -70,7 +79,7 @@ class Exchange:
             answer = await self._upstream.ask(question)
         except asyncio.CancelledError:
             # The drain is over, or the process ends. Whoever was asked about is charged: the books are closed first.
-            return Reason.DRAINING
+            return Reason.UPSTREAM_TIMEOUT if caller.overdue() else Reason.DRAINING
         self._metrics.stage("upstream", time.perf_counter() - started)
         if caller.gone():
             answer = Reason.CLIENT_LEFT

@@ -42,14 +42,23 @@ class Gate:
         if not self.sockets:
             return
         self.sockets = ()
-        if self._resting is not None:
-            self._resting.cancel()
+        self._rest_no_more()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
 
     def _watch(self) -> None:
-        self._resting = None
+        self._rest()  # should what follows fail
         self._loop.add_reader(self._sock.fileno(), self._accept)
+        self._rest_no_more()
+
+    def _rest(self) -> None:
+        """Look again in a moment."""
+        self._resting = self._loop.call_later(BREATH_S, self._watch)
+
+    def _rest_no_more(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
 
     def _accept(self) -> None:
         """Called when somebody waits."""
@@ -61,23 +70,31 @@ class Gate:
             except ConnectionAbortedError:
                 continue  # the client left before it was its turn
             except OSError:
-                # Somebody still waits, and the loop would call again at once.
-                self._doorway.house.metrics.connection_refused("full")
+                # Somebody still waits, and the loop would call again at once. Never without a moment to come back at.
+                self._rest()
                 self._loop.remove_reader(self._sock.fileno())
-                self._resting = self._loop.call_later(BREATH_S, self._watch)
+                self._doorway.house.metrics.connection_refused("full")
                 return
             self._admit(guest, peer)
 
     def _admit(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         house, tls = self._doorway.house, self._doorway.tls
         guest = ClientConnection(house)
-        if tls is None or not guest.knock(peer):
+        try:
+            if tls is None or not guest.knock(peer):
+                sock.close()
+                return
+            entering = self._loop.create_task(self._lead_in(sock, guest, house, tls))
+        except Exception:
+            # Nobody leads it in, and nobody would lead it out.
             sock.close()
+            house.leave(guest)
+            house.metrics.hook_raised("listener")
             return
-        entering = self._loop.create_task(self._lead_in(sock, guest, house, tls))
         if not entering.done():  # mitmproxy's tasks are eager
-            self._entering.add(entering)
+            guest.entering = entering
             entering.add_done_callback(self._entering.discard)
+            self._entering.add(entering)
 
     async def _lead_in(self, sock: socket.socket, guest: ClientConnection, house: House, tls: ServerTls) -> None:
         """The handshake. From `connection_made` on the connection looks after itself."""

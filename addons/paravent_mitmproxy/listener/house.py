@@ -68,6 +68,8 @@ class House:
 
     def __init__(self, exchange: Exchange, engine: Books, metrics: Metrics, limits: Limits) -> None:
         self.exchange = exchange
+        self.answer_s = exchange.longest_s
+        """For one answer, from the whole request to its first byte."""
         self.engine = engine
         self.metrics = metrics
         self.limits = limits
@@ -130,14 +132,41 @@ class House:
             del self.shares[share]
 
     def leave(self, guest: "ClientConnection") -> None:
-        """Forget a connection. A second call does nothing."""
+        """Forget a connection. A second call does nothing, unless the first one failed."""
         if guest not in self.connections:
             return
-        self.connections.discard(guest)
         self._give_back(guest)
         if guest.client is not None:
             self.known.pop(guest.client.id, None)
         self.metrics.connection_closed()
+        self.connections -= {guest}
+
+    def look_round(self, now_s: float) -> None:
+        """See to it that nobody stays longer than they may, whatever became of their own timers, and of their end.
+
+        `now_s`: on the loop's clock.
+        """
+        over: set[ClientConnection] = set()
+        try:
+            for guest in self.connections | self.busy:
+                try:
+                    if guest.is_over(now_s):
+                        over |= {guest}
+                        self.leave(guest)
+                except Exception:
+                    self.metrics.hook_raised("listener")
+        finally:
+            if over:
+                self.busy -= over
+                if self.connections & over:
+                    self._put_out(over)
+
+    def _put_out(self, over: "set[ClientConnection]") -> None:
+        """They could not even leave: what is known of those who stay is taken from themselves."""
+        self.connections -= over
+        self.shares = Counter(guest.share for guest in self.connections if guest.share is not None)
+        inside = {guest.client.id for guest in self.connections if guest.client is not None}
+        self.known = {each: known for each, known in self.known.items() if each in inside}
 
     def connection_of(self, flow: http.HTTPFlow) -> Connection | None:
         return self.known.get(flow.client_conn.id)

@@ -91,17 +91,23 @@ class Introduction(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if not self._guest.knock(transport.get_extra_info("peername") or ("0.0.0.0", 0)):  # noqa: S104 (nobody's)
+        try:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._house.limits.head_s, self._transport.abort)
+            self._guest.door = self._transport
+            if not self._guest.knock(transport.get_extra_info("peername") or ("0.0.0.0", 0)):  # noqa: S104 (nobody's)
+                self._transport.abort()
+        except Exception:
+            # As in `ClientConnection`: no other call would end it.
             self._transport.abort()
-            return
-        self._guest.door = self._transport
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._house.limits.head_s, self._transport.abort)
+            self._house.metrics.hook_raised("listener")
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        self._house.leave(self._guest)
+        try:
+            self._house.leave(self._guest)
+        finally:
+            self._stop_timer()
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -69,6 +69,8 @@ class Upstream:
         self._context = origin.tls.current() if origin.tls else None
         self._turns = asyncio.Semaphore(origin.connections)
         self.breaker = Breaker()
+        self.longest_s = QUEUE_S + origin.timeout_s
+        """From a question to its answer or a reason."""
         self._host = host_header(origin.host, origin.port, tls=origin.tls is not None)
 
     async def ask(self, request: UpstreamRequest) -> Answer | Reason:

@@ -172,9 +172,10 @@ class SqliteLedger:
             self._stand_aside(batch, timer)
 
     def _submit(self, batch: Batch) -> None:
+        count = len(batch.tickets)
         self._writer.submit(batch)
         self._asked = []
-        self._submitted += len(batch.tickets)
+        self._submitted += count
 
     def _submit_all(self) -> None:
         """At the end, or in another loop than they were asked in: there is no other round to come."""
@@ -184,10 +185,8 @@ class SqliteLedger:
 
     def _stand_aside(self, batch: Batch, timer: asyncio.TimerHandle) -> None:
         batch.watched = True
-        try:
-            let_through = batch.wait(STAND_ASIDE_S)
-        finally:
-            batch.watched = False
+        let_through = batch.wait(STAND_ASIDE_S)
+        batch.watched = False
         if batch.finished:
             batch.resolve()
             timer.cancel()

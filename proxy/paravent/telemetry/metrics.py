@@ -9,6 +9,7 @@ from absent to 1, so an alert on "any" would sleep through the first, which is t
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, override
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector, generate_latest
@@ -276,7 +277,9 @@ class Metrics:
         self._upstream_failures.labels(reason).inc()
 
     def hook_raised(self, hook: str) -> None:
-        self._guard_exceptions.labels(hook).inc()
+        """Never raises: called where a failure is being dealt with, and another would go on past whoever does that."""
+        with suppress(BaseException):
+            self._guard_exceptions.labels(hook).inc()
 
     def unmarked_response(self) -> None:
         self._unmarked.inc()
