@@ -998,3 +998,14 @@ async def test_processes_on_one_file_share_one_budget(tmp_path: Path) -> None:
     passed = [program.communicate()[0].split() for program in programs]
     assert sum(map(len, passed)) == 60
     assert all(program.returncode == 0 for program in programs)
+
+
+async def test_a_reservation_of_yesterday_gives_no_right_to_a_place(desk: MakeDesk, clock: FrozenClock) -> None:
+    """However short the wait: the day of the calendar may have begun in between."""
+    d = desk(own_persons((1, DAY_OF_PARIS), (9, 10 * MINUTE)))
+    at(clock, "2026-07-14T23:59:59")
+    slow, _ = await d.charge(1)
+    clock.step(s=2)
+    assert await d.passes(2)
+    assert isinstance(await d.settle(slow, (1,)), OverBudget)
+    assert await d.used(DAY_OF_PARIS) == 1

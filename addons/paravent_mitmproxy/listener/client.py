@@ -16,6 +16,7 @@ import hashlib
 import ssl
 import time
 from collections.abc import Coroutine
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Final, cast, override
 
@@ -429,5 +430,11 @@ def _leaf(tls: ssl.SSLObject, now_s: float) -> tuple[bytes | None, float]:
     der, text = tls.getpeercert(binary_form=True), tls.getpeercert()
     if not der or not text:
         return None, float("inf")
-    valid_s = ssl.cert_time_to_seconds(str(text["notAfter"])) - now_s
+    valid_s = _moment_s(str(text["notAfter"])) - now_s
     return (hashlib.sha256(der).digest(), valid_s) if valid_s > 0 else (None, float("inf"))
+
+
+@lru_cache(maxsize=1024)
+def _moment_s(text: str) -> int:
+    """Remembered: reading a date costs a thirtieth of a new connection, and portals have few certificates."""
+    return ssl.cert_time_to_seconds(text)

@@ -34,6 +34,8 @@ class Bill:
     """Those of the event counters that count misses."""
     longest_s: int
     """The longest window of all."""
+    shortest_ms: int
+    """The shortest window of persons; 0: there is none, or one of the calendar, which may have begun a moment ago."""
 
 
 BILLS_KEPT: Final = 4096
@@ -75,4 +77,10 @@ def bill_of(budgets: Sequence[Budget]) -> Bill:
         event_counters=tuple(counter for counter in counters if counter[1].kind is not BudgetKind.PERSONS),
         misses=tuple(key for key, budget, _ in counters if budget.kind is BudgetKind.MISSES),
         longest_s=max((window.per_s for budget in budgets for window in budget.windows), default=0),
+        shortest_ms=_shortest_ms(budgets),
     )
+
+
+def _shortest_ms(budgets: Sequence[Budget]) -> int:
+    spans = [window.span for budget in budgets if budget.kind is BudgetKind.PERSONS for window in budget.windows]
+    return 1000 * max(0, min(spans, default=0))

@@ -1,11 +1,12 @@
 """One charge laid against one window: how full it is, how much would be added, whether that fits."""
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from paravent.effects import Budget, BudgetKind, Charge, OverBudget, Scope, Usage
 from paravent.quota.windows import retry_after_s
 from paravent.rules import Window
+from paravent.values import Value
 
 _EXACT: Final = frozenset({Scope.PRACTITIONER, Scope.ESTABLISHMENT})
 
@@ -24,7 +25,7 @@ def event_adds(budget: Budget, charge: Charge) -> int:
     return charge.units if budget.kind is BudgetKind.UNITS else 1
 
 
-class Line(NamedTuple):
+class Line(Value, frozen=True):
     """One window of one budget, before a charge."""
 
     budget: Budget
@@ -46,7 +47,7 @@ def refusal(lines: Iterable[Line], free_ms: Callable[[Line], int | None], now_ms
     `free_ms` tells when enough has left a line's window; None when nothing that leaves will ever be enough (a charge
     greater than the limit), which is answered with the whole window.
     """
-    over = [line for line in lines if line.excess > 0]
+    over = [line for line in lines if line.adds and line.used + line.adds > line.window.limit]
     worst: OverBudget | None = None
     for line in over:
         free = free_ms(line)
@@ -66,7 +67,9 @@ def _short(over: Iterable[Line]) -> int | None:
 def usage_after(lines: Iterable[Line]) -> tuple[Usage, ...]:
     """How full the practitioner's own windows are once the charge is written."""
     return tuple(
-        Usage(line.budget.scope, line.budget.kind, line.window, line.used + line.adds)
-        for line in lines
-        if line.budget.scope is Scope.PRACTITIONER
+        [
+            Usage(line.budget.scope, line.budget.kind, line.window, line.used + line.adds)
+            for line in lines
+            if line.budget.scope is Scope.PRACTITIONER
+        ]
     )

@@ -165,7 +165,10 @@ class State:
 
     def touch(self, payer: str) -> Account:
         """To change."""
-        account = self._changed_accounts[payer] = self.account(payer)
+        account = self._accounts.get(payer)
+        if account is None:
+            account = self.account(payer)
+        self._changed_accounts[payer] = account
         return account
 
     def person(self, key: PersonKey) -> Person | None:
