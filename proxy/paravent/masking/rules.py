@@ -8,6 +8,7 @@ from typing import Final
 
 from paravent.masking.operators import REGISTRY, Identifies
 from paravent.masking.operators.filter_period import NAME as PERIOD
+from paravent.masking.places import listing
 from paravent.rules import FieldRule, Format, Path, ResponseShape, Step, path_text
 
 MAX_STEPS: Final = 32
@@ -73,7 +74,7 @@ def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
     if operator is None:
         near = difflib.get_close_matches(rule.operator, REGISTRY, n=1)
         return f"unknown operator {rule.operator!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    if misplaced := _misplaced(rule.path, shape) or _selects_persons(rule.path, shape):
+    if misplaced := _misplaced(rule.path, shape) or _selects_persons(rule.path, shape) or _of_nobody(rule.path, shape):
         return misplaced
     if rule.operator == PERIOD and not any(step.array for step in rule.path[:-1]):
         return "filter-period selects elements of a list: there is none on the way"
@@ -111,6 +112,19 @@ def _told_by_condition(rule: FieldRule) -> str | None:
     return (
         f"{where[0]} is {where[1]} in every element here, so {rule.operator} hides nothing: keep it, or drop the line"
     )
+
+
+def _of_nobody(path: Path, shape: ResponseShape) -> str | None:
+    """What a search says beside its persons counts those who do not leave, or leads to them: totals, pages, links.
+
+    Of FHIR the Bundle's own elements are looked at by its format.
+    """
+    if shape.scope != "listed" or shape.format is Format.FHIR:
+        return None
+    theirs = [way for persons in shape.persons for way in (persons, listing(persons)) if way is not None]
+    if any(skeleton(path[: len(way)]) == skeleton(way) for way in theirs):
+        return None
+    return f"{path_text(path)} is nobody's of whom the search lists: a total or a link tells of those who do not leave"
 
 
 def _misplaced(path: Path, shape: ResponseShape) -> str | None:

@@ -15,7 +15,7 @@ from paravent.masking.operators import Identifies, Parameter
 from paravent.model import Asked, Disguise, Secret
 from paravent.rules import FieldRule, ResponseShape
 
-SHAPE: Final = ResponseShape((path("/f[]"),), FIELDS, "listed", 5)
+SHAPE: Final = ResponseShape((path("/f[]"),), FIELDS)
 ASKED: Final = Asked(
     "2840575990003", "19840517", 1, {"/a": "A"}, disguise=Disguise(Secret(b"d" * 32), "99900000002", 1_795_000_000)
 )

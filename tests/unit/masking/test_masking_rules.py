@@ -2,7 +2,7 @@
 
 import pytest
 
-from masking_views import CONSULTATION, FIELDS, NO_PERSONS, path, rule, spec
+from masking_views import CONSULTATION, FIELDS, NO_PERSONS, path, rule, shape, spec
 from paravent.masking import check_rule, check_shape, check_view
 from paravent.masking.operators import Parameter
 from paravent.rules import FieldRule, ResponseShape
@@ -118,3 +118,30 @@ def test_all_problems_are_told_at_once() -> None:
 def test_an_unsound_shape_is_told(wrong: ResponseShape) -> None:
     assert check_shape(wrong) is not None
     assert len(check_view(spec(rule("/a", "keep")), wrong)) == 1
+
+
+SEARCH: ResponseShape = shape("/resultats[]", "/contrats[]/beneficiaires[]", scope="listed", max_persons=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "operator"),
+    [
+        pytest.param("/total", "keep", id="how many there are"),
+        pytest.param("/page/total", "keep", id="how many, further down"),
+        pytest.param("/pageSuivante", "keep", id="where the others are"),
+        pytest.param("/pageSuivante", "exists", id="that there are others"),
+        pytest.param("/liens[]/url", "keep", id="links"),
+        pytest.param("/contrat/total", "keep", id="beside the list that names persons"),
+    ],
+)
+def test_what_a_search_says_beside_its_persons_cannot_be_named(text: str, operator: str) -> None:
+    """It counts those who do not leave, or leads to them; by whichever operator."""
+    told = check_rule(rule(text, operator), SEARCH)
+    assert told is not None
+    assert "nobody's of whom the search lists" in told
+
+
+@pytest.mark.parametrize("text", ["/resultats[]/prenom", "/contrats[]/numero", "/contrats[]/beneficiaires[]/prenom"])
+def test_what_is_theirs_can(text: str) -> None:
+    """A person's fields, and those of what lists persons, who are counted for it."""
+    assert check_rule(rule(text, "keep"), SEARCH) is None
