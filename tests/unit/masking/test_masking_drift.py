@@ -56,9 +56,32 @@ def test_the_reference_api_sends_what_no_view_names(operation: str, body: bytes,
     assert not any("@of" in text or "@nir" in text or text.endswith(named) for text in found)
 
 
-def test_a_page_has_no_fields_but_those_that_selectors_point_at() -> None:
-    """So none can be new."""
-    assert view_of("portail.droits", "21").unnamed(PAGE_EXAMPLE) == ()
+def test_a_page_is_told_by_where_its_texts_stand() -> None:
+    """A cell that no selector points at, by its place; what has an id or a class, by that; embedded data too."""
+    found = view_of("portail.droits", "21").unnamed(PAGE_EXAMPLE)
+    assert {"/personnes[]/td:11", "/contrats[]/td:6", "/script.donnees", "/h:1", "/table.contrats"} <= set(found)
+    named = ("/personnes[]/nomUsuel", "/personnes[]/td:1", "/personnes[]/td:7", "/contrats[]/td:5")
+    assert not set(named) & set(found)
+
+
+@pytest.mark.parametrize(
+    ("more", "new"),
+    [
+        pytest.param(b"<td class='note grave'>x</td></tr></tbody></table>", "/personnes[]/td.note", id="a column"),
+        pytest.param(b"<td><b>x</b></td></tr></tbody></table>", "/personnes[]/td:12", id="one inside an element"),
+        pytest.param(b"</tr></tbody></table><p id=avis>x</p>", "/p.avis", id="a paragraph"),
+        pytest.param(b"</tr></tbody></table><div class=c><p>x</p></div>", "/div.c", id="one in a block with a name"),
+        pytest.param(b"</tr></tbody></table><p id=p-123456>x</p>", "/?", id="a name that could be a number"),
+        pytest.param(b"</tr></tbody></table><p id=avis> </p>", None, id="not one without a text"),
+        pytest.param(b"</tr></tbody></table><!-- x -->", None, id="not a comment"),
+    ],
+)
+def test_a_new_part_of_a_page_is_noticed(more: bytes, new: str | None) -> None:
+    """And nothing but it."""
+    compiled = view_of("portail.droits", "21")
+    before, after = PAGE_EXAMPLE, PAGE_EXAMPLE.replace(b"</tr></tbody></table>", more, 1)
+    assert before != after
+    assert set(compiled.unnamed(after)) - set(compiled.unnamed(before)) == ({new} if new else set())
 
 
 def test_what_cannot_be_read_tells_nothing() -> None:

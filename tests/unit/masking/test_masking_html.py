@@ -100,6 +100,21 @@ def test_a_page_that_cannot_be_read_in_one_way_is_withheld(body: bytes, reason: 
     assert cells(body) is reason
 
 
+@pytest.mark.parametrize(
+    ("rows", "withheld"),
+    [
+        pytest.param(["<td class=nom>A" + "<td>x" * 10] * MAX_ROWS, False, id="as many rows as a region may have"),
+        pytest.param(["<td class=nom>A" + "<td>x" * 5000], True, id="five thousand cells in one row"),
+        pytest.param(["<td class=nom>A" + "<td>x" * 180] * 30, True, id="thirty rows of two hundred"),
+    ],
+)
+def test_a_page_that_would_hold_everybody_up_is_withheld(rows: list[str], withheld: bool) -> None:
+    """Selectors by place look at each pair of neighbours: a second for a row of five thousand."""
+    outcome = cells(page(*rows))
+    assert (outcome is Reason.ANSWER_TOO_LARGE) is withheld
+    assert isinstance(outcome, Reason) is withheld
+
+
 def test_only_the_row_of_the_person_asked_about_leaves() -> None:
     """Twins by rank; a row that names nobody is nobody's."""
 

@@ -47,6 +47,6 @@ class Dress:
     write: Callable[[dict[str, Outgoing]], bytes] = field(repr=False)
     """The document that leaves."""
     whole: Callable[[bytes], Members | None] | None = field(default=None, repr=False)
-    """All names of a document, for who looks for new ones. None: a format in which no field can be new."""
+    """All names of a document, for who looks for new ones. None: a file, which has none."""
     fault: Callable[[bytes], bool] | None = field(default=None, repr=False)
     """Whether a body that came with status 500 says that the question has no answer."""

@@ -11,7 +11,7 @@ no selector points at. The page that leaves is a table for each region, with the
 builds another tree of the same page, as browsers do, has nothing to disagree about.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -21,6 +21,7 @@ from lxml import html as lxml_html
 from lxml.cssselect import CSSSelector
 
 from paravent.masking.formats.base import Dress, media_type, too_long
+from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members
 from paravent.reasons import Reason
@@ -28,6 +29,12 @@ from paravent.rules import HtmlRegion, HtmlShape, ResponseShape, ViewSpec, path_
 
 MAX_ROWS: Final = 200
 """Of one region. A family has ten; each costs some 10 µs a field."""
+
+_MAX_PAIRS: Final = 100_000
+"""Of elements beside each other. A selector by place, as `td:nth-child(5)`, looks at each pair, at 4 ns; a view has
+some ten of them. Two hundred rows of eleven cells are 64 000."""
+_ROWS_LOOKED_THROUGH: Final = 20
+"""For new fields: rows are alike."""
 
 _SILENT: Final = ("script", "style", "template", "noscript", "iframe", "object", "svg", "textarea", "select")
 """Elements whose text is not the page's, or not shown as such."""
@@ -48,6 +55,8 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         root = _parse(body)
         if root is None:
             return Reason.ANSWER_MALFORMED
+        if _is_crowded(root):
+            return Reason.ANSWER_TOO_LARGE
         members: Members = {}
         for name, region in regions.items():
             rows = region.rows(root)
@@ -60,7 +69,11 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         tables = "".join(regions[name].table(rows) for name, rows in reduced.items() if isinstance(rows, list))
         return f"{_head(details)}{tables}</body></html>\n".encode()
 
-    return Dress(b"text/html", media_type(rb"text/html"), b"text/html; charset=utf-8", read, write)
+    def whole(body: bytes) -> Members | None:
+        root = None if too_long(body, MAX_WHOLE_BYTES) else _parse(body, silent=())
+        return None if root is None or _is_crowded(root) else _everything(root, regions)
+
+    return Dress(b"text/html", media_type(rb"text/html"), b"text/html; charset=utf-8", read, write, whole)
 
 
 class _Region:
@@ -91,6 +104,12 @@ class _Region:
             rows.append(values)
         return rows
 
+    def places(self, root: _Element) -> Iterator[tuple[_Element, dict[_Element, str]]]:
+        """Each row, the first ones with the elements that their fields point at, and their names."""
+        for number, row in enumerate(self._rows(root)):
+            fields = self._fields if number < _ROWS_LOOKED_THROUGH else ()
+            yield row, {cell: name for name, selector in fields for cell in selector(row)}
+
     def table(self, rows: list[Outgoing]) -> str:
         """What leaves of it, in the order of the view's lines."""
         head = "".join(f"<th>{escape(label)}</th>" for _, label in self._columns)
@@ -108,7 +127,7 @@ def _text(value: Outgoing) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _parse(body: bytes) -> _Element | None:
+def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:
     """The page's tree without what is silent. UTF-8 only, whatever its meta elements say."""
     try:
         text = body.decode("utf-8")
@@ -120,8 +139,48 @@ def _parse(body: bytes) -> _Element | None:
         root: _Element = lxml_html.document_fromstring(body, parser=parser)
     except (UnicodeDecodeError, etree.ParserError, etree.XMLSyntaxError, ValueError):
         return None
-    etree.strip_elements(root, *_SILENT, with_tail=False)
+    etree.strip_elements(root, *silent, with_tail=False)
     return root
+
+
+def _is_crowded(root: _Element) -> bool:
+    """Whether so many elements stand beside each other that selectors would hold everybody up."""
+    return sum(len(each) ** 2 for each in root.iter()) > _MAX_PAIRS
+
+
+# ---- what no selector points at
+
+
+def _everything(root: _Element, regions: Mapping[str, "_Region"]) -> Members:
+    """Every place of a page that has a text, script included: for who looks for new ones. No text is told."""
+    members: Members = {}
+    inside: set[_Element] = set()
+    for name, region in regions.items():
+        rows: list[Tree] = []
+        for row, cells in region.places(root):
+            inside.add(row)
+            if len(rows) < _ROWS_LOOKED_THROUGH:
+                rows.append(dict.fromkeys([*cells.values(), *_places(row, set(cells), None)]))
+        members[name] = rows
+    return members | dict.fromkeys(_places(root, inside, None))
+
+
+def _places(element: _Element, known: Container[_Element], label: str | None) -> Iterator[str]:
+    """What stands below an element: the nearest id or class above each text, as in `td.note`; without one, `td:11`.
+
+    A heading is `h:1` whatever its level: digits in the middle of a name could be somebody's.
+    """
+    seen: dict[str, int] = {}
+    if label is not None and any((text or "").strip() for text in (element.text, *(each.tail for each in element))):
+        yield label
+    for child in element:
+        seen[child.tag] = seen.get(child.tag, 0) + 1
+        if child not in known:
+            name = child.get("id") or child.get("class", "").partition(" ")[0]
+            above = (
+                None if child.tag in {"head", "body"} else label or f"{child.tag.rstrip('123456')}:{seen[child.tag]}"
+            )
+            yield from _places(child, known, f"{child.tag}.{name}" if name else above)
 
 
 def _head(details: HtmlShape) -> str:
