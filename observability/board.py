@@ -123,7 +123,7 @@ REFUSED: Final = Row(
         ),
         Panel(
             "Decided by the proxy itself",
-            "Suspensions of those who went on asking after refusals. Each one is to be looked at.",
+            "Suspensions of those who went on asking after refusals, and broken glasses. Each one is to be looked at.",
             "short",
             (Query(f"sum by (kind) (increase(paravent_measures_enacted_total{{{HERE}}}{OVER}))", "{{kind}}"),),
             width=12,

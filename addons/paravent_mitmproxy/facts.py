@@ -10,9 +10,19 @@ import os
 from mitmproxy import http
 
 from paravent.model import Answer, Connection, Facts
+from paravent.quota.justification import HEADER as JUSTIFICATION
 from paravent_mitmproxy.messages import Answered, Request, Sent
 
-SINGLE = (b"host", b"authorization", b"dpop", b"content-type", b"content-length", b"paravent-purpose", b"client-cert")
+SINGLE = (
+    b"host",
+    b"authorization",
+    b"dpop",
+    b"content-type",
+    b"content-length",
+    b"paravent-purpose",
+    JUSTIFICATION,
+    b"client-cert",
+)
 """Headers that may come once at most. Two would be read differently by two readers."""
 
 REFUSED = frozenset(

@@ -10,6 +10,8 @@ from paravent.identity.dpop import MAX_AGE_S, MAX_AHEAD_S
 from paravent.identity.issuers import Issuer
 from paravent.identity.signed import MAX_TOKEN_BYTES
 from paravent.policy.question import MAX_BODY_BYTES
+from paravent.quota.justification import HEADER as JUSTIFICATION
+from paravent.quota.justification import LONGEST, SHORTEST
 from paravent_mitmproxy.facts import REFUSED
 from paravent_mitmproxy.listener.limits import Limits
 
@@ -48,6 +50,11 @@ HEADERS: Final = (
     ),
     ("`Content-Type`", "`application/json`"),
     (f"`{PURPOSE_HEADER.decode().title()}`", "optional: a purpose of the policy, when the profession has several"),
+    (
+        f"`{JUSTIFICATION.decode().title()}`",
+        "optional, where the policy has `break_glass`: why the limit must be passed, in "
+        f"{SHORTEST} to {LONGEST} plain characters, without any name or number of a person",
+    ),
     ("`Accept-Language`", "`fr` or `en`, for refusals"),
 )
 

@@ -46,6 +46,7 @@ MEANING: Final[Mapping[str, str]] = {
     "token": "names the token without being one",
     "asked": "the person, or the card, asked about: a keyed hash",
     "measures": "ids of what was decided about this practitioner and had a part in it, a [grant](commands.md) say",
+    "justification": "why the practitioner broke the glass, in their words; null in every other record",
     "emergency": "whether a node's emergency budget let it through, while the state store did not answer",
     "decision": '`"release"`: an answer left; `"deny"`: the API was not asked; `"withhold"`: it was asked, and its '
     "answer stayed here",

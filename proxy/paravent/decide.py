@@ -18,13 +18,10 @@ from paravent.effects import (
     Charge,
     Charged,
     Deciding,
-    Enact,
     FindMeasures,
-    MeasureKind,
     OverBudget,
     ProofSeen,
     Replayed,
-    Scope,
     Settle,
     StoreDown,
     Usage,
@@ -50,15 +47,16 @@ from paravent.model import (
     Withhold,
 )
 from paravent.nir import subject_of_card, subject_of_person
+from paravent.over_budget import Spent, over_budget
 from paravent.paris import day_in_paris
 from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
-from paravent.quota.charges import Payers, reason_of, refusals_of
-from paravent.quota.grades import extra_of_login, helps, nearly_spent
-from paravent.quota.measures import granted, suspended
-from paravent.quota.windows import name_of
+from paravent.quota.charges import Payers, reason_of
+from paravent.quota.grades import extra_of_login, nearly_spent
+from paravent.quota.justification import HEADER, read_justification
+from paravent.quota.measures import added, suspended
 from paravent.reasons import Reason
-from paravent.rules import Binding, Operation, Policy, Quotas, Suspension, Window
+from paravent.rules import Operation, Policy, Quotas, Window
 from paravent.values import Value
 
 PURPOSE_HEADER = b"paravent-purpose"
@@ -154,9 +152,14 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     if isinstance(charged, Replayed):
         return _replayed(asked.about, rules, requirement)
     if isinstance(charged, OverBudget):
-        denied = _over(charged, asked.about, rules.policy, operation.level, identified.evidence)
-        return (yield from _counted(denied, charged, rules.policy.quotas.suspension, practitioner, facts))
-    about = replace(asked.about, emergency=True) if charged.emergency else asked.about
+        spent = Spent(charged, charge, asked.about, practitioner, identified.evidence, operation.level)
+        told = yield from over_budget(spent, facts, rules.policy, rules.payers)
+        if isinstance(told, Deny):
+            return told
+        charge, charged, about = told.charge, told.charged, told.about
+    else:
+        # Nobody needed it, so nobody keeps it.
+        about = replace(asked.about, justification=None, emergency=charged.emergency)
 
     upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(
@@ -231,6 +234,11 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     subject = _subject(matched.operation, question.asked, rules.subject_key)
     about = About(about.operation, purpose, practitioner, about.evidence, subject)
 
+    if rules.policy.quotas.break_glass is not None and (words := facts.values(HEADER)):
+        justification = read_justification(words[0]) if len(words) == 1 else None
+        if justification is None:
+            return Deny(Reason.JUSTIFICATION_REFUSED, about)
+        about = replace(about, justification=justification)
     budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner, facts.connection)
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
@@ -247,51 +255,12 @@ def _graded(
     if (suspension := suspended(measures, facts.now_s)) is not None:
         about = replace(asked.about, measures=(suspension.id,))
         return Deny(Reason.PRACTITIONER_SUSPENDED, about, retry_after_s=suspension.until_s - facts.now_s)
-    persons, ids = granted(measures, quotas.grants, facts.now_s) if measures else (0, ())
+    persons, ids = added(measures, quotas, facts.now_s) if measures else (0, ())
     persons += extra_of_login(quotas, evidence.auth_age_s)
     if not persons:
         return asked
     about = replace(asked.about, measures=ids)
     return replace(asked, about=about, budgets=payers.raised_of(asked.budgets, persons))
-
-
-def _over(over: OverBudget, about: About, policy: Policy, level: str, evidence: Evidence) -> Deny:
-    """To wait, or to log in anew where that helps."""
-    step_up = policy.quotas.step_up
-    if step_up is None or not helps(step_up, over, evidence.auth_age_s):
-        return Deny(reason_of(over), about, retry_after_s=over.retry_after_s)
-    reason = Reason.PERSONS_NEED_LOGIN
-    requirement = Requirement(level, step_up.max_auth_age_s)
-    challenge = challenge_for(reason, policy.assurance, requirement, Binding(evidence.binding))
-    return Deny(reason, about, challenge, over.retry_after_s)
-
-
-def _counted(
-    denied: Deny, over: OverBudget, suspension: Suspension | None, practitioner: Practitioner, facts: Facts
-) -> Deciding[Deny]:
-    """The same refusal, counted; or, when it is one too many, the beginning of a suspension.
-
-    Counted are refusals over the practitioner's own budgets: a full fleet is nobody's doing, and who is asked to log in
-    anew has not gone on asking. Where the count or the book cannot be had, nothing is suspended and nobody let in.
-    """
-    if suspension is None or over.scope is not Scope.PRACTITIONER or denied.challenge is not None:
-        return denied
-    count = Charge(facts.request_id, facts.now_ms, refusals_of(practitioner.rpps, suspension), ())
-    counted = yield from effects.charge(count)
-    if isinstance(counted, Charged):
-        yield from effects.settle(Settle(count, facts.now_ms, (), missed=False))
-    if not isinstance(counted, OverBudget):
-        return denied
-    id = facts.request_id[:16]
-    ends_s = facts.now_s + suspension.lasts_s
-    because = f"{suspension.refusals} refusals in {name_of(suspension.within_s)}"
-    written = yield from effects.enact(
-        Enact(practitioner.rpps, MeasureKind.SUSPENSION, id, 0, facts.now_s, ends_s, because)
-    )
-    if written is not True:
-        return denied
-    about = replace(denied.about, measures=(*denied.about.measures, id))
-    return Deny(reason_of(counted), about, retry_after_s=suspension.lasts_s)
 
 
 def _replayed(about: About, rules: Rulebook, requirement: Requirement) -> Deny:

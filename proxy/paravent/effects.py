@@ -94,6 +94,8 @@ class MeasureKind(StrEnum):
 
     GRANT = "grant"
     """More persons than the policy's limits, until its end."""
+    BREAK_GLASS = "break_glass"
+    """More persons for the first part of its time; while it stands there is no second one."""
     SUSPENSION = "suspension"
     """Nobody at all, until its end."""
 

@@ -188,6 +188,8 @@ class Answer(Value, frozen=True):
 class About(Value, frozen=True):
     """How far a decision got: for the audit, whatever the verdict."""
 
+    HIDDEN = frozenset({"justification"})
+
     operation: str | None = None
     purpose: str | None = None
     practitioner: Practitioner | None = None
@@ -197,6 +199,8 @@ class About(Value, frozen=True):
     """Ids of the measures that had a part in it."""
     emergency: bool = False
     """Let through by a node's emergency budget, without the state store."""
+    justification: str | None = None
+    """Why the practitioner broke the glass, in their words."""
 
 
 class Challenge(Value, frozen=True):

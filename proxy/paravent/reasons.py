@@ -153,6 +153,7 @@ class Reason(StrEnum):
     REQUEST_AMBIGUOUS = "request_ambiguous", Problem.MALFORMED_REQUEST
     REQUEST_NOT_IN_SCHEMA = "request_not_in_schema", Problem.MALFORMED_REQUEST
     QUERY_NOT_IN_SCHEMA = "query_not_in_schema", Problem.MALFORMED_REQUEST
+    JUSTIFICATION_REFUSED = "justification_refused", Problem.MALFORMED_REQUEST
     REQUEST_TOO_LARGE = "request_too_large", Problem.REQUEST_TOO_LARGE
     HEADERS_TOO_LARGE = "headers_too_large", Problem.HEADERS_TOO_LARGE
     # the route

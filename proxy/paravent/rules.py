@@ -178,6 +178,18 @@ class Grants:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """What a practitioner may take beyond their limits with a written justification."""
+
+    extra_persons: int
+    """More than the limit, in each window of persons."""
+    lasts_s: int
+    """From the question that broke it."""
+    once_per_s: int
+    """From there to the next that may."""
+
+
+@dataclass(frozen=True, slots=True)
 class Suspension:
     """When a practitioner is refused altogether for a time."""
 
@@ -236,6 +248,8 @@ class Quotas:
     """None: a grant has no effect."""
     step_up: StepUp | None = None
     """None: who is over a limit can only wait."""
+    break_glass: BreakGlass | None = None
+    """None: no justification opens anything."""
     suspension: Suspension | None = None
     """None: nobody is suspended but by command."""
     warn_at_percent: int | None = None

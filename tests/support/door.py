@@ -25,6 +25,7 @@ from paravent.effects import (
     StoreDown,
 )
 from paravent.quota.charges import Payers
+from paravent.quota.justification import HEADER
 from paravent.reasons import Reason
 from paravent.rules import Budgets, Window
 from paravent.stores.memory import MemoryLedger
@@ -55,13 +56,20 @@ class Door:
         self.book_answers = True
 
     def ask(
-        self, measures: tuple[Measure, ...] | StoreDown = (), after_s: int = 0, *, auth_age_s: int = 600
+        self,
+        measures: tuple[Measure, ...] | StoreDown = (),
+        after_s: int = 0,
+        *,
+        auth_age_s: int = 600,
+        why: bytes | None = None,
     ) -> Verdict:
-        """One new person. `after_s`: since the first question. `auth_age_s`: since the login."""
+        """One new person. `after_s`: since the first question. `auth_age_s`: since the login. `why`: the justification
+        that the question brings."""
+        extra = () if why is None else ((HEADER, why),)
         self.asked += 1
         question = consultation(f"2840599990{self.asked:03d}", "19840517", 1)
         now_ms, reference = NOW_MS + 1000 * after_s, f"{self.asked:032x}"
-        asked = facts(question, now_ms=now_ms, request_id=reference, auth_age_s=auth_age_s)
+        asked = facts(question, now_ms=now_ms, request_id=reference, auth_age_s=auth_age_s, extra=extra)
         return run(decide(asked, self.rules), self._replies(measures)).result
 
     def passes(self, measures: tuple[Measure, ...] = (), after_s: int = 0, **how: Any) -> int:

@@ -17,6 +17,7 @@ NUMBER_MAX: Final = 999_999_999
 
 # Sex, year, month, department (2A and 2B: Corsica), commune, order: the 13 characters of a NIR, keyless.
 _NIR = re.compile(r"[1-8]\d{4}(?:\d\d|2[AaBb])\d{6}")
+_LONG_NUMBER = re.compile(r"[0-9](?:[ ./#-]*[0-9]){7}")
 _SEPARATORS = re.compile(r"[ ._/=-]")
 
 # A JWT starts with the base64url of '{"' (RFC 7515 section 3.3). An opaque token is a long run that mixes lower case,
@@ -33,6 +34,7 @@ _FINESS = re.compile(r"[0-9A-Z]{9}")
 _BINDING = re.compile(r"dpop|mtls|none")
 _NAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_WORDS = re.compile(r"[A-Za-z0-9 .,:;#/+()'!?-]{1,200}")
 _STEP = r"/[A-Za-z_@][A-Za-z0-9_.-]{0,63}(?:\[(?:[A-Za-z0-9_.-]+=[A-Za-z0-9_.-]+)?\])?"
 _PATH = re.compile(rf"(?=.{{1,256}}\Z)(?:{_STEP})+")
 
@@ -79,6 +81,12 @@ def name(text: str) -> str:
     if _UUID.fullmatch(text):
         return text
     return text if _NAME.fullmatch(text) and not _reads_as_secret(text) else OTHER
+
+
+def words(text: str) -> str:
+    """A sentence of a practitioner's. Not one with a NIR, a token or another long number in it."""
+    fits = _WORDS.fullmatch(text) and not _reads_as_secret(text) and _LONG_NUMBER.search(text) is None
+    return text if fits else OTHER
 
 
 @lru_cache(maxsize=1024)

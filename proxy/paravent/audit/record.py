@@ -52,6 +52,7 @@ def _who(about: About) -> dict[str, object]:
         "asked": None if about.subject is None else _subject(about.subject),
         "measures": [grammar.digest(each) for each in about.measures],
         "emergency": about.emergency,
+        "justification": None if about.justification is None else grammar.words(about.justification),
     }
 
 

@@ -8,7 +8,7 @@ from paravent.audit.keys import practitioner_hash
 from paravent.effects import Measure
 from paravent.model import Secret
 from paravent.quota.charges import PRACTITIONER
-from paravent.quota.measures import granted
+from paravent.quota.measures import added
 from paravent.quota.windows import name_of
 from paravent.rules import Policy, Quotas
 
@@ -55,7 +55,7 @@ def _row(payer: str, persons: tuple[int, ...], sheet: Sheet, named: bool) -> Row
     rpps = payer.removeprefix(PRACTITIONER)
     quotas = sheet.policy.quotas
     hashed = practitioner_hash(sheet.key, rpps)
-    more = granted(sheet.measures.get(hashed, ()), quotas.grants, sheet.now_s)[0]
+    more = added(sheet.measures.get(hashed, ()), quotas, sheet.now_s)[0]
     code = sheet.professions.get(rpps, "")
     limits = _limits(quotas, code if code in quotas.professions else None)
     shares = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from paravent.cli.moments import shown
 from paravent.effects import Budget, BudgetKind, Measure, Revocation, Scope, Usage
 from paravent.quota.charges import PRACTITIONER
-from paravent.quota.measures import granted
+from paravent.quota.measures import added
 from paravent.quota.windows import name_of
 from paravent.rules import Budgets, Policy, Quotas, Window
 
@@ -87,7 +87,7 @@ def _every(professions: Iterable[Budgets]) -> Budgets:
 
 def more(policy: Policy, measures: Sequence[Measure], now_s: int) -> int:
     """Persons that grants in force add."""
-    return granted(measures, policy.quotas.grants, now_s)[0]
+    return added(measures, policy.quotas, now_s)[0]
 
 
 def as_json(rpps: str, it: Standing) -> "dict[str, Json]":

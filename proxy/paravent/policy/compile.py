@@ -17,6 +17,7 @@ from paravent.policy.schema import (
     WIDER_SCOPES,
     AssuranceFile,
     BodyText,
+    BreakGlassText,
     BudgetsText,
     EmergencyText,
     MethodsText,
@@ -35,6 +36,7 @@ from paravent.rules import (
     Binding,
     BodyFormat,
     BodyShape,
+    BreakGlass,
     Budgets,
     Emergency,
     Envelope,
@@ -249,6 +251,7 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
         fleet=wider["fleet"],
         grants=None if file.grants is None else Grants(file.grants.extra_persons, file.grants.longest),
         step_up=None if file.step_up is None else StepUp(file.step_up.max_auth_age, file.step_up.extra_persons),
+        break_glass=None if (glass := file.break_glass) is None else _break_glass(glass),
         suspension=None if (it := file.suspension) is None else Suspension(it.refusals, it.within, it.lasts),
         warn_at_percent=file.warn_at,
         emergency=None if file.emergency is None else _emergency(file.emergency),
@@ -257,6 +260,10 @@ def _quotas(file: QuotasFile, vocabulary: VocabularyFile) -> Quotas:
 
 def _emergency(text: EmergencyText) -> Emergency:
     return Emergency(text.practitioner, text.node, text.total, text.per, text.longest)
+
+
+def _break_glass(text: BreakGlassText) -> BreakGlass:
+    return BreakGlass(text.extra_persons, text.lasts, text.once_per)
 
 
 def _budgets(text: BudgetsText) -> Budgets:

@@ -17,6 +17,7 @@ def check_thresholds(read: Read[QuotasFile], operations: Sequence[Placed]) -> It
     """Every rule that could never hold, or would always."""
     yield from _step_up(read, operations)
     yield from _suspension(read)
+    yield from _break_glass(read)
 
 
 def _step_up(read: Read[QuotasFile], operations: Sequence[Placed]) -> Iterator[Problem]:
@@ -44,3 +45,17 @@ def _suspension(read: Read[QuotasFile]) -> Iterator[Problem]:
     if suspension.within >= suspension.lasts:
         message = "the same refusals would suspend a second time: within must be shorter than lasts"
         yield read.document.at_value(("suspension", "within"), message)
+
+
+def _break_glass(read: Read[QuotasFile]) -> Iterator[Problem]:
+    glass = read.file.break_glass
+    if glass is None:
+        return
+    if glass.once_per > MAX_SUSPENSION_S:
+        message = f"once_per is at most {duration_text(MAX_SUSPENSION_S)}"
+        yield read.document.at_value(
+            ("break_glass", "once_per"), message, "grant by command what is needed more rarely"
+        )
+    if glass.lasts >= glass.once_per:
+        message = "the glass would always be broken: lasts must be shorter than once_per"
+        yield read.document.at_value(("break_glass", "lasts"), message)

@@ -214,6 +214,16 @@ class PrefixesText(Strict):
     ipv6: Annotated[int, Field(ge=16, le=64, description="a subscriber moves freely in the last 64 bits")] = 48
 
 
+class BreakGlassText(Strict):
+    """Who has spent their persons may take some more with a written justification, once in a long while."""
+
+    extra_persons: Annotated[
+        int, Field(ge=1, le=MAX_LIMIT, description="more than the limit, in each window of persons")
+    ]
+    lasts: Annotated[Duration, Field(description="from the question that breaks it")]
+    once_per: Annotated[Duration, Field(description="from there to the next that may")]
+
+
 class SuspensionText(Strict):
     """Who goes on asking after being refused is suspended for a time."""
 
@@ -250,6 +260,9 @@ class QuotasFile(Strict):
     ] = None
     step_up: Annotated[
         StepUpText | None, Field(description="what a fresh login adds; without it, who is over a limit waits")
+    ] = None
+    break_glass: Annotated[
+        BreakGlassText | None, Field(description="what a written justification opens; without it, nothing")
     ] = None
     suspension: Annotated[
         SuspensionText | None, Field(description="when somebody is suspended; without it, by command alone")

@@ -15,6 +15,9 @@ What a fresh login adds (`step_up`) is part of every limit: the session that is 
 policy lets be added to an account's limits by decision (`quota.measures`) is added for a second bound, as if it always
 were: a grant can be followed by another.
 
+A broken glass (`break_glass`) needs nobody's decision, and the words are the thief's to write. It adds its persons to
+the parts of T that it touches: as many as fit into its time, and one more, as often as it may be broken.
+
 What nodes let through while the state store does not answer (`quota.emergency`) comes on top of all that, as often as
 its window begins in T: for one account on as many nodes as the policy leaves room for, for everybody its total.
 
@@ -29,7 +32,7 @@ from typing import Final
 
 from paravent.effects import Scope
 from paravent.quota.measures import more, most_extra
-from paravent.rules import Budgets, Policy, Window
+from paravent.rules import BreakGlass, Budgets, Policy, Window
 
 PERIODS_S: Final = (3_600, 86_400, 30 * 86_400)
 """One hour (a bot at night), one day (until somebody looks), thirty days (below every alert)."""
@@ -64,7 +67,8 @@ def _radii(policy: Policy) -> Iterator[Radius]:
         usual = more(own.persons, 0 if quotas.step_up is None else quotas.step_up.extra_persons)
         for raised, windows in ((False, usual), (True, more(usual, extra)))[: 2 if extra else 1]:
             for period_s in PERIODS_S:
-                bounds = [_bound(windows, period_s), *_by_questions(own, answers, period_s), _bound(fleet, period_s)]
+                own_bound = _least([_of_account(window, quotas.break_glass, period_s) for window in windows])
+                bounds = [own_bound, *_by_questions(own, answers, period_s), _bound(fleet, period_s)]
                 alone = _alone(policy, Scope.PRACTITIONER, period_s)
                 yield Radius(Scope.PRACTITIONER, code, period_s, _plus(_least(bounds), alone), raised)
     wider = (
@@ -78,6 +82,16 @@ def _radii(policy: Policy) -> Iterator[Radius]:
         for period_s in PERIODS_S:
             least = _least([_bound(windows, period_s), _bound(fleet, period_s)])
             yield Radius(scope, None, period_s, _plus(least, _alone(policy, scope, period_s)))
+
+
+def _of_account(window: Window, glass: BreakGlass | None, period_s: int) -> int:
+    """Of one window of an account's own."""
+    times = _times(window, period_s)
+    if glass is None:
+        return window.limit * times
+    broken = -(-(period_s + glass.lasts_s) // glass.once_per_s)  # also one that began before
+    touched = min(times, broken * (_times(window, glass.lasts_s) + 1))
+    return window.limit * times + glass.extra_persons * touched
 
 
 def _alone(policy: Policy, scope: Scope, period_s: int) -> int:

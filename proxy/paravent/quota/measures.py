@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from paravent.effects import Budget, BudgetKind, Measure, MeasureKind, Scope
-from paravent.rules import Grants, Quotas, Window
+from paravent.rules import BreakGlass, Grants, Quotas, Window
 
 
 def granted(measures: Iterable[Measure], bounds: Grants | None, now_s: int) -> tuple[int, tuple[str, ...]]:
@@ -23,6 +23,25 @@ def granted(measures: Iterable[Measure], bounds: Grants | None, now_s: int) -> t
         if each.kind is MeasureKind.GRANT and each.from_s <= now_s < min(each.until_s, each.from_s + bounds.longest_s)
     ]
     return min(sum(each.persons for each in standing), bounds.extra_persons), tuple(each.id for each in standing)
+
+
+def broken(measures: Iterable[Measure], glass: BreakGlass | None, now_s: int) -> tuple[int, tuple[str, ...]]:
+    """How many more persons a broken glass gives now, and its id."""
+    if glass is None:
+        return 0, ()
+    kind, lasts_s = MeasureKind.BREAK_GLASS, glass.lasts_s
+    standing = [e for e in measures if e.kind is kind and e.from_s <= now_s < min(e.until_s, e.from_s + lasts_s)]
+    return min(sum(each.persons for each in standing), glass.extra_persons), tuple(each.id for each in standing)
+
+
+def added(measures: Iterable[Measure], quotas: Quotas, now_s: int) -> tuple[int, tuple[str, ...]]:
+    """How many more persons all of them give, and the ids of those that give any."""
+    held = tuple(measures)
+    (granted_persons, grants), (more, glass) = (
+        granted(held, quotas.grants, now_s),
+        broken(held, quotas.break_glass, now_s),
+    )
+    return granted_persons + more, grants + glass
 
 
 def suspended(measures: Iterable[Measure], now_s: int) -> Measure | None:

@@ -102,6 +102,7 @@ def test_a_release_says_who_saw_whom_and_which_fields() -> None:
         "asked": "00000000000000000000000000000007",
         "measures": [],
         "emergency": False,
+        "justification": None,
         "released": {"/beneficiaireDeSoins/nomUsuel": 1, "/contratsAMC[]/numeroAdherent": 2},
         "dropped": 41,
         "policy": REVISION,
@@ -117,7 +118,7 @@ def test_a_denial_before_anybody_is_known_has_the_same_members() -> None:
     unknown = {name for name, value in denied.items() if value is None}
     assert unknown == {
         "operation", "purpose", "profession", "practitioner", "finess", "client", "issuer", "level", "auth_age_s",
-        "binding", "token", "asked",
+        "binding", "token", "asked", "justification",
     }  # fmt: skip
     assert (denied["decision"], denied["reason"], denied["persons"]) == ("deny", "token_missing", [])
 

@@ -305,6 +305,11 @@ CROSS = [
         f"{Q}:1:47: a suspension lasts at most 30d (revoke who is not to come back by themselves)",
     ),
     row(
+        "a glass that is always broken is a limit",
+        {Q: ("quotas:\n", "break_glass: {extra_persons: 9, lasts: 7d, once_per: 7d}\nquotas:\n")},
+        f"{Q}:1:40: the glass would always be broken: lasts must be shorter than once_per",
+    ),
+    row(
         "a share is written with its sign",
         {Q: ("quotas:\n", "warn_at: 80\nquotas:\n")},
         f"{Q}:1:10: warn_at is 80: write a share, as in 80%",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paravent.effects import Budget, BudgetKind, Charge, Charged, Scope, Settle
 from paravent.model import Subject
 from paravent.quota.blast_radius import PERIODS_S, blast_radius
-from paravent.rules import Budgets, Calendar, Emergency, Policy, Quotas, StepUp, Window
+from paravent.rules import BreakGlass, Budgets, Calendar, Emergency, Policy, Quotas, StepUp, Window
 from paravent.settings import read_policy_folder
 from paravent.stores.memory import MemoryLedger
 from paravent.wiring import compile_views
@@ -72,6 +72,21 @@ def test_what_a_fresh_login_adds_is_part_of_what_a_thief_gets() -> None:
     """Without anybody's decision: the session that is stolen may be a fresh one."""
     quotas = Quotas({"21": Budgets(persons=(Window(60, 600),))}, step_up=StepUp(300, 5))
     assert persons(under(quotas), ACCOUNT, HOUR, "21") == 6 * 65
+
+
+@pytest.mark.parametrize(
+    ("own", "period_s", "expected"),
+    [
+        (Window(60, 600), HOUR, 6 * 60 + 6 * 10),
+        (Window(60, 600), DAY, 144 * 60 + 7 * 10),
+        (Window(600, DAY), DAY, 610),
+        (Window(60, 600), MONTH, 4320 * 60 + 5 * 7 * 10),
+    ],
+)
+def test_a_broken_glass_is_part_of_what_a_thief_gets(own: Window, period_s: int, expected: int) -> None:
+    """Ten more persons for an hour, once in seven days: in at most seven of the windows of ten minutes, each time."""
+    quotas = Quotas({"21": Budgets(persons=(own,))}, break_glass=BreakGlass(10, HOUR, 7 * DAY))
+    assert persons(under(quotas), ACCOUNT, period_s, "21") == expected
 
 
 def test_wider_scopes_bound_what_is_below_them() -> None:

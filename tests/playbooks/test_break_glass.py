@@ -1,0 +1,167 @@
+"""Beyond the limit with a written justification: once, loudly, and never more than the policy says."""
+
+from typing import Any
+
+import pytest
+
+from door import LIMIT, Door
+from paravent.audit.record import record
+from paravent.decide import Allow, Plan
+from paravent.effects import Measure, MeasureKind
+from paravent.model import Deny
+from paravent.quota.justification import read_justification
+from paravent.reasons import Reason
+from paravent.rules import BreakGlass, Budgets, StepUp, Suspension, Window
+from reference import consultation, facts
+from tokens import NOW_S
+
+GLASS = BreakGlass(extra_persons=3, lasts_s=120, once_per_s=600)
+WHY = b"Campagne de vaccination, gymnase municipal"
+
+
+def spent(**quotas: Any) -> Door:
+    """A door whose pharmacist has used their two persons a minute."""
+    door = Door(**({"break_glass": GLASS} | quotas))
+    assert door.passes() == LIMIT
+    return door
+
+
+def allowed(verdict: object) -> Plan:
+    assert isinstance(verdict, Allow), verdict
+    return verdict.plan
+
+
+def reason(verdict: object) -> Reason:
+    assert isinstance(verdict, Deny), verdict
+    return verdict.reason
+
+
+def recorded(about: Any) -> dict[str, object]:
+    question = consultation("2840599990001", "19840517", 1)
+    return record(facts(question), Deny(Reason.ANSWER_SHAPE, about), status=502, revision="", elapsed_ms=1)
+
+
+def test_it_opens_what_the_policy_says_and_no_more() -> None:
+    """The question that brings the words passes; two more pass without them; the next is refused, words or not."""
+    door = spent()
+    plan = allowed(door.ask(why=WHY))
+    assert plan.about.justification == WHY.decode()
+    (measure,) = door.book
+    assert (measure.kind, measure.persons, measure.until_s - measure.from_s) == (MeasureKind.BREAK_GLASS, 3, 600)
+    assert plan.about.measures == (measure.id,)
+    assert plan.charge.budgets[0].windows == (Window(LIMIT + 3, 60),)
+    assert door.passes() == 2
+    assert reason(door.ask(why=WHY)) is Reason.PERSONS_OVER_BUDGET
+
+
+def test_there_is_no_second_one_before_its_time() -> None:
+    """Its hour is over long before; once the time is over it may be broken again."""
+    door = spent()
+    allowed(door.ask(why=WHY))
+    assert door.passes(after_s=120) == LIMIT
+    assert reason(door.ask(after_s=121, why=WHY)) is Reason.PERSONS_OVER_BUDGET
+    assert door.passes(after_s=660) == LIMIT
+    allowed(door.ask(after_s=660, why=WHY))
+    assert len(door.book) == 2
+
+
+def test_words_that_nothing_needs_are_not_kept() -> None:
+    """With room in the budget nothing is broken, and the record holds none of it."""
+    door = Door(break_glass=GLASS)
+    plan = allowed(door.ask(why=WHY))
+    assert plan.about.justification is None
+    assert door.book == []
+    assert recorded(plan.about)["justification"] is None
+
+
+def test_words_that_led_to_nothing_are_not_kept() -> None:
+    """Of a refusal there is its reason."""
+    door = spent(fleet=Budgets(persons=(Window(LIMIT, 60),)))
+    denied = door.ask(why=WHY)
+    assert isinstance(denied, Deny)
+    assert (denied.reason, denied.about.justification) == (Reason.PERSONS_OVER_BUDGET, None)
+    assert door.book == []
+
+
+def test_the_words_stand_in_the_record_of_the_question_that_brought_them() -> None:
+    """And in no other."""
+    door = spent()
+    assert recorded(allowed(door.ask(why=WHY)).about)["justification"] == WHY.decode()
+    assert recorded(allowed(door.ask()).about)["justification"] is None
+
+
+def test_a_book_that_cannot_be_written_opens_nothing() -> None:
+    """Nobody could tell whether it is the first."""
+    door = spent()
+    door.book_answers = False
+    assert reason(door.ask(why=WHY)) is Reason.PERSONS_OVER_BUDGET
+
+
+def test_a_policy_without_it_reads_no_words() -> None:
+    """Not even to refuse them."""
+    door = spent(break_glass=None)
+    assert reason(door.ask(why=WHY)) is Reason.PERSONS_OVER_BUDGET
+    assert reason(door.ask(why=b"x")) is Reason.PERSONS_OVER_BUDGET
+
+
+def test_a_fresh_login_comes_before_it() -> None:
+    """Where that has room it is asked for, and the glass stays whole."""
+    door = Door(break_glass=GLASS, step_up=StepUp(300, 1))
+    while isinstance(door.ask(), Allow):
+        pass
+    assert reason(door.ask(why=WHY)) is Reason.PERSONS_NEED_LOGIN
+    assert door.book == []
+
+
+def test_who_is_suspended_breaks_nothing() -> None:
+    """Words open no door that was shut on purpose."""
+    door = Door(break_glass=GLASS)
+    held = Measure("00000000000000b1", MeasureKind.SUSPENSION, "ab" * 16, 0, NOW_S, NOW_S + 600)
+    assert reason(door.ask((held,), why=WHY)) is Reason.PRACTITIONER_SUSPENDED
+
+
+def test_a_question_that_passes_by_it_is_no_refusal() -> None:
+    """It does not count towards a suspension."""
+    door = spent(suspension=Suspension(3, 60, 600))
+    allowed(door.ask(why=WHY))
+    assert door.passes() == 2
+    assert reason(door.ask()) is Reason.PRACTITIONER_SUSPENDED  # the third refusal
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"trop court",
+        WHY,
+        b"Pharmacie de garde: 3 communes (990, 991 et 992), panne de l'autre portail!",
+        b"x" * 24 + b" oui",
+    ],
+)
+def test_words_that_are_kept(words: bytes) -> None:
+    """As they came."""
+    assert read_justification(words) == words.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (b"", "nothing"),
+        (b"trop peu", "too short"),
+        (b"mot " * 51, "too long"),
+        (b"12 34 56 .. --", "no letter"),
+        ("pour un été très chargé".encode(), "not ASCII"),
+        (b"une ligne\nune autre ligne", "a line break"),
+        (b'elle a dit "urgence"', "a quote"),
+        (b"pour 2 84 05 99 990 001 du village", "a NIR"),
+        (b"pour 284059999000159 du village", "a NIR with its key"),
+        (b"pour le 10003461033 de garde", "an RPPS"),
+        (b"rappeler au 01 99 00 12 34 merci", "a telephone"),
+        (b"nee le 17/05/1984 au village", "a birth date"),
+        (b"jeton eyJhbGciOiJFUzI1NiIsInR5cCI6 merci", "a token"),
+    ],
+)
+def test_words_that_are_refused(words: bytes, why: str) -> None:
+    """At once, also while there is room, so that software learns it on an ordinary day."""
+    assert read_justification(words) is None, why
+    if words:
+        assert reason(Door(break_glass=GLASS).ask(why=words)) is Reason.JUSTIFICATION_REFUSED
