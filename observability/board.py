@@ -111,9 +111,16 @@ REFUSED: Final = Row(
         ),
         Panel(
             "Refused over budget",
-            "By the budget that was spent: persons, requests, misses. A few a day are normal.",
+            "By what was spent: persons, requests, misses, units. A few a day are normal.",
             "reqps",
             (Query(_rate("paravent_decisions_total", "reason", 'reason=~".+_over_budget"'), "{{reason}}"),),
+        ),
+        Panel(
+            "Whose budget was spent",
+            "The payer without room: practitioner, establishment, software, certificate, network or fleet. All but the "
+            "first stop everybody behind them.",
+            "reqps",
+            (Query(_rate("paravent_over_budget_total", "scope, kind"), "{{scope}} {{kind}}"),),
         ),
         Panel(
             "Grants and suspensions in force",

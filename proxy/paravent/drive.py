@@ -35,6 +35,7 @@ from paravent.effects import (
     FindMeasures,
     FindRevocations,
     Introspect,
+    OverBudget,
     ProofSeen,
     Reply,
     Settle,
@@ -201,6 +202,12 @@ class Engine:
             case _:
                 return None
 
+    def _counted(self, told: Reply) -> Reply:
+        """A caller is told what is spent, not whose; whoever runs this needs to know."""
+        if isinstance(told, OverBudget):
+            self._metrics.over_budget(told)
+        return told
+
     async def _perform(self, effect: Effect) -> Reply:
         match effect:
             case FindKey():
@@ -208,9 +215,9 @@ class Engine:
             case Enact():
                 return await self._enact(effect)
             case Charge():
-                return await self._ports.ledger.charge(effect)
+                return self._counted(await self._ports.ledger.charge(effect))
             case Settle():
-                return await self._ports.ledger.settle(effect)
+                return self._counted(await self._ports.ledger.settle(effect))
             case ProofSeen():
                 return await self._ports.ledger.proof_seen(effect, self.now_ms())
             case Introspect():

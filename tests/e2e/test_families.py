@@ -116,6 +116,7 @@ async def test_a_family_that_does_not_fit_is_withheld_whole(tmp_path: Path) -> N
         assert await told(node, 0) == (200, {"A", "B", "C"}, '"persons-1h";r=1')
         reasons = [record.get("reason") for record in node.records() if "decision" in record]
         assert reasons == [None, "persons_over_budget", None, "persons_over_budget", None]
+        assert node.metric("paravent_over_budget_total", scope="practitioner", kind="persons") == 2
 
 
 async def test_a_family_larger_than_an_answer_may_be_is_withheld(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ async def test_a_network_is_the_peers(tmp_path: Path) -> None:
     """Three practitioners from one address, of whom two are served."""
     async with limited(tmp_path, "network", TLS) as node:
         told = await statuses(3, lambda rpps: node.send(node.request(rpps=rpps), tls=node.sandbox.tls()))
+        assert node.metric("paravent_over_budget_total", scope="network", kind="persons") == 1
     assert told == [200, 200, 429]
 
 

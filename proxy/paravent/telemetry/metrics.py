@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.registry import Collector
 
-from paravent.effects import BudgetKind, MeasureKind, Scope, Usage
+from paravent.effects import BudgetKind, MeasureKind, OverBudget, Scope, Usage
 from paravent.model import Deny, Release, Withhold
 from paravent.quota.blast_radius import Radius
 from paravent.quota.windows import name_of
@@ -100,6 +100,12 @@ class Metrics:
             registry=self.registry,
         )
         self._budgets: dict[tuple[BudgetKind, Span], Distribution] = {}
+        self._over_budget = Counter(
+            "paravent_over_budget",
+            "Questions refused, and answers withheld, because a budget had no room: whose, and of what.",
+            ["scope", "kind"],
+            registry=self.registry,
+        )
         self._warnings = Counter(
             "paravent_budget_warnings",
             "Released answers that said that a limit of persons is nearly spent.",
@@ -187,6 +193,9 @@ class Metrics:
         """The labels that need no policy to be known."""
         for stage in STAGES:
             self._stage_seconds.labels(stage)
+        for scope in Scope:
+            for what in BudgetKind:
+                self._over_budget.labels(scope.value, what.value)
         for hook in HOOKS:
             self._guard_exceptions.labels(hook)
         for cause in CAUSES:
@@ -256,6 +265,10 @@ class Metrics:
 
     def enacted(self, kind: MeasureKind) -> None:
         self._enacted.labels(kind.value).inc()
+
+    def over_budget(self, over: OverBudget) -> None:
+        """A charge or a settlement did not fit. Of several budgets without room, the one to be waited for longest."""
+        self._over_budget.labels(over.scope.value, over.kind.value).inc()
 
     def warned(self) -> None:
         """A released answer carried a warning."""

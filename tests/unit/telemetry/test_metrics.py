@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from paravent.effects import BudgetKind, Scope, Usage
+from paravent.effects import BudgetKind, OverBudget, Scope, Usage
 from paravent.model import About, Deny, Evidence, Practitioner, Release, Subject, Withhold
 from paravent.reasons import Reason
-from paravent.rules import Window
+from paravent.rules import Calendar, Window
 from paravent.telemetry.metrics import DENIED, HOOKS, MAX_UNNAMED, OTHER_PATHS, UNROUTED, WITHHELD, Metrics
 
 OPERATION = "droits.consultation"
@@ -47,6 +47,28 @@ def test_release_is_counted_with_what_left() -> None:
     assert value(metrics, "paravent_values_released_total", operation=OPERATION) == 7
     assert value(metrics, "paravent_values_dropped_total", operation=OPERATION) == 31
     assert value(metrics, "paravent_request_seconds_count", decision="release") == 1
+
+
+def test_whose_budget_had_no_room_is_counted_by_scope_and_kind() -> None:
+    """Every pair is there from the start; nothing says who."""
+    metrics = Metrics()
+    pairs = [(scope.value, kind.value) for scope in Scope for kind in BudgetKind]
+    assert all(value(metrics, "paravent_over_budget_total", scope=scope, kind=kind) == 0 for scope, kind in pairs)
+    metrics.over_budget(OverBudget(Scope.NETWORK, BudgetKind.UNITS, Window(1, 60), 9))
+    assert value(metrics, "paravent_over_budget_total", scope="network", kind="units") == 1
+
+
+def test_a_calendar_window_has_a_label_of_its_own() -> None:
+    """By its name, where others have their seconds."""
+    metrics = Metrics()
+    metrics.allowed(
+        [
+            Usage(Scope.PRACTITIONER, BudgetKind.PERSONS, window, 5)
+            for window in (Window(10, 90_000), Window.over(10, Calendar.DAY))
+        ]
+    )
+    for label in ("90000", "calendar-day"):
+        assert value(metrics, "paravent_budget_used_ratio_count", kind="persons", window_s=label) == 1
 
 
 @pytest.mark.parametrize(
