@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from audit_records import CHAIN, KEY, a_record
-from paravent.audit.chain import seal
+from paravent.audit.chain import genesis, seal
 from paravent.sinks.files import FileSink
 from paravent.sinks.journal import Journal
 
@@ -85,8 +85,8 @@ def main(mode: str, folder: Path) -> None:
         asyncio.run(starved(folder, resource.RLIMIT_FSIZE, 300, 1 << 20))
     elif mode == "no-files":
         # Ten lines fill the file, so the next one needs another.
-        line = 810
-        asyncio.run(starved(folder, resource.RLIMIT_NOFILE, 3, 10 * line))
+        line_bytes = len(seal(genesis("0"), a_record(), KEY)[0])
+        asyncio.run(starved(folder, resource.RLIMIT_NOFILE, 3, 10 * line_bytes + line_bytes // 2))
     elif mode == "probe":
         probed(folder)
     elif mode == "held":
