@@ -65,7 +65,7 @@ is made when absent. Several machines share a [Redis or Valkey](../how-to/use-se
     "audit": """\
 The [ledger](ledger.md). `key_file` holds 32 random bytes as 64 hexadecimal characters. Four keys are derived from it:
 for the chain, for the hashes that stand for persons, for the statements to the upstream, and for DPoP nonces; so all
-nodes of a deployment share one. A new key file needs a new
+nodes of a deployment share one. `second_key_file` opens handles, and nothing else. A new key file needs a new
 folder; it also makes every person new to the budgets.
 """,
     "metrics": """\

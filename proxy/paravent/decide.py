@@ -77,6 +77,8 @@ class Rulebook:
     assertor: Assertor
     disguise_key: Secret[bytes] | None = None
     """Keys pseudonyms and handles. Without it none is made, and none accepted."""
+    second_disguise_key: Secret[bytes] | None = None
+    """Handles made with it are accepted too."""
     payers: Payers = field(default_factory=Payers)
     """A cache of pure functions, like the assertor's."""
 
@@ -227,7 +229,8 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     if view is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
 
-    disguise = Disguise(rules.disguise_key, practitioner.rpps, facts.now_s) if rules.disguise_key else None
+    key, second = rules.disguise_key, rules.second_disguise_key
+    disguise = Disguise(key, practitioner.rpps, facts.now_s, second) if key is not None else None
     question = _read(matched, facts, view, disguise)
     if isinstance(question, Reason):
         return Deny(question, about)

@@ -5,18 +5,19 @@
 AES-SIV (RFC 5297): the same NIR has one handle for one practitioner in one epoch, and no nonce is needed, which a
 decision without randomness could not make. Practitioner and epoch are authenticated with it, so that a handle opens
 only for who got it and while it is young. The key of an epoch is derived from one secret: it changes by itself twice a
-day, and a handle lives through its own epoch and the next.
+day, and a handle lives through its own epoch and the next. While one key file replaces another, those of both open.
 """
 
 import base64
 import hmac
 import re
+from contextlib import suppress
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from paravent.model import Disguise
+from paravent.model import Disguise, Secret
 from paravent.nir import parse_request_nir
 
 EPOCH_S: Final = 12 * 3600
@@ -35,7 +36,7 @@ def looks_like_handle(text: str) -> bool:
 def make_handle(disguise: Disguise, nir13: str) -> str:
     """The handle of a NIR in normal form."""
     epoch = (disguise.now_s // EPOCH_S).to_bytes(4)
-    sealed = _cipher(disguise, epoch).encrypt(nir13.encode("ascii"), [_LABEL, epoch, disguise.rpps.encode()])
+    sealed = _cipher(disguise.key, epoch).encrypt(nir13.encode("ascii"), [_LABEL, epoch, disguise.rpps.encode()])
     return _VERSION + base64.urlsafe_b64encode(epoch + sealed).decode("ascii")
 
 
@@ -48,13 +49,14 @@ def open_handle(disguise: Disguise, text: str) -> str | None:
     epoch, now = sealed[:4], disguise.now_s // EPOCH_S
     if int.from_bytes(epoch) not in {now, now - 1}:
         return None
-    try:
-        plain = _cipher(disguise, epoch).decrypt(sealed[4:], [_LABEL, epoch, disguise.rpps.encode()])
-    except InvalidTag:
-        return None
-    return parse_request_nir(plain.decode("ascii"))
+    for key in (disguise.key, disguise.second):
+        if key is not None:
+            with suppress(InvalidTag):
+                plain = _cipher(key, epoch).decrypt(sealed[4:], [_LABEL, epoch, disguise.rpps.encode()])
+                return parse_request_nir(plain.decode("ascii"))
+    return None
 
 
-def _cipher(disguise: Disguise, epoch: bytes) -> AESSIV:
+def _cipher(key: Secret[bytes], epoch: bytes) -> AESSIV:
     # HMAC as a pseudo-random function of the epoch (NIST SP 800-108r1 section 4.1): 64 bytes, AES-256 twice.
-    return AESSIV(hmac.digest(disguise.key.reveal(), _LABEL + epoch, "sha512"))
+    return AESSIV(hmac.digest(key.reveal(), _LABEL + epoch, "sha512"))

@@ -118,6 +118,8 @@ class Disguise(Value, frozen=True):
     """32 bytes."""
     rpps: str
     now_s: int
+    second: Secret[bytes] | None = None
+    """32 bytes of another key file: handles made with it are opened, and none is made."""
 
 
 class Asked(Value, frozen=True):

@@ -98,6 +98,8 @@ class _Fixed:
 
     def __init__(self, settings: Settings) -> None:
         self.keys: LedgerKeys = derive_keys(settings.audit.key)
+        second = settings.audit.second_key
+        self.second_disguise = derive_keys(second).disguise if second is not None else None
         self.assertor = Assertor(self.keys.assertion)
         self.nonces = Nonces(self.keys.nonce)
         self.issuers: Mapping[str, Issuer] = {each.issuer: _issuer(each) for each in settings.issuers.values()}
@@ -409,6 +411,7 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
         subject_key=fixed.keys.subject,
         assertor=fixed.assertor,
         disguise_key=fixed.keys.disguise,
+        second_disguise_key=fixed.second_disguise,
         payers=Payers(fixed.keys.payer),
     )
 

@@ -117,6 +117,21 @@ async def test_any_other_handle_is_refused(node: RunningNode, upstream: RawUpstr
     assert [record["reason"] for record in node.records() if "reason" in record] == ["handle_refused"]
 
 
+async def test_while_one_key_file_replaces_another_the_handles_of_both_are_opened(
+    tmp_path: Path, upstream: RawUpstream
+) -> None:
+    """The other one is named beside it; what leaves is made with the node's own."""
+    (tmp_path / "old.key").write_text("5b" * 32)
+    async with running_node(tmp_path, upstream.port, audit='second_key_file = "old.key"') as node:
+        pages = [await ask(node, each) for each in (made(OTHER_KEY), made(KEY))]
+        assert [status for status, _, _ in pages] == [200, 200]
+        assert [HANDLE.findall(page) for _, _, page in pages] == [[made(KEY).encode()]] * 2
+        assert (await ask(node, made(key_of("5c"))))[0] == 404
+        assert (await ask(node, made(OTHER_KEY, rpps=COLLEAGUE)))[0] == 404
+        persons = [record["persons"] for record in node.records() if record.get("persons")]
+        assert persons[0] == persons[1]
+
+
 async def test_a_colleague_cannot_use_what_somebody_else_was_shown(node: RunningNode, upstream: RawUpstream) -> None:
     """A link that was passed on opens for nobody but who made it."""
     _, _, page = await ask(node, NIR)

@@ -61,6 +61,7 @@ url = "{state}"
 [audit]
 path = "audit"
 key_file = "audit.key"
+{audit}
 [metrics]
 address = "127.0.0.1:0"
 [policy]
@@ -140,13 +141,14 @@ def make_folder(
     address: str = "127.0.0.1:0",
     jwks: str = '"jwks.json"',
     state: str = "sqlite:state.db",
+    audit: str = "",
     more: str = "",
     policies: Mapping[str, bytes] | None = None,
 ) -> Sandbox:
     """A complete configuration with the reference policy, keys made here, ports chosen by the system.
 
     `upstream`: a port of 127.0.0.1, or lines of the section [upstream]. `jwks`: its value, and what else the issuer
-    has. `more`: further sections. `policies`: files of the policy to write, by name.
+    has. `audit`: further lines of [audit]. `more`: further sections. `policies`: files of the policy to write, by name.
     """
     authority = Authority(folder, "authority")
     sandbox = Sandbox(folder, tokens.signing_key(), tokens.signing_key("ES256", "caller"), authority)
@@ -169,6 +171,7 @@ def make_folder(
             client=tokens.CLIENT,
             jwks=jwks,
             state=state,
+            audit=audit,
             more=more,
         )
     )
@@ -296,6 +299,7 @@ async def running_node(
     limits: Limits | None = None,
     jwks: str = '"jwks.json"',
     state: str = "sqlite:state.db",
+    audit: str = "",
     more: str = "",
     policies: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[RunningNode]:
@@ -308,6 +312,7 @@ async def running_node(
         address=address,
         jwks=jwks,
         state=state,
+        audit=audit,
         more=more,
         policies=policies,
     )

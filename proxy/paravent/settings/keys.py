@@ -96,6 +96,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
     "audit": (
         _key("path", "directory of the ledger", required=True),
         _key("key_file", "file with 64 hexadecimal characters: the key of pseudonyms and of the chain", required=True),
+        _key("second_key_file", "another key file whose handles are opened too, while one replaces the other"),
         _key("checkpoint", "not available in this version: a copy of the ledger's head on another machine"),
     ),
     "metrics": (_key("address", "host:port of the management listener", required=True),),

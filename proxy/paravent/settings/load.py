@@ -276,6 +276,10 @@ def _redis(given: Given) -> Redis | None:
 def _audit(given: Given) -> Audit | None:
     key = given.file(files.secret_of_32_bytes, "audit", "key_file")
     remark_if_open(given, ("audit", "key_file"))
+    second = given.file(files.secret_of_32_bytes, "audit", "second_key_file")
+    remark_if_open(given, ("audit", "second_key_file"))
+    if key is not None and second is not None and key.reveal() == second.reveal():
+        given.complain(("audit", "second_key_file"), "second_key_file holds the key of key_file", "remove it")
     path = given.path("audit", "path")
     if path is not None and os.path.exists(path) and not os.path.isdir(path):
         given.complain(("audit", "path"), "path is a file; the ledger is a directory")
@@ -287,7 +291,7 @@ def _audit(given: Given) -> Audit | None:
         given.complain(("audit", "checkpoint"), message, "remove it; back up the ledger's folder to another machine")
     if path is None or key is None:
         return None
-    return Audit(path, key)
+    return Audit(path, key, second)
 
 
 def _metrics(given: Given) -> Metrics | None:

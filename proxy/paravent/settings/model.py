@@ -143,6 +143,8 @@ class Audit:
     """A directory; made at start when absent."""
     key: Secret[bytes] = field(repr=False)
     """32 bytes, from `key_file`."""
+    second_key: Secret[bytes] | None = field(default=None, repr=False)
+    """32 bytes, from `second_key_file`: handles made with it are opened too."""
 
 
 @dataclass(frozen=True, slots=True)

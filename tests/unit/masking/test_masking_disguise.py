@@ -74,6 +74,20 @@ def test_a_handle_lives_through_its_epoch_and_the_next(later_s: int, opens: bool
     assert (open_handle(then, make_handle(made, "2840575990003")) is not None) is opens
 
 
+@given(NIRS)
+@settings(max_examples=examples(50), deadline=None)
+def test_while_one_key_file_replaces_another_the_handles_of_both_open(nir: str) -> None:
+    """On nodes that have the new one, and on those that have the old one still; a third one opens nowhere."""
+    old, new, third = Secret(b"o" * 32), Secret(b"n" * 32), Secret(b"t" * 32)
+    before, after = (Disguise(key, ONE.rpps, NOW_S, second) for key, second in ((old, new), (new, old)))
+    handles = [make_handle(before, nir), make_handle(after, nir)]
+    assert handles == [make_handle(Disguise(key, ONE.rpps, NOW_S), nir) for key in (old, new)]
+    assert [open_handle(node, handle) for node in (before, after) for handle in handles] == [nir] * 4
+    assert open_handle(after, make_handle(Disguise(third, ONE.rpps, NOW_S), nir)) is None
+    assert open_handle(Disguise(new, OTHER.rpps, NOW_S, old), handles[0]) is None
+    assert open_handle(Disguise(new, ONE.rpps, NOW_S), handles[0]) is None
+
+
 def test_without_a_key_nothing_leaves_in_disguise() -> None:
     """A deployment that derived none drops the field."""
     reduced = view({"/a": "pseudonym"}).apply(b'{"a": "x"}', Asked())

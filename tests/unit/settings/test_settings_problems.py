@@ -471,6 +471,16 @@ ROWS = [
         f"{P}:21:1: the folder that would hold the ledger does not exist",
     ),
     row(
+        "a second key file that holds the same key is refused",
+        ('path = "audit"', 'path = "audit"\nsecond_key_file = "audit.key"'),
+        f"{P}:22:1: second_key_file holds the key of key_file (remove it)",
+    ),
+    row(
+        "a second key file has the form of the first",
+        ('path = "audit"', 'path = "audit"\nsecond_key_file = "jwks.json"'),
+        f"{P}:22:1: second_key_file: the file 'jwks.json' does not hold 64 hexadecimal characters and nothing else",
+    ),
+    row(
         "a checkpoint, which nothing writes yet, is refused",
         ('path = "audit"', 'path = "audit"\ncheckpoint = "head"'),
         f"{P}:22:1: checkpoint is not available in this version "
