@@ -61,7 +61,7 @@ def facts_of(flow: http.HTTPFlow, now_ms: int, connection: Connection) -> Facts:
         request_id=new_request_id(),
         method=sent.method,
         target=sent.target,
-        headers=tuple([(name.lower(), value.strip(b" \t")) for name, value in sent.headers]),
+        headers=sent.lowered or tuple([(name.lower(), value.strip(b" \t")) for name, value in sent.headers]),
         body=body,
         connection=connection,
     )

@@ -22,6 +22,8 @@ class Sent(Value, frozen=True):
     method: bytes
     target: bytes
     headers: Headers
+    lowered: Headers | None = None
+    """The same with names in lower case and bare values, where whoever read them has made them already."""
 
 
 @dataclass(frozen=True, slots=True)

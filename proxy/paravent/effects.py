@@ -307,14 +307,14 @@ def introspect(effect: Introspect) -> Deciding[Standing | IssuerDown]:
 def find_revocations(effect: FindRevocations) -> Deciding[tuple[Revocation, ...] | StoreDown]:
     reply = yield effect
     if isinstance(reply, _LIST_REPLIES):
-        return cast(tuple[Revocation, ...] | StoreDown, reply)
+        return cast("tuple[Revocation, ...] | StoreDown", reply)
     raise TypeError("a driver answered FindRevocations with something else")
 
 
 def find_measures(effect: FindMeasures) -> Deciding[tuple[Measure, ...] | StoreDown]:
     reply = yield effect
     if isinstance(reply, _LIST_REPLIES):
-        return cast(tuple[Measure, ...] | StoreDown, reply)
+        return cast("tuple[Measure, ...] | StoreDown", reply)
     raise TypeError("a driver answered FindMeasures with something else")
 
 

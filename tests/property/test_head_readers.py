@@ -58,6 +58,7 @@ def test_h11_reads_what_we_read() -> None:
         assert isinstance(request, h11.Request), data
         assert (request.method, request.target) == (head.method, head.target), data
         assert fields(list(request.headers)) == fields(head.headers), data
+        assert head.lowered == tuple((name.lower(), value) for name, value in head.headers), data
         read = b""
         while isinstance(event := other.next_event(), h11.Data):
             read += event.data

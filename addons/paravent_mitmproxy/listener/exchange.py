@@ -54,7 +54,7 @@ class Exchange:
     async def run(self, client: connection.Client, caller: Caller, head: Head, body: bytes) -> http.Response | None:
         """The response that the addons agreed on. Whether it may leave is for whoever writes to decide."""
         live = self._flow(client)
-        request = live.request = Request(self._place, Sent(head.method, head.target, head.headers))
+        request = live.request = Request(self._place, Sent(head.method, head.target, head.headers, head.lowered))
         # Without the guard, or when an addon before it halts the chain, this is what the caller gets.
         refusal = live.response = reply.poison(reply.INTERNAL)
         await self._hooks.fire("requestheaders", live)

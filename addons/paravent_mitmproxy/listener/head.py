@@ -47,6 +47,8 @@ class Head(Value, frozen=True):
     target: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     """Names as sent; values without surrounding blanks."""
+    lowered: tuple[tuple[bytes, bytes], ...]
+    """The same with names in lower case."""
     body_bytes: int
     close: bool
     """The client asked to close after this answer."""
@@ -94,8 +96,8 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits, vouched:
     if line != method + b" " + parsed.target + b" HTTP/1.1":
         return Reason.REQUEST_AMBIGUOUS
     headers = tuple([(name, value.strip(b" \t")) for name, value in parsed.headers])
-    names = [name.lower() for name, _ in headers]
-    by_name = {name: value for name, (_, value) in zip(names, headers, strict=True)}
+    lowered = tuple([(name.lower(), value) for name, value in headers])
+    names, by_name = [name for name, _ in lowered], dict(lowered)
     # RFC 9112 section 3.2: a request without exactly one Host is answered 400.
     if b"host" not in by_name or not by_name.keys().isdisjoint(_OF_FRONT if vouched else REFUSED):
         return Reason.REQUEST_AMBIGUOUS
@@ -108,12 +110,13 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits, vouched:
         return Reason.REQUEST_TOO_LARGE
     certificate = by_name.get(CLIENT_CERT)
     if certificate is not None:
-        headers = tuple(field for field in headers if field[0].lower() != CLIENT_CERT)
-    close = b"connection" in by_name and _asks_to_close(headers)
-    return Head(method, parsed.target, headers, int(length), close, certificate)
+        headers = tuple([field for field in headers if field[0].lower() != CLIENT_CERT])
+        lowered = tuple([field for field in lowered if field[0] != CLIENT_CERT])
+    close = b"connection" in by_name and _asks_to_close(lowered)
+    return Head(method, parsed.target, headers, lowered, int(length), close, certificate)
 
 
-def _asks_to_close(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
+def _asks_to_close(lowered: tuple[tuple[bytes, bytes], ...]) -> bool:
     """RFC 9110 section 7.6.1: a list of tokens, over as many fields as there are."""
-    options = b",".join(value for name, value in headers if name.lower() == b"connection").lower().split(b",")
+    options = b",".join(value for name, value in lowered if name == b"connection").lower().split(b",")
     return any(option.strip(b" \t") == b"close" for option in options)

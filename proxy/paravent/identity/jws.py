@@ -79,7 +79,7 @@ def parse_object(text: bytes) -> dict[str, Json] | None:
         value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="none")
     except ValueError:
         return None
-    return cast(dict[str, Json], value) if isinstance(value, dict) else None
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else None
 
 
 def media_type(header: Mapping[str, Json]) -> str | None:

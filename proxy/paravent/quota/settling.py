@@ -23,7 +23,12 @@ def adds_nobody(settle: Settle, now_ms: int) -> bool:
         return False
     spans = [w.span for budget in charge.budgets if budget.kind is BudgetKind.PERSONS for w in budget.windows]
     now_ms = max(now_ms, settle.now_ms)
-    return bool(spans) and all(_still_counts(charge.now_ms, now_ms, span) for span in spans)
+    if not spans:
+        return False
+    shortest = min(spans)
+    if shortest > 0:  # no calendar's among them: what counts in the shortest counts in all
+        return counts(charge.now_ms, now_ms, shortest)
+    return all(_still_counts(charge.now_ms, now_ms, span) for span in spans)
 
 
 def _still_counts(at_ms: int, now_ms: int, span: Span) -> bool:

@@ -122,7 +122,7 @@ class RedisLedger:
         except LinkDown:
             self._owe(_withheld(settle))
             return StoreDown.UNAVAILABLE
-        return cast(Charged | OverBudget, plan.told(answer))
+        return cast("Charged | OverBudget", plan.told(answer))
 
     async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
         """See `paravent.ports.Ledger`. After StoreDown the proof may be remembered: it is not to be tried again."""
@@ -193,7 +193,7 @@ class RedisLedger:
         self._under_way += 1
         try:
             async with asyncio.timeout(self._deadline_s):
-                return cast(list[bytes | int], await link.send(b"EVALSHA", _SHA, *call))
+                return cast("list[bytes | int]", await link.send(b"EVALSHA", _SHA, *call))
         except TimeoutError:
             link.drop()
             raise LinkDown from None

@@ -87,7 +87,7 @@ class SqliteLedger:
         self._highest_ms = max(self._highest_ms, charge.now_ms)
         ticket = self._ask(charge)
         try:
-            told = cast(Charged | OverBudget | Replayed | StoreDown, await self._answer(ticket))
+            told = cast("Charged | OverBudget | Replayed | StoreDown", await self._answer(ticket))
         finally:
             # Not for a Charged that somebody was told of: `abandoned` is never set after an answer was taken.
             if ticket.abandoned and ticket.started:
@@ -107,12 +107,12 @@ class SqliteLedger:
         if ours and not self._closed and adds_nobody(settle, self._highest_ms):
             self._tell(Confirm(settle))
             return Charged(())
-        return cast(Charged | OverBudget | StoreDown, await self._answer(self._ask(settle)))
+        return cast("Charged | OverBudget | StoreDown", await self._answer(self._ask(settle)))
 
     async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
         """See `paravent.ports.Ledger`. After StoreDown the proof may be remembered: it is not to be tried again."""
         self._highest_ms = max(self._highest_ms, now_ms)
-        return cast(bool | StoreDown, await self._answer(self._ask(Prove(proof, now_ms))))
+        return cast("bool | StoreDown", await self._answer(self._ask(Prove(proof, now_ms))))
 
     async def look_after(self) -> None:
         """A file needs no connection to be kept up."""

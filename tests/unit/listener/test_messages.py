@@ -2,6 +2,7 @@
 
 from mitmproxy import http
 from mitmproxy.test import tflow
+from msgspec.structs import replace
 
 from paravent.model import Answer, Connection, UpstreamRequest
 from paravent_mitmproxy.facts import answer_of, facts_of
@@ -42,7 +43,7 @@ def test_an_addon_sees_a_request_of_mitmproxy() -> None:
 
 
 def test_what_an_addon_edits_is_what_the_guard_judges() -> None:
-    request = Request(PLACE, SENT)
+    request = Request(PLACE, replace(SENT, lowered=((b"host", b"droits.example"), (b"x-a", b"1"))))
     request.path = "/v1/b"
     request.headers["x-c"] = "2"
     request.complete(b"body")
