@@ -11,7 +11,10 @@ from paravent.audit.record import record
 from paravent.model import About, Connection, Evidence, Facts, Practitioner, Release, Secret, Subject
 
 _INTRODUCTION: Final = """\
-One record a decision, written before the answer leaves: JSON lines in the folder `audit.path`.
+One record a decision, written before the answer leaves: JSON lines in the folder `audit.path`. And one a command about
+a practitioner (`grant`, `practitioner suspend`, `practitioner release`), written before it is done, on the machine that
+it is run on: `ledger-commands-000001.jsonl`. Its `decision` is `"command"`, its `reason` the verb, and its member
+`command` says the author, why, how many persons, from when and until when.
 
     ledger-0-000001.jsonl   lines of writer 0; the next file goes on where this one ends
     .ledger-0.head          where the chain of writer 0 ends

@@ -13,6 +13,7 @@ from tokens import RPPS
 from until import until
 from wire import raw_upstream
 
+SAID = ("--author", "J. Essai", "--reason", "ticket 4711")
 OTHER_NIR = b"2840599990002"
 OTHER = {**QUESTION, "immatriculation": OTHER_NIR.decode()}
 """Somebody who would be one too many."""
@@ -58,7 +59,7 @@ async def test_who_goes_on_asking_is_suspended_until_released(tmp_path: Path) ->
         assert (line["level"], line["cause"], [line["measure"]]) == ("warning", "suspension", suspended[0])
         shown = CliRunner().invoke(main, ["practitioner", "show", RPPS, *config]).output
         assert "paravent  3 refusals in 10m" in shown
-        released = CliRunner().invoke(main, ["practitioner", "release", RPPS, *config])
+        released = CliRunner().invoke(main, ["practitioner", "release", RPPS, *SAID, *config])
         assert released.output == f"suspension {suspended[0][0]} is over.\n"
         await until(lambda: node.metric("paravent_measures", kind="suspension") == 0)
         assert (await node.ask())[0] == 200

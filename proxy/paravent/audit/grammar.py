@@ -35,6 +35,7 @@ _BINDING = re.compile(r"dpop|mtls|none")
 _NAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WORDS = re.compile(r"[A-Za-z0-9 .,:;#/+()'!?-]{1,200}")
+_SAID = re.compile(r"[\w .,:#/+()'-]{0,100}")
 _STEP = r"/[A-Za-z_@][A-Za-z0-9_.-]{0,63}(?:\[(?:[A-Za-z0-9_.-]+=[A-Za-z0-9_.-]+)?\])?"
 _PATH = re.compile(rf"(?=.{{1,256}}\Z)(?:{_STEP})+")
 
@@ -86,6 +87,12 @@ def name(text: str) -> str:
 def words(text: str) -> str:
     """A sentence of a practitioner's. Not one with a NIR, a token or another long number in it."""
     fits = _WORDS.fullmatch(text) and not _reads_as_secret(text) and _LONG_NUMBER.search(text) is None
+    return text if fits else OTHER
+
+
+def said(text: str) -> str:
+    """A few words of an operator's, in any language; empty where there are none. Nobody's number, no token."""
+    fits = _SAID.fullmatch(text) and not _reads_as_secret(text) and _LONG_NUMBER.search(text) is None
     return text if fits else OTHER
 
 

@@ -30,7 +30,7 @@ def record(
     members: dict[str, object] = {
         "v": VERSION,
         "id": grammar.request_id(facts.request_id),
-        "at": _rfc3339(facts.now_ms),
+        "at": rfc3339(facts.now_ms),
         "status": status if 100 <= status <= 599 else 0,
         "policy": grammar.digest(revision),
         "elapsed_ms": grammar.number(elapsed_ms),
@@ -118,7 +118,7 @@ def _subject(subject: Subject) -> str:
     return subject.key.hex() if len(subject.key) == SUBJECT_BYTES else grammar.OTHER
 
 
-def _rfc3339(moment_ms: int) -> str:
+def rfc3339(moment_ms: int) -> str:
     """RFC 3339 section 5.6, UTC, milliseconds: 2026-03-02T08:15:00.250Z."""
     return f"{_second(moment_ms // 1000)}.{moment_ms % 1000:03d}Z"
 

@@ -35,14 +35,14 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     """Let one practitioner, by RPPS number, look up more persons than the limits of their profession, for a time.
 
     Every node of the deployment that --config describes hears of it within a second. It ends by itself, and what was
-    used by then stays used. How much and for how long is bounded by the policy (`grants` in quotas.yaml). May run
-    beside `serve`.
+    used by then stays used. How much and for how long is bounded by the policy (`grants` in quotas.yaml). It is on
+    record in the ledger of this machine before it is done. May run beside `serve`.
 
-    Exits 0 when it is granted or withdrawn, 1 when the state store did not answer or has no such grant, 2 when
-    something is not written as it should or the policy does not allow it.
+    Exits 0 when it is granted or withdrawn, 1 when the state store did not answer or has no such grant, or the ledger
+    could not be written, 2 when something is not written as it should or the policy does not allow it.
     """
     from paravent.audit.keys import derive_keys
-    from paravent.cli.measures import lift, new, period, write
+    from paravent.cli.measures import Lifting, lift, new, period, spoken, write
     from paravent.effects import MeasureKind
     from paravent.measures.entries import check_grant
     from paravent.problems import InvalidFiles
@@ -52,7 +52,8 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     try:
         settings = load_settings(config, os.environ)
         if withdraw is not None:
-            lift(settings, withdraw, MeasureKind.GRANT)
+            said = tuple(spoken(name, text or "") for name, text in (("--author", author), ("--reason", reason)))
+            lift(settings, withdraw, MeasureKind.GRANT, Lifting("withdraw", None, *said))
             return
         from_s, until_s = period(begins, until, lasts, int(time.time()))
         key = derive_keys(settings.audit.key).practitioner
@@ -63,4 +64,4 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     except ValueError as error:
         click.echo(f"{error}; nothing was granted.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
-    write(settings, entry)
+    write(settings, entry, "grant", rpps or "")

@@ -3,15 +3,19 @@
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from paravent.audit.command import command_record
+from paravent.audit.keys import derive_keys
 from paravent.cli.moments import shown
 from paravent.effects import Measure, MeasureKind, StoreDown
-from paravent.measures.entries import measure
+from paravent.measures.entries import measure, without_numbers
 from paravent.policy.paths import parse_duration
 from paravent.revocations.entries import explained, moment
+from paravent.sinks.commands import put_on_record
 from paravent.wiring import measure_book
 
 if TYPE_CHECKING:
@@ -27,6 +31,11 @@ def period(begins: str | None, until: str | None, lasts: str | None, now_s: int)
     if lasts is not None:
         return from_s, from_s + parse_duration(lasts)
     return from_s, _moment("--until", until or "")
+
+
+def spoken(name: str, text: str) -> str:
+    """What an operator says of what they do, or nothing. Raises ValueError with a sentence."""
+    return without_numbers(name, explained(name, text)) if text else ""
 
 
 def new(
@@ -46,27 +55,51 @@ def new(
     return measure(key, secrets.token_hex(8), kind, rpps or "", persons, in_force_s, *said)
 
 
-def write(settings: "Settings", entry: Measure) -> None:
-    """Put it in the book and say so. Exits 1 when it did not get there."""
+def write(settings: "Settings", entry: Measure, verb: str, rpps: str) -> None:
+    """Put it on record and in the book, and say so. Exits 1 when it did not get there."""
+    read(settings)  # so that what cannot be done is not on record
+    put_down(settings, verb, entry, rpps, entry.author, entry.because)
     if isinstance(measure_book(settings).write(entry, int(time.time())), StoreDown):
         _not_there()
     what = f": {entry.persons} more persons in each window" if entry.persons else ""
     click.echo(f"{entry.kind.value} {entry.id}{what}, from {shown(entry.from_s)} until {shown(entry.until_s)}.")
 
 
-def lift(settings: "Settings", id: str, kind: MeasureKind) -> None:
+@dataclass(frozen=True, slots=True)
+class Lifting:
+    """Who ends a measure, and why."""
+
+    verb: str
+    rpps: str | None
+    author: str
+    because: str
+
+
+def lift(settings: "Settings", id: str, kind: MeasureKind, how: Lifting) -> None:
     """Take it out of the book and say so. Exits 1 when there is none of this kind under the id."""
-    lift_all(settings, [each for each in read(settings) if each.id == id and each.kind is kind], f"{kind.value} {id}")
+    found = [each for each in read(settings) if each.id == id and each.kind is kind]
+    lift_all(settings, found, f"{kind.value} {id}", how)
 
 
-def lift_all(settings: "Settings", found: Sequence[Measure], what: str) -> None:
-    """Take them out of the book and say so. Exits 1 when there are none; `what` names what was looked for."""
+def lift_all(settings: "Settings", found: Sequence[Measure], what: str, how: Lifting) -> None:
+    """Put it on record, take them out of the book and say so. Exits 1 when there are none; `what` names what was looked
+    for."""
     book = measure_book(settings)
+    for each in found:
+        put_down(settings, how.verb, each, how.rpps, how.author, how.because)
     done = [each for each in found if answered(book.lift(each.id))]
     for each in done:
         click.echo(f"{each.kind.value} {each.id} is over.")
     if not done:
         click.echo(f"There is no {what}; nothing was changed.", err=True)
+        raise SystemExit(1)
+
+
+def put_down(settings: "Settings", verb: str, entry: Measure, rpps: str | None, author: str, because: str) -> None:
+    """In the ledger of this machine, before anything is done. Exits 1 when it cannot be."""
+    made = command_record(secrets.token_hex(16), time.time_ns() // 1_000_000, verb, entry, rpps, author, because)
+    if not put_on_record(settings.audit.path, derive_keys(settings.audit.key).chain, made):
+        click.echo("It could not be put on record in the ledger of this machine; nothing was changed.", err=True)
         raise SystemExit(1)
 
 

@@ -68,9 +68,11 @@ def suspend(
     """Refuse every question of one practitioner, by RPPS number, for a time.
 
     Every node of the deployment that --config describes hears of it within a second. It ends by itself: who is not to
-    come back by themselves is to be revoked. May run beside `serve`.
+    come back by themselves is to be revoked. It is on record in the ledger of this machine before it is done. May run
+    beside `serve`.
 
-    Exits 0 when they are suspended, 1 when the state store did not answer, 2 when something is not written as it
+    Exits 0 when they are suspended, 1 when the state store did not answer or the ledger could not be written, 2 when
+    something is not written as it
     should.
     """
     from paravent.audit.keys import derive_keys
@@ -84,36 +86,45 @@ def suspend(
         settings = load_settings(config, os.environ)
         in_force_s = period(None, until, lasts, int(time.time()))
         key = derive_keys(settings.audit.key).practitioner
-        entry = new(key, MeasureKind.SUSPENSION, _canonical(rpps), 0, in_force_s, author, reason)
+        canonical = _canonical(rpps)
+        entry = new(key, MeasureKind.SUSPENSION, canonical, 0, in_force_s, author, reason)
         check_suspension(entry)
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
         click.echo(f"{error}; nobody was suspended.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
-    write(settings, entry)
+    write(settings, entry, "suspend", canonical)
 
 
 @practitioner.command()
 @click.argument("rpps", metavar="ID")
 @_CONFIG
-def release(rpps: str, config: Path) -> None:
+@click.option("--author", help="Who lets them in.")
+@click.option("--reason", help="Why.")
+def release(rpps: str, config: Path, author: str | None, reason: str | None) -> None:
     """End every suspension of one practitioner, by RPPS number, whoever or whatever suspended them.
 
-    Refusals that were counted stay counted until their window ends. May run beside `serve`.
+    Refusals that were counted stay counted until their window ends. It is on record in the ledger of this machine
+    before it is done. May run beside `serve`.
 
-    Exits 0 when they are let in again, 1 when they were not suspended or the state store did not answer, 2 when
-    something is not written as it should.
+    Exits 0 when they are let in again, 1 when they were not suspended, the state store did not answer or the ledger
+    could not be written, 2 when something is not written as it should.
     """
     from paravent.audit.keys import derive_keys, practitioner_hash
-    from paravent.cli.measures import lift_all, read
+    from paravent.cli.measures import Lifting, lift_all, read, spoken
     from paravent.effects import MeasureKind
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
 
     try:
         settings = load_settings(config, os.environ)
-        hashed = practitioner_hash(derive_keys(settings.audit.key).practitioner, _canonical(rpps))
+        canonical = _canonical(rpps)
+        hashed = practitioner_hash(derive_keys(settings.audit.key).practitioner, canonical)
+        for name, text in (("--author", author), ("--reason", reason)):
+            if not text:
+                raise ValueError(f"{name} is missing")
+        how = Lifting("release", canonical, spoken("--author", author or ""), spoken("--reason", reason or ""))
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
@@ -121,7 +132,7 @@ def release(rpps: str, config: Path) -> None:
         raise SystemExit(EXIT_WRONG_INPUT) from None
     now_s, kind = int(time.time()), MeasureKind.SUSPENSION
     found = [each for each in read(settings) if (each.practitioner, each.kind) == (hashed, kind)]
-    lift_all(settings, [each for each in found if each.until_s > now_s], "suspension of theirs")
+    lift_all(settings, [each for each in found if each.until_s > now_s], "suspension of theirs", how)
 
 
 def _canonical(rpps: str) -> str:

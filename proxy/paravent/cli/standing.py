@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from paravent.audit.command import DECISION
 from paravent.cli.moments import shown
 from paravent.effects import Budget, BudgetKind, Measure, Revocation, Scope, Usage
 from paravent.quota.charges import PRACTITIONER
@@ -52,6 +53,8 @@ def seen(records: Iterable[Mapping[str, object]]) -> Seen:
     """Added up. Records of several writers come one writer after the other."""
     number, professions, refused, last = 0, [("", "")], Counter[str](), ""
     for record in records:
+        if record["decision"] == DECISION:
+            continue  # somebody's command, and nothing that they asked
         number += 1
         at = str(record["at"])
         if record.get("profession"):

@@ -30,12 +30,18 @@ def measure(  # noqa: PLR0913, PLR0917 (what a measure is made of)
     """`in_force_s`: from and until, seconds since 1970. The words are kept for years, so they hold nobody's number."""
     if _RPPS.fullmatch(rpps) is None:
         raise ValueError("a practitioner is an RPPS number, 11 digits")
-    for name, text in (("--author", author), ("--reason", because)):
-        if contains_identifier(text) or _RPPS.search(text):
-            raise ValueError(f"{name} must not hold the number of a person")
+    without_numbers("--author", author)
+    without_numbers("--reason", because)
     if in_force_s[1] <= in_force_s[0]:
         raise ValueError("it must end after it begins")
     return Measure(id, kind, practitioner_hash(key, rpps), persons, *in_force_s, author, because)
+
+
+def without_numbers(name: str, text: str) -> str:
+    """The words, once they are known to hold nobody's number."""
+    if contains_identifier(text) or _RPPS.search(text):
+        raise ValueError(f"{name} must not hold the number of a person")
+    return text
 
 
 def check_grant(grant: Measure, quotas: Quotas) -> None:

@@ -37,9 +37,9 @@ def test_suspend_and_release(paravent: Callable[..., Result]) -> None:
     assert paravent("grants").output == "0 granted.\n"
     refused = paravent("grant", "--withdraw", entry["id"])
     assert (refused.exit_code, "There is no grant" in refused.output) == (1, True)
-    released = paravent("practitioner", "release", RPPS)
+    released = paravent("practitioner", "release", RPPS, *SAID)
     assert (released.exit_code, released.output) == (0, f"suspension {entry['id']} is over.\n")
-    again = paravent("practitioner", "release", RPPS)
+    again = paravent("practitioner", "release", RPPS, *SAID)
     assert (again.exit_code, again.output) == (1, "There is no suspension of theirs; nothing was changed.\n")
 
 
@@ -47,7 +47,7 @@ def test_release_ends_all_of_one_practitioner_and_nobody_elses(paravent: Callabl
     """Two suspensions of one, one of another."""
     for rpps in (RPPS, RPPS, "10000000011"):
         assert paravent("practitioner", "suspend", rpps, "--for", "2d", *SAID).exit_code == 0
-    assert len(paravent("practitioner", "release", RPPS).output.splitlines()) == 2
+    assert len(paravent("practitioner", "release", RPPS, *SAID).output.splitlines()) == 2
     assert len(json.loads(paravent("practitioner", "show", "10000000011", "--json").output)["measures"]) == 1
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_suspension_is_refused(paravent: Callable[..., Result], words
 def test_no_state_store_is_said(tmp_path: Path) -> None:
     """Nobody may believe that somebody is suspended who is not: exit code 1."""
     config = ("--config", str(make_folder(tmp_path, 9).config))
-    for words in (("suspend", RPPS, "--for", "1h", *SAID), ("release", RPPS)):
+    for words in (("suspend", RPPS, "--for", "1h", *SAID), ("release", RPPS, *SAID)):
         told = CliRunner().invoke(main, ["practitioner", *words, *config])
         assert (told.exit_code, "The state store did not answer" in told.output) == (1, True)
 
@@ -90,7 +90,7 @@ async def test_a_running_node_refuses_them(tmp_path: Path) -> None:
         status, headers, body = await node.ask()
         assert (status, json.loads(body)["type"]) == (429, "urn:paravent:problem:suspended")
         assert 3590 < int(headers[b"retry-after"]) <= 3600
-        assert run("practitioner", "release", RPPS).exit_code == 0
+        assert run("practitioner", "release", RPPS, *SAID).exit_code == 0
         await until(lambda: node.metric("paravent_measures", kind="suspension") == 0)
         assert (await node.ask())[0] == 200
         assert node.metric("paravent_measures_enacted_total", kind="suspension") == 0
