@@ -98,6 +98,11 @@ FIELD_TYPES: Final[Mapping[FieldType, tuple[str, object, object]]] = {
     ),
     FieldType.MEMBER_NUMBER: ("letters and digits, at most 30 (n° adhérent)", "0012345678", "00/123"),
     FieldType.CHOICE: ("one of the texts of `one_of`: letters, digits and `. _ : -`", "Coverage:payor", "Coverage:*"),
+    FieldType.PERSONS: (
+        "1 to `at_most` persons, each an object of the three `members`, nobody twice; in a JSON body alone",
+        [{"nir": "1990799990999", "birth_date": "19990701", "birth_rank": 1}],
+        [{"nir": "1990799990999"}],
+    ),
     FieldType.NUMBER: ("a whole number from 1 to `at_most`; in a JSON body a JSON number", 3, "03"),
 }
 """What a value is, one that is accepted, one that is refused."""
@@ -199,12 +204,13 @@ def _field_types() -> str:
     return introduction + table(head, rows)
 
 
+_MEMBERS: Final = ("nir", "birth_date", "birth_rank")
 _CHOICES: Final = {FieldType.CHOICE: frozenset({"Coverage:payor"})}
 
 
 def _field_type(kind: FieldType) -> tuple[str, ...]:
     meaning, good, bad = FIELD_TYPES[kind]
-    field = RequestField("field", kind, one_of=_CHOICES.get(kind, frozenset()), at_most=9)
+    field = RequestField("field", kind, one_of=_CHOICES.get(kind, frozenset()), at_most=9, members=_MEMBERS)
     if not accepts(field, good) or accepts(field, bad):  # type: ignore[arg-type]  # texts and numbers are JSON
         raise ValueError(f"the examples of {kind} are wrong")
     if kind in URL_TYPES and not accepts_text(field, str(good)):

@@ -188,7 +188,11 @@ def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
         yield from effects.settle(Settle(plan.charge, now_ms, persons, missed))
         return Withhold(reduced, plan.about)
     disclosed = _disclosed(plan, reduced)
-    settled = yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed=False))
+    # Of several who were asked about, whoever was not found is paid for too: else nine guesses beside one patient
+    # would be free.
+    paid = plan.charge.persons if plan.asked.several else disclosed
+    missed = bool(plan.asked.several) and len(disclosed) < len(paid)
+    settled = yield from effects.settle(Settle(plan.charge, now_ms, paid, missed))
     if isinstance(settled, StoreDown):
         return Withhold(Reason.STATE_UNAVAILABLE, plan.about, retry_after_s=1)
     if isinstance(settled, OverBudget):
@@ -245,7 +249,9 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner, facts.connection)
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
-    return _Asked(about, view, question, budgets, (subject,) if subject else ())
+    return _Asked(
+        about, view, question, budgets, (subject,) if subject else _several(question.asked, rules.subject_key)
+    )
 
 
 def _graded(
@@ -301,6 +307,11 @@ def _read(matched: Matched, facts: Facts, view: View, disguise: Disguise | None)
     return read_question(
         matched.operation, matched.parameters, facts.body, content_types, disguise, today, matched.query
     )
+
+
+def _several(asked: Asked, key: Secret[bytes]) -> tuple[Subject, ...]:
+    """Everybody whom a question about several persons names: all of them are charged before it is asked."""
+    return tuple([subject_of_person(key, *person) for person in asked.several])
 
 
 def _subject(operation: Operation, asked: Asked, key: Secret[bytes]) -> Subject | None:
@@ -370,7 +381,7 @@ def _cost(plan: Plan, reason: Reason) -> tuple[tuple[Subject, ...], bool]:
     """
     if reason in _CONFIRMING:
         return plan.charge.persons, not plan.charge.persons
-    return (), reason in _MISSES
+    return (plan.charge.persons if plan.asked.several and reason in _MISSES else ()), reason in _MISSES
 
 
 def _pay_a_miss(plan: Plan, now_ms: int) -> Deciding[None]:

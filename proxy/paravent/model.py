@@ -128,7 +128,7 @@ class Asked(Value, frozen=True):
     `subject` values are normalised (`paravent.nir`); `fields` are as sent, by their JSON pointer or path parameter.
     """
 
-    HIDDEN = frozenset({"nir", "birth_date", "birth_rank", "fields"})
+    HIDDEN = frozenset({"nir", "birth_date", "birth_rank", "fields", "several"})
 
     nir: str | None = None
     """13 characters, upper case, without key."""
@@ -142,6 +142,14 @@ class Asked(Value, frozen=True):
     care_date: str | None = None
     """YYYYMMDD: the day of the care, or of the request when it names none."""
     disguise: Disguise | None = None
+    several: tuple[tuple[str, str, int], ...] = ()
+    """NIR, birth date and birth rank of each, where the question names several persons."""
+
+    @property
+    def sent_nirs(self) -> frozenset[str]:
+        """Every NIR that the caller sent."""
+        nirs = [nir for nir, _, _ in self.several]
+        return frozenset(nirs if self.sent_nir is None else [*nirs, self.sent_nir])
 
     @property
     def sent_nir(self) -> str | None:

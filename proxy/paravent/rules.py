@@ -276,6 +276,7 @@ class FieldType(StrEnum):
     ACTS = "acts"
     CHOICE = "choice"
     NUMBER = "number"
+    PERSONS = "persons"
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +291,9 @@ class RequestField:
     handle: bool = False
     """Whether a handle of ours is accepted in place of a NIR."""
     at_most: int = 0
-    """Of a number: the largest accepted."""
+    """Of a number: the largest accepted. Of persons: how many."""
+    members: tuple[str, ...] = ()
+    """Of persons: what each is named by, its NIR, birth date and birth rank."""
 
 
 class BodyFormat(StrEnum):
@@ -336,6 +339,8 @@ class SubjectFields:
     birth_rank: str | None = None
     card: tuple[str, ...] = ()
     """A card (AMC number, member number) stands for a person where the question names no person."""
+    persons: str | None = None
+    """The field that names several persons, all of them asked about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ The budget is that of the reference policy: sixty persons in ten minutes for a p
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +13,9 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from node import RunningNode, running_node
-from pages import policy_with
+from pages import policy_of, policy_with
 from paravent.nir import nir_key
+from reference import HOW_TO
 from wire import http_answer, raw_upstream
 
 LIMIT: Final = 60
@@ -162,3 +164,53 @@ async def test_more_than_the_operation_allows_do_not_leave_in_one_answer(
         (record,) = [record for record in node.records() if "decision" in record]
         assert record["reason"] == "too_many_persons"
         assert not record.get("persons")
+
+
+# ---- several persons in one question
+
+
+def asked(serials: Iterable[int]) -> dict[str, object]:
+    """The question of docs/how-to/open-a-search-or-an-export.md about these numbers."""
+    named = [{"immatriculation": number(n), "dateNaissance": "19840517", "rangGemellaire": 1} for n in serials]
+    return {"demandes": named}
+
+
+def told(serials: Iterable[int]) -> bytes:
+    """An answer about each number, with a relative who was not asked about."""
+
+    def person(serial: int) -> dict[str, Any]:
+        who = {"noNIRCertifie": number(serial), "dateNaissance": "19840517", "rangGemellaire": 1}
+        return {**who, "nomUsuel": name(serial), "prenom": "CLAIRE", "commentaire": "Rappeler"}
+
+    answers = [{"beneficiaireDeSoins": person(serial), "famille": [person(serial + 30)]} for serial in serials]
+    return http_answer(json.dumps({"total": 4711, "reponses": answers}).encode())
+
+
+async def lot(node: RunningNode, serials: Iterable[int]) -> tuple[int, list[str], int]:
+    """The status, the names that left, and how many persons the doctor's first window has room for."""
+    status, headers, body = await node.ask(asked(serials), path="/v1/droits/lot", profession="10")
+    names = [each["beneficiaireDeSoins"]["nomUsuel"] for each in json.loads(body)["reponses"]] if status == 200 else []
+    remaining = re.search(rb";r=(\d+)", headers.get(b"ratelimit", b""))
+    return status, names, int(remaining[1]) if remaining else -1
+
+
+async def test_everybody_who_is_asked_about_is_charged_before_the_api_is_asked(tmp_path: Path) -> None:
+    """Found or not, and nobody else. One more than there is room for is refused with those around them, and none of
+    them is charged. A doctor may look up twenty in ten minutes."""
+    policies = policy_of(HOW_TO / "open-a-search-or-an-export.md")
+    answers = [range(5), range(5, 8), [], range(20, 25), range(40, 45)]
+    async with (
+        raw_upstream(lambda before, _: told(answers[before])) as upstream,
+        running_node(tmp_path, upstream.port, policies=policies) as node,
+    ):
+        assert await lot(node, range(5)) == (200, [name(serial) for serial in range(5)], 15)
+        assert await lot(node, range(5, 10)) == (200, [name(serial) for serial in range(5, 8)], 10), "two are not found"
+        assert (await lot(node, range(20, 25)))[0] == 404, "nor is anybody of these"
+        assert await lot(node, range(20, 25)) == (200, [name(serial) for serial in range(20, 25)], 5), "paid for before"
+        assert (await lot(node, range(40, 46)))[0] == 429
+        assert len(upstream.requests) == 4
+        assert await lot(node, range(40, 45)) == (200, [name(serial) for serial in range(40, 45)], 0)
+        records = [record for record in node.records() if "decision" in record]
+        assert [len(record.get("persons", [])) for record in records] == [5, 3, 0, 5, 0, 5]  # type: ignore[arg-type]
+        assert not any(number(serial) in node.logs.getvalue() for serial in range(60))
+        assert not any(number(serial).encode() in node.ledger() for serial in range(60))

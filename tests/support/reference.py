@@ -148,6 +148,12 @@ def export(rows: int | None = None) -> Ask:
     return Ask("POST", "/v1/exports", {} if rows is None else {"lignes": rows})
 
 
+def batch(*persons: list[object]) -> Ask:
+    """Several persons at once: NIR, birth date and rank of each."""
+    names = ("immatriculation", "dateNaissance", "rangGemellaire")
+    return Ask("POST", "/v1/droits/lot", {"demandes": [dict(zip(names, each, strict=True)) for each in persons]})
+
+
 def coverages(query: str) -> Ask:
     return Ask("GET", f"/fhir/Coverage{query}")
 

@@ -82,22 +82,25 @@ class Scope:
         return scoped
 
     def _everyone(self, root: Members, found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
-        persons: dict[PersonIdentity, Members] = {}
-        kept: set[int] = set()
+        first: dict[PersonIdentity, Members] = {}
+        counted: list[tuple[PersonIdentity, Found]] = []
         for person in found:
             identity = _identity(person.members, fields)
             if identity is None:
                 if person.alone:
                     return Reason.ANSWER_SHAPE
                 continue  # Whoever cannot be counted does not leave.
-            known = persons.setdefault(identity, person.members) if _as_asked(identity, asked) else None
+            known = first.setdefault(identity, person.members) if _as_asked(identity, asked) else None
             if known is not None and not _contradicts(known, person.members):
-                kept.add(id(person.members))
+                counted.append((identity, person))
+        kept = frozenset([id(person.members) for _, person in counted])
+        foreign = _uncounted(root, self.places, found, kept)
+        persons = dict.fromkeys(identity for identity, person in counted if id(person.within) not in foreign)
         if len(persons) > self.max_persons:
             return Reason.TOO_MANY_PERSONS
-        numbers = {person.nir for person in persons} | {written_nir(each.members.get(fields.nir)) for each in found}
-        nirs = frozenset([nir for nir in numbers if nir is not None])
-        return Scoped(tuple(persons), frozenset(kept), _uncounted(root, self.places, found, kept), nirs)
+        numbers = {written_nir(each.members.get(fields.nir)) for each in found}
+        nirs = frozenset([nir for nir in numbers if nir is not None]) - asked.sent_nirs
+        return Scoped(tuple(persons), kept, foreign, nirs)
 
 
 def compile_scope(shape: ResponseShape, named: Container[Skeleton]) -> Scope:
@@ -260,14 +263,21 @@ def _identity(members: Members, fields: PersonFields) -> PersonIdentity | None:
 
 
 def _as_asked(identity: PersonIdentity, asked: Asked) -> bool:
-    """A search by birth date that answers with other dates would tell who bears a name, for any date at all."""
+    """A search by birth date that answers with other dates would tell who bears a name, for any date at all; and of
+    several who are asked about, each is, by all three."""
+    if asked.several:
+        return (identity.nir, identity.birth_date, identity.birth_rank) in asked.several
     return asked.birth_date in (None, identity.birth_date) and asked.birth_rank in (None, identity.birth_rank)
 
 
 def _uncounted(root: Members, places: tuple[PersonsAt, ...], found: list[Found], kept: Set[int]) -> frozenset[int]:
-    """The elements of outer lists in which nobody stands who is counted: others' or nobody's, there is no telling."""
+    """The elements of outer lists in which nobody stands who is counted: others' or nobody's, there is no telling.
+
+    One that has a person of its own, beside those that it lists, is that person's.
+    """
     counted = {id(each.within) for each in found if id(each.members) in kept}
-    return frozenset([id(element) for element in listing_elements(root, places)]) - counted - kept
+    others = {id(each.within) for each in found if each.enclosing is None and id(each.members) not in kept}
+    return frozenset([id(element) for element in listing_elements(root, places)]) - (counted - others) - kept
 
 
 def _contradicts(one: Members, other: Members) -> bool:

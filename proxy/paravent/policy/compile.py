@@ -140,6 +140,7 @@ def _operation(read: Read[Mapping[str, OperationText]], name: str, text: Operati
             birth_date=text.subject.birth_date,
             birth_rank=text.subject.birth_rank,
             card=tuple(text.subject.card),
+            persons=text.subject.persons,
         ),
         response=_response(text.response),
         place=Place(read.document.file, read.document.line((name,))),
@@ -155,7 +156,10 @@ def _body(text: BodyText) -> BodyShape:
 
 
 def _field(name: str, text: RequestFieldText) -> RequestField:
-    return RequestField(name, FieldType(text.type), text.required, frozenset(text.one_of), text.handle, text.at_most)
+    by = (text.members.nir, text.members.birth_date, text.members.birth_rank) if text.members else ()
+    return RequestField(
+        name, FieldType(text.type), text.required, frozenset(text.one_of), text.handle, text.at_most, by
+    )
 
 
 def _response(text: ResponseText) -> ResponseShape:

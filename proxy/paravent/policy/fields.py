@@ -11,6 +11,7 @@
     member-number   letters and digits, at most 30 (n° adhérent)
     choice          one of the texts that `one_of` lists: letters, digits and . _ : -, at most 64
     number          a whole number from 1 to `at_most`, without a leading zero
+    persons         1 to `at_most` persons, each by NIR, birth date and birth rank, none of them twice
     acts            1 to 50 acts of a quote, each a code and an amount: {"code": "2212345", "montantCentimes": 45000}
 
 Nothing is trimmed, folded or composed: a value is of its type as sent, or the request is refused.
@@ -100,9 +101,30 @@ def accepts(field: RequestField, value: Json) -> bool:
         return type(value) is int and 1 <= value <= 9 and (not field.one_of or str(value) in field.one_of)
     if field.type is FieldType.NUMBER:
         return type(value) is int and 1 <= value <= field.at_most
+    if field.type is FieldType.PERSONS:
+        return persons_of(field, value) is not None
     if field.type is FieldType.ACTS:
         return isinstance(value, list) and 1 <= len(value) <= _MAX_ACTS and all(map(_is_act, value))
     return isinstance(value, str) and accepts_text(field, value)
+
+
+def persons_of(field: RequestField, value: Json) -> tuple[tuple[str, str, int], ...] | None:
+    """Whom a list of persons names: NIR of 13 characters, birth date and birth rank of each. None: not such a list."""
+    if not isinstance(value, list) or not 1 <= len(value) <= field.at_most:
+        return None
+    found: dict[tuple[str, str, int], None] = {}
+    for each in value:
+        if not isinstance(each, dict) or each.keys() != set(field.members):
+            return None
+        nir, born, rank = (each[name] for name in field.members)
+        number = parse_request_nir(nir) if isinstance(nir, str) else None
+        if number is None or not isinstance(born, str) or not _TEXTS[FieldType.BIRTH_DATE](born):
+            return None
+        if type(rank) is not int or not 1 <= rank <= 9:
+            return None
+        found[number, born, rank] = None
+    # Somebody twice would be charged once and answered twice.
+    return tuple(found) if len(found) == len(value) else None
 
 
 def _is_act(value: Json) -> bool:

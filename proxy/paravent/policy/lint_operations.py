@@ -30,10 +30,11 @@ MAX_AUTH_AGE_S: Final = 12 * 3600
 after 4."""
 
 _IDENTITY: Final = (FieldType.NIR, FieldType.BIRTH_DATE, FieldType.BIRTH_RANK)
+_BOUNDED: Final = frozenset({FieldType.NUMBER, FieldType.PERSONS})
 _CARD: Final = (FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER)
 _LEADING: Final = frozenset({FieldType.MEMBER_NUMBER})
 """What leads a search by address to somebody, and does not name them. An insurer has millions."""
-_OF_PERSONS: Final = frozenset({*_IDENTITY, FieldType.NAME})
+_OF_PERSONS: Final = frozenset({*_IDENTITY, FieldType.NAME, FieldType.PERSONS})
 """A question with one of these is about persons, and so is its answer."""
 
 MAX_OPERATIONS: Final = 200
@@ -179,10 +180,12 @@ def _format(placed: Placed) -> Iterator[Problem]:
 def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Problem]:
     if field.type is FieldType.CHOICE and not field.one_of:
         yield placed.document.at_value(where, "a choice is one of a list", "add one_of: […]")
-    if (field.type is FieldType.NUMBER) != bool(field.at_most):
-        yield placed.document.at_value(
-            where, "a number, and nothing else, has a largest value", "write {type: number, at_most: …}"
-        )
+    if (field.type in _BOUNDED) != bool(field.at_most):
+        hint = f"write {{type: {field.type}, at_most: …}}" if field.type in _BOUNDED else ""
+        yield placed.document.at_value(where, "numbers and persons, and nothing else, have an at_most", hint)
+    if (field.type is FieldType.PERSONS) != bool(field.members):
+        hint = "write members: {nir: …, birth_date: …, birth_rank: …}"
+        yield placed.document.at_value(where, "persons, and nothing else, are named by members", hint)
     for choice in sorted(field.one_of):
         plain = RequestField(field.name, field.type, one_of=frozenset({choice}), at_most=field.at_most)
         if not accepts_text(plain, choice):
@@ -209,10 +212,35 @@ def _subject(placed: Placed) -> Iterator[Problem]:
             yield from _pointer(placed, pointer, type_, (*where, key))
     for index, (pointer, type_) in enumerate(zip(subject.card, _CARD, strict=False)):
         yield from _pointer(placed, pointer, type_, (*where, "card", index))
+    yield from _several(placed, named)
     nirs = [member.name for member in operation.request if member.type is FieldType.NIR]
     if nirs and not named:
         message = f"the request asks about a person by {nirs[0]}, but subject does not say so"
         yield document.at_value(placed.at("request", nirs[0]), message, "add subject: {nir, birth_date, birth_rank}")
+
+
+def _several(placed: Placed, named: list[str]) -> Iterator[Problem]:
+    """Everybody whom a question names is charged before it is asked, and nobody else is looked for in the answer."""
+    operation, document, where = placed.operation, placed.document, placed.at("subject")
+    subject = operation.subject
+    lists = [member for member in operation.request if member.type is FieldType.PERSONS]
+    if subject.persons is not None:
+        yield from _pointer(placed, subject.persons, FieldType.PERSONS, (*where, "persons"))
+        if named or subject.card:
+            yield document.at_key(where, "the subject is one person, a card or several persons")
+    elif lists:
+        message = f"the request asks about persons by {lists[0].name}, but subject does not say so"
+        yield document.at_value(
+            placed.at("request", lists[0].name), message, f"add subject: {{persons: /{lists[0].name}}}"
+        )
+    for member in lists[1:]:
+        yield document.at_value(placed.at("request", member.name), "a second list of persons")
+    for member in lists:
+        if operation.body.format is not BodyFormat.JSON:
+            yield document.at_value(placed.at("request", member.name), "a list of persons stands in a JSON body alone")
+        if operation.response.scope != "listed" or operation.response.max_persons < member.at_most:
+            message = f"an answer about {member.at_most} persons needs scope: listed, and max_persons as many"
+            yield document.at_key(placed.at("response"), message)
 
 
 def _pointer(placed: Placed, pointer: str, type_: FieldType, where: Where) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from paravent.handles import looks_like_handle, open_handle
 from paravent.model import Asked, Disguise, Json
 from paravent.nir import parse_request_nir
 from paravent.policy.bodies import BODIES, Members, headers
-from paravent.policy.fields import accepts
+from paravent.policy.fields import accepts, persons_of
 from paravent.policy.paths import parameter_name
 from paravent.policy.query import read_query, written_query
 from paravent.reasons import Reason
@@ -65,7 +65,7 @@ def read_question(
     fields = {f"{{{name}}}": text for name, text in parameters.items()} | {
         f"?{name}": queried[name] for name in queried
     }
-    fields |= {f"/{name}": str(value) for name, value in members.items()}
+    fields |= {f"/{name}": str(value) for name, value in members.items() if not isinstance(value, list)}
     target = _target(operation, parameters) + written_query(queried).encode("ascii")
     opened = _open(operation, members, disguise)
     if opened is None:
@@ -82,11 +82,18 @@ def read_question(
         by_handle=opened is not members,
         care_date=day.replace("-", "") if isinstance(day, str) else today,
         disguise=disguise,
+        several=_several(operation, members),
     )
     if not operation.request:
         return Question(asked, target, b"", ())
     written = BODIES[operation.body.format].write(operation, opened)
     return Question(asked, target, written, headers(operation.body))
+
+
+def _several(operation: Operation, members: Members) -> tuple[tuple[str, str, int], ...]:
+    """Everybody whom the members name, where they name several."""
+    known = next((field for field in operation.request if field.type is FieldType.PERSONS), None)
+    return (persons_of(known, members.get(known.name)) or ()) if known is not None else ()
 
 
 def _open(operation: Operation, members: Members, disguise: Disguise | None) -> Members | None:
@@ -119,11 +126,18 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
         if member.name in sent:
             if not accepts(member, sent[member.name]) and not _is_handle(member, sent[member.name]):
                 return Reason.REQUEST_NOT_IN_SCHEMA
-            members[member.name] = sent[member.name]
+            members[member.name] = _in_order(member, sent[member.name])
         elif member.required:
             return Reason.REQUEST_NOT_IN_SCHEMA
     # Whatever was sent and is not among them is unknown.
     return members if len(members) == len(sent) else Reason.REQUEST_NOT_IN_SCHEMA
+
+
+def _in_order(known: RequestField, value: Json) -> Json:
+    """A list of persons with the members of each in our order."""
+    if known.type is not FieldType.PERSONS or not isinstance(value, list):
+        return value
+    return [{name: each[name] for name in known.members} for each in value if isinstance(each, dict)]
 
 
 def _is_handle(known: RequestField, value: Json) -> bool:

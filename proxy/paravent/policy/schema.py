@@ -296,8 +296,17 @@ type FieldTypeWord = Literal[
     "acts",
     "choice",
     "number",
+    "persons",
 ]
 """`rules.FieldType`, spelled out for the type checker; a test holds the two together."""
+
+
+class NamedByText(Strict):
+    """What names each of several persons: members of an object, no more and no less."""
+
+    nir: Name
+    birth_date: Name
+    birth_rank: Name
 
 
 class RequestFieldText(Strict):
@@ -307,7 +316,8 @@ class RequestFieldText(Strict):
     required: bool = True
     one_of: Annotated[list[str], Field(description="the only values accepted")] = []
     handle: Annotated[bool, Field(description="nir: a handle of ours is accepted in its place")] = False
-    at_most: Annotated[int, Field(ge=0, le=MAX_LIMIT, description="number: the largest accepted")] = 0
+    at_most: Annotated[int, Field(ge=0, le=MAX_LIMIT, description="number: the largest; persons: how many")] = 0
+    members: Annotated[NamedByText | None, Field(description="persons: what each of them is named by")] = None
 
 
 def _long_form(value: object) -> object:
@@ -342,6 +352,7 @@ class SubjectText(Strict):
     card: Annotated[
         list[Pointer], Field(max_length=2, description="AMC number and member number, where no person is named")
     ] = []
+    persons: Annotated[Pointer | None, Field(description="the field that names several persons")] = None
 
 
 type MemberName = Annotated[

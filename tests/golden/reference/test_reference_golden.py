@@ -48,6 +48,8 @@ REFUSED: Final[dict[str, Callable[..., Ask]]] = {
     "portail.statique": reference.asset,
 }
 """Operations of the reference API that the policy does not name, or names in part."""
+EXAMPLES: Final[dict[str, Callable[..., Ask]]] = {"droits.lot": reference.batch}
+"""Operations that only a page of docs/how-to has."""
 
 
 def input_of(case: dict[str, Any]) -> bytes:
@@ -70,7 +72,8 @@ def shown_of(body: bytes) -> Any:
 
 
 def outcome_of(case: dict[str, Any]) -> Deny | Withhold | Release:
-    ask, profession = (ASKS | REFUSED)[case["operation"]](*case.get("ask", ())), PROFESSIONS[case["profession"]]
+    ask = (ASKS | REFUSED | EXAMPLES)[case["operation"]](*case.get("ask", ()))
+    profession = PROFESSIONS[case["profession"]]
     page = case.get("page", "")
     if "denied" in case:
         decided = verdict(ask, profession, page)

@@ -330,6 +330,11 @@ CARDS: Final = view(
         pytest.param(
             [contract("1"), {"numero": "2", "titulaire": PAUL}], (["2"], 1), id="its holder is on it, wherever named"
         ),
+        pytest.param(
+            [contract("1", INES) | {"titulaire": person("X", None, "19790314", 1)}, contract("2", INES)],
+            (["2"], 1),
+            id="but one whose holder cannot be counted is theirs, whoever else is on it",
+        ),
         pytest.param([contract("1", INES, PAUL, NOE, ZOE)], Reason.TOO_MANY_PERSONS, id="more than the policy allows"),
     ],
 )
@@ -392,3 +397,34 @@ def test_a_search_by_birth_date_shows_nobody_born_on_another_day() -> None:
     asked = Asked(birth_date="19790314")
     assert search({"resultats": [INES, PAUL, NOE, MAE, ZOE]}, asked) == (["INES"], 1)
     assert search({"resultats": [PAUL, NOE]}, asked) == ([], 0)
+
+
+ROUND: Final = view(
+    {
+        "/reponses[]/beneficiaire/prenom": "keep",
+        "/reponses[]/beneficiaire/noNIRCertifie": "echo",
+        "/reponses[]/c": "keep",
+    },
+    shape("/reponses[]/beneficiaire", "/reponses[]/famille[]", scope="listed", max_persons=3),
+)
+
+
+@pytest.mark.parametrize(
+    ("answers", "left"),
+    [
+        pytest.param([(INES, [PAUL]), (ZOE, [MAE])], ["INES", "ZOE"], id="those asked about, without their families"),
+        pytest.param([(INES, [ZOE]), (MAE, [ZOE])], ["INES"], id="an answer about a twin, in whose family is who was"),
+        pytest.param([(ZOE, [INES]), (INES, [])], ["ZOE", "INES"], id="in whatever order the upstream has"),
+        pytest.param([(PAUL, [INES, ZOE])], [], id="nobody, where nobody is answered about"),
+        pytest.param([(person("X", STRANGER, "20190713", 2), [])], [], id="nobody with another number"),
+    ],
+)
+def test_of_several_asked_about_only_they_leave(answers: list[tuple[Person, list[Person]]], left: list[str]) -> None:
+    """By NIR, birth date and rank of each; each number comes back, for the caller sent it."""
+    several = ((MOTHER, "19790314", 1), (MOTHER, "20190713", 2))
+    body = {"reponses": [{"beneficiaire": one, "famille": family, "c": 1} for one, family in answers]}
+    reduced = ROUND.apply(json.dumps(body).encode(), Asked(several=several))
+    assert isinstance(reduced, Reduced)
+    shown = json.loads(reduced.body)["reponses"]
+    assert shown == [{"beneficiaire": {"prenom": name, "noNIRCertifie": MOTHER}, "c": 1} for name in left]
+    assert MOTHER not in repr(Asked(several=several))

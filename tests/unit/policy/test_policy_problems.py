@@ -483,8 +483,8 @@ CROSS = [
             )
         },
         f"{C}:5:14: a choice is one of a list (add one_of: […])",
-        f"{C}:5:25: a number, and nothing else, has a largest value (write {{type: number, at_most: …}})",
-        f"{C}:5:36: a number, and nothing else, has a largest value (write {{type: number, at_most: …}})",
+        f"{C}:5:25: numbers and persons, and nothing else, have an at_most (write {{type: number, at_most: …}})",
+        f"{C}:5:36: numbers and persons, and nothing else, have an at_most",
         f"{C}:5:80: 'a/b' is not a value of type choice",
     ),
     row(
@@ -501,6 +501,25 @@ CROSS = [
         "a form has no numbers",
         {D: ("  request:\n", "  body: {format: form}\n  request:\n    n: {type: number, at_most: 3}\n")},
         f"{D}:6:8: a number stands in a JSON body, a path or a query",
+    ),
+    row(
+        "several persons are named by members, and so many",
+        {D: ("    domaine: {", "    p: persons\n    domaine: {")},
+        f"{D}:8:8: numbers and persons, and nothing else, have an at_most (write {{type: persons, at_most: …}})",
+        f"{D}:8:8: persons, and nothing else, are named by members (write members: {{nir: …, birth_date: …, birth_rank: …}})",
+        f"{D}:8:8: the request asks about persons by p, but subject does not say so (add subject: {{persons: /p}})",
+        f"{D}:11:3: an answer about 0 persons needs scope: listed, and max_persons as many",
+    ),
+    row(
+        "one person and several are two questions, and an answer about several is one that lists them",
+        {
+            D: (
+                "    domaine: {type: domain, required: false, one_of: [PHAR, MED]}\n  subject: {",
+                "    p: {type: persons, at_most: 3, members: {nir: n, birth_date: d, birth_rank: r}}\n  subject: {persons: /p, ",
+            )
+        },
+        f"{D}:9:3: the subject is one person, a card or several persons",
+        f"{D}:10:3: an answer about 3 persons needs scope: listed, and max_persons as many",
     ),
     row(
         "a POST without members asks nothing",

@@ -155,6 +155,7 @@ def test_a_long_body_is_not_parsed() -> None:
     assert ask(b" " * (MAX_BODY_BYTES + 1)) is Reason.REQUEST_TOO_LARGE
 
 
+ONE = {"n": "2840575990003", "d": "19840517", "r": 1}
 FIELDS = [
     (FieldType.NIR, ["2840575990003", "284057599000326", "182112A990014"], ["182112a990014", "28405759900032", ""]),
     (FieldType.BIRTH_DATE, ["19840517", "19421901"], ["1984051７", "19840517 ", 19840517]),
@@ -206,8 +207,30 @@ FIELDS = [
     (FieldType.MEMBER_NUMBER, ["0012345678", "A1"], ["", "a/b", "a.b", "x" * 31]),
     (FieldType.CHOICE, ["Coverage:payor"], ["Coverage:*", "coverage:payor", "", 1, None]),
     (FieldType.NUMBER, [1, 9], [0, 10, -1, "1", True, 1.0, None]),
+    (
+        FieldType.PERSONS,
+        [[ONE], [ONE, ONE | {"n": "182112A990014"}], [ONE | {"r": 9}, ONE]],
+        [
+            [],
+            ONE,
+            [ONE] * 2,
+            [ONE, ONE | {"n": "284057599000326"}],
+            [ONE | {"r": rank} for rank in range(1, 5)],
+            [ONE | {"x": 1}],
+            [{"n": "2840575990003", "d": "19840517"}],
+            [ONE | {"n": "284057599000399"}],
+            [ONE | {"d": "1984-05-17"}],
+            [ONE | {"r": True}],
+            [ONE | {"r": "1"}],
+            [["2840575990003", "19840517", 1]],
+        ],
+    ),
 ]
-MORE = {FieldType.CHOICE: {"one_of": frozenset({"Coverage:payor"})}, FieldType.NUMBER: {"at_most": 9}}
+MORE = {
+    FieldType.CHOICE: {"one_of": frozenset({"Coverage:payor"})},
+    FieldType.NUMBER: {"at_most": 9},
+    FieldType.PERSONS: {"at_most": 3, "members": ("n", "d", "r")},
+}
 """What a policy must say beside some types."""
 
 

@@ -22,8 +22,9 @@ query parameter behind its question mark."""
 
 def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
     """Thirteen characters, or fifteen with the right key: a wrong one would tell two digits that nobody sent."""
-    sent = asked.sent_nir
-    if sent is None or isinstance(value, bool) or not says_nir(scalar_text(value), sent):
+    text = "" if isinstance(value, bool) else scalar_text(value)
+    # Where several are asked about, who is not has been cut off before: whose number it is, need not be asked again.
+    if not any([says_nir(text, sent) for sent in asked.sent_nirs]):
         return DROP
     # In normal dress: how the upstream spaced it is nothing that the caller sent.
     return undress(value) if isinstance(value, str) else value
@@ -31,12 +32,14 @@ def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
 
 def _birth_date(value: Scalar, asked: Asked) -> Scalar | Drop:
     written = birth_date(value)
-    return value if written is not None and same_text(written, asked.birth_date or "") else DROP
+    sent = [date for _, date, _ in asked.several] or [asked.birth_date or ""]
+    return value if written is not None and any([same_text(written, date) for date in sent]) else DROP
 
 
 def _birth_rank(value: Scalar, asked: Asked) -> Scalar | Drop:
     written = birth_rank(value)
-    return value if written is not None and same_text(str(written), str(asked.birth_rank)) else DROP
+    sent = [str(rank) for _, _, rank in asked.several] or [str(asked.birth_rank)]
+    return value if written is not None and any([same_text(str(written), rank) for rank in sent]) else DROP
 
 
 _SUBJECT: Final[dict[Identifies, Release]] = {
