@@ -1,4 +1,4 @@
-"""`./dev soak [--requests N]`: whether a node's memory, file descriptors and threads grow with what it has served.
+"""`./dev soak [--requests N] [--way WAY]`: whether memory, file descriptors and threads of a node grow with requests.
 
 A real node with the reference policy and everything on, over TLS with client certificates; an upstream that ends each
 connection after its answer, unannounced; two ways to come in, each to a node of its own, at the same time:
@@ -9,7 +9,7 @@ connection after its answer, unannounced; two ways to come in, each to a node of
 The first fifth of the requests warms up: it fills what is remembered (each practitioner has asked by then) and what the
 interpreter and SQLite keep at hand. Over the rest a straight line is laid through the samples of resident memory, by
 least squares, and what that line rises by is held to MAX_GROWN_MB. Descriptors and threads are counted at rest, after
-the warm-up and at the end. Ends with 1 when something grows. The result of the last run is kept in
+the warm-up and at the end. Ends with 1 when something grows. The last result of each way is kept in
 bench/results/soak.json.
 """
 
@@ -38,6 +38,7 @@ from bench.requests import Requests
 from bench.targets import AUDIENCE, ISSUER, ROOT, Certificates, Door, Target, paravent, upstream
 from paravent.sandbox.tokens import TokenMint
 
+RESULTS: Final = ROOT / "bench" / "results" / "soak.json"
 REQUESTS: Final = 200_000
 WAYS: Final = ("keep-alive", "connection")
 CONNECTIONS: Final = 16
@@ -194,6 +195,21 @@ def report(figures: Sequence[Growth]) -> str:
     return "\n".join(lines)
 
 
+def keep(figures: Sequence[Growth]) -> None:
+    """Write them down. What an earlier run said of another way stays."""
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    of_this_run = {
+        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "revision": revision.stdout.strip(),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+    }
+    found |= {each.way: {**of_this_run, **asdict(each), "allowed_mb": each.allowed_mb()} for each in figures}
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -203,21 +219,14 @@ def main() -> int:
         prog="./dev soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--requests", type=int, default=REQUESTS, help=f"each way (default {REQUESTS})")
+    parser.add_argument("--way", action="append", choices=WAYS, help="this one alone; may be given again")
     arguments = parser.parse_args()
     if arguments.requests < 100:
         parser.error("--requests: a line needs samples: at least 100")
-    with ProcessPoolExecutor(len(WAYS)) as pool:
-        figures = list(pool.map(partial(measure, count=arguments.requests, say=_say), WAYS))
-    result = {
-        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "revision": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-        ).stdout.strip(),
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
-        "max_grown_mb": MAX_GROWN_MB,
-        "ways": [asdict(each) for each in figures],
-    }
-    (ROOT / "bench" / "results" / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
+    ways = arguments.way or WAYS
+    with ProcessPoolExecutor(len(ways)) as pool:
+        figures = list(pool.map(partial(measure, count=arguments.requests, say=_say), ways))
+    keep(figures)
     print(report(figures))
     return int(any(each.complaints() for each in figures))
 

@@ -480,6 +480,22 @@ async def test_a_miss_that_did_not_come_is_given_back(desk: MakeDesk) -> None:
     assert await d.used(HOUR, MISSES) == 0
 
 
+async def test_misses_count_on_among_those_that_were_given_back(desk: MakeDesk, clock: FrozenClock) -> None:
+    """Whatever was given back before, after and in the same sixtieth: two misses are two, until their time is over."""
+    d = desk(own_persons((99, HOUR)), budget(PRACTITIONER, MISSES, (9, HOUR)))
+    for missed in (False, True, False, False, True, False):
+        charge, _ = await d.charge(1)
+        again, _ = await d.charge(1)
+        await d.settle(charge, missed=missed)
+        await d.settle(again)
+        clock.step(s=10 * MINUTE)
+    used = []
+    for looks in range(6):  # each look is a question, and counts itself
+        used.append(await d.used(HOUR, MISSES) - looks)
+        clock.step(s=10 * MINUTE)
+    assert used == [2, 2, 1, 1, 1, 0]
+
+
 async def test_a_miss_is_given_back_to_the_time_it_was_reserved(desk: MakeDesk, clock: FrozenClock) -> None:
     """A slow answer does not take its miss out of a bucket where another one stands."""
     d = desk(own_persons((99, HOUR)), budget(PRACTITIONER, MISSES, (2, MINUTE)))

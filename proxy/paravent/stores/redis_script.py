@@ -165,7 +165,8 @@ end
 local function uncount(key, span, at_ms)
   local bucket = int(bucket_of(at_ms, span))
   if tonumber(call('HGET', key, bucket) or 0) > 0 then
-    call('HINCRBY', key, bucket, -1)
+    -- An empty bucket goes: each answered request takes back its miss, and would leave one behind for the whole window.
+    if call('HINCRBY', key, bucket, -1) == 0 then call('HDEL', key, bucket) end
     call('HINCRBY', key, 't', -1)
   end
 end

@@ -109,12 +109,20 @@ class Account(Struct, array_like=True):
 
     def uncount(self, kind: str, span: Span, at_ms: int) -> None:
         """Take back one that was counted at `at_ms`, out of the bucket it stands in: taken out of a later one, it
-        would come free before its time."""
+        would come free before its time.
+
+        An empty bucket goes: each answered request takes back its miss, and would leave one behind for the window.
+        """
         buckets = self.counters.get(kind, {}).get(span)
+        if buckets is None:
+            return
         number = bucket_of(at_ms, span)
-        if buckets is not None and buckets.by_number.get(number, 0) > 0:
-            buckets.by_number[number] -= 1
-            buckets.used -= 1
+        held = buckets.by_number.get(number, 0)
+        if held > 1:
+            buckets.by_number[number] = held - 1
+        elif held == 1:
+            del buckets.by_number[number]
+        buckets.used -= held > 0
 
     def free_ms(self, kind: str, span: Span, excess: int) -> int | None:
         """When buckets that hold `excess` together are gone; None when all of them hold less."""

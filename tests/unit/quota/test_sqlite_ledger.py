@@ -444,6 +444,20 @@ def test_a_charge_costs_the_same_in_a_large_set(tmp_path: Path, clock: FrozenClo
     assert costs[10_000] <= 1.5 * costs[10]
 
 
+async def test_answered_requests_leave_nothing_where_misses_are_counted(
+    path: Path, ledger: SqliteLedger, clock: FrozenClock
+) -> None:
+    """A miss is reserved and taken back sixty times, in sixty minutes: the account is as small as after the first."""
+    desk = Desk(ledger, clock, own_persons((9, HOUR)), budget(Scope.PRACTITIONER, BudgetKind.MISSES, (9, HOUR)))
+    buckets = []
+    for _ in range(60):
+        assert await desk.passes(1)
+        (account,) = whole(path).accounts.values()
+        buckets.append(len(account.counters["misses"][HOUR].by_number))
+        clock.step(s=60)
+    assert max(buckets) <= 1  # the last settlement may still be on its way
+
+
 async def test_what_no_window_sees_is_swept(path: Path, clock: FrozenClock) -> None:
     """After the longest window, persons, accounts, abandoned charges and proofs leave the file, bit by bit."""
     ledger = SqliteLedger.open(path, deadline_ms=PATIENT_MS, retention_s=60)
