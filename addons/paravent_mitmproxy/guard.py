@@ -7,19 +7,21 @@ Rules of this file
   3. A response is only ever assigned from `reply`, which seals it. The listener sends nothing else.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
 from mitmproxy import http
 
 from paravent.alarm import Alarm
-from paravent.decide import Allow, Plan
+from paravent.decide import Allow, Plan, Verdict
 from paravent.drive import Engine
 from paravent.model import Connection, Facts, Release, UpstreamRequest
 from paravent.reasons import Problem, Reason
 from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.facts import answer_of, facts_of, is_ambiguous
+from paravent_mitmproxy.listener.refusals import Refusals
 from paravent_mitmproxy.messages import Request
 
 STATE = "paravent"
@@ -67,8 +69,12 @@ def cleared(flow: http.HTTPFlow) -> UpstreamRequest | None:
 class Guard:
     """Poison first, un-poison last."""
 
-    def __init__(self, engine: Engine, connections: Connections, metrics: Metrics) -> None:
+    def __init__(
+        self, engine: Engine, connections: Connections, metrics: Metrics, refusals: Refusals | None = None
+    ) -> None:
+        """`refusals`: None where networks are not bounded by them."""
         self._engine = engine
+        self._refusals = refusals
         self._connections = connections
         self._metrics = metrics
         self._deadline = Alarm(HOOK_DEADLINE_S)
@@ -122,17 +128,24 @@ class Guard:
         language = reply.language_of(facts.values(b"accept-language"))
         state = InFlight(facts, language)
         flow.metadata[STATE] = state
-        if is_ambiguous(facts):
-            state.closed = True
-            denial = await self._engine.refuse(facts, Reason.REQUEST_AMBIGUOUS)
-            return reply.deny(denial, facts.request_id, language)
-        verdict = await self._engine.decide(facts)
+        verdict = await self._decide(facts)
         if not isinstance(verdict, Allow):
             state.closed = True
+            if self._refusals is not None:
+                self._refusals.count(connection.source_ip, verdict.reason, time.monotonic())
             return reply.deny(verdict, facts.request_id, language)
         state.plan = verdict.plan
         _rebuild(flow.request, verdict.plan)
         return None
+
+    async def _decide(self, facts: Facts) -> Verdict:
+        if is_ambiguous(facts):
+            return await self._engine.refuse(facts, Reason.REQUEST_AMBIGUOUS)
+        if self._refusals is not None:
+            wait_s = self._refusals.wait_s(facts.connection.source_ip, time.monotonic())
+            if wait_s is not None and not self._engine.knows(facts):
+                return await self._engine.refuse(facts, Reason.NETWORK_REFUSED_OFTEN, wait_s)
+        return await self._engine.decide(facts)
 
     async def _response(self, flow: http.HTTPFlow, answered: http.Response | None) -> http.Response:
         state = flow.metadata.get(STATE)

@@ -27,6 +27,7 @@ from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.house import Front, House
 from paravent_mitmproxy.listener.limits import Limits
 from paravent_mitmproxy.listener.patrol import Patrol
+from paravent_mitmproxy.listener.refusals import Refusals
 from paravent_mitmproxy.listener.server import ParaventInstance
 from paravent_mitmproxy.listener.tls import ClientTls, Renewed, ServerTls, thumbprints
 from paravent_mitmproxy.listener.upstream import Origin, Upstream
@@ -86,7 +87,8 @@ class Node:
         self.house = House(exchange, runtime.engine, runtime.metrics, limits or Limits())
         doorway = ParaventInstance.doorway = self._doorway(settings)
         self._canary = Canary(doorway, settings.listen, self.master.addons, exchange, shared=shared)
-        self.guard = Guard(runtime.engine, self.house, runtime.metrics)
+        self.house.refusals = refusals = Refusals(settings.listen.refusals_per_minute)
+        self.guard = Guard(runtime.engine, self.house, runtime.metrics, refusals)
         self._proxyserver = Proxyserver()
         frost = Frost(mode, self.master.options)
         self.master.addons.add(frost, self._proxyserver, Herald(self, announce), self.guard)

@@ -37,6 +37,9 @@ MEANING: Final[Mapping[Problem, str]] = {
     Problem.BUDGET_SPENT: "A budget of the policy has no room: distinct persons, misses, requests or units, of the "
     "practitioner, the establishment, the software, the certificate, the network or everybody. `Retry-After` gives "
     "the seconds until this question fits.",
+    Problem.TOO_MANY_REFUSALS: "In the last minute so many requests from this network were refused for their token, or "
+    "as no request, that no new token from there is verified. Tokens that were verified before are served on. "
+    "`Retry-After` gives the seconds until the minute is over.",
     Problem.HEADERS_TOO_LARGE: f"The request line and the headers have more than {_LIMITS.head_bytes // 1024} KiB, "
     f"or there are more than {_LIMITS.headers} headers.",
     Problem.ANSWER_WITHHELD: "The API was asked, and its answer is not one that can be reduced with certainty, or "
@@ -69,6 +72,9 @@ TO_DO: Final[Mapping[Problem, str]] = {
     Problem.BUDGET_SPENT: "The software waits as long as `Retry-After` says; asking sooner does not help. For an "
     "honest peak, security [raises a limit](../how-to/raise-a-limit.md); for anything else, [the "
     "runbook](../../observability/runbooks/ParaventPersonsOverBudget.md).",
+    Problem.TOO_MANY_REFUSALS: "The software waits as long as `Retry-After` says. An operator finds out what it is in "
+    "that network that sends such requests: the reasons of the minute before are in the ledger. For an honest network "
+    "that is very large, `refusals_per_minute` of `[listen]` is raised.",
     Problem.HEADERS_TOO_LARGE: "The vendor removes what is not needed: cookies, most often.",
     Problem.ANSWER_WITHHELD: "Try again once. An operator looks at the reason: [the "
     "runbook](../../observability/runbooks/ParaventAnswersWithheld.md).",
@@ -89,6 +95,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.REQUEST_TOO_LARGE: f"The body is longer than {_LIMITS.body_bytes // 1024} KiB, or than "
     f"{MAX_BODY_BYTES // 1024} KiB for a known operation",
     Reason.HEADERS_TOO_LARGE: f"More than {_LIMITS.head_bytes // 1024} KiB, or more than {_LIMITS.headers} headers",
+    Reason.NETWORK_REFUSED_OFTEN: "The network of the caller was refused `refusals_per_minute` times in a minute, and "
+    "the token is none that was verified before: nothing of it was read",
     Reason.OPERATION_UNKNOWN: "No operation has this method and path exactly as sent. A final slash, an escaped "
     "character, or a query where the operation has none makes another",
     Reason.TOKEN_MISSING: "No `Authorization` header",

@@ -40,6 +40,7 @@ from paravent.effects import (
     Reply,
     Settle,
 )
+from paravent.identity.token import Credentials, credentials
 from paravent.model import Answer, Deny, Facts, Release, Withhold
 from paravent.ports import AuditSink, Clock, Introspection, KeySource, Ledger, Measures, Revocations
 from paravent.reasons import Problem, Reason
@@ -96,9 +97,15 @@ class Engine:
             return verdict
         return await self._deny(facts, verdict, rules.policy.revision)
 
-    async def refuse(self, facts: Facts, reason: Reason) -> Deny:
+    async def refuse(self, facts: Facts, reason: Reason, retry_after_s: int | None = None) -> Deny:
         """Record a request that never became a question: bytes that are not HTTP as we speak it, a full house."""
-        return await self._deny(facts, Deny(reason), self._rules().policy.revision)
+        return await self._deny(facts, Deny(reason, retry_after_s=retry_after_s), self._rules().policy.revision)
+
+    def knows(self, facts: Facts) -> bool:
+        """Its token was verified before, and costs no signature of its issuer again. Says nothing else of it."""
+        gate = self._rules().gate
+        sent = credentials(facts, gate.portal)
+        return isinstance(sent, Credentials) and gate.verified.knows(sent.text.reveal())
 
     async def settle(self, facts: Facts, plan: Plan, answer: Answer) -> Outcome:
         """Judge an answer. A `Release` is durably on record when this returns."""

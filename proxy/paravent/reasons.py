@@ -98,6 +98,13 @@ class Problem(Enum):
         "Wait for the time given by Retry-After. If you are serving patients now, call support.",
         "Patientez le temps indiqué par Retry-After. Si des patients attendent, appelez l'assistance.",
     )
+    TOO_MANY_REFUSALS = ProblemText(
+        429,
+        "Too many requests from your network were refused",
+        "Trop de requêtes de votre réseau ont été refusées",
+        "Wait for the time given by Retry-After. If it happens again, call support.",
+        "Patientez le temps indiqué par Retry-After. Si cela se répète, appelez l'assistance.",
+    )
     HEADERS_TOO_LARGE = ProblemText(
         431,
         "The request headers are too large",
@@ -156,6 +163,7 @@ class Reason(StrEnum):
     JUSTIFICATION_REFUSED = "justification_refused", Problem.MALFORMED_REQUEST
     REQUEST_TOO_LARGE = "request_too_large", Problem.REQUEST_TOO_LARGE
     HEADERS_TOO_LARGE = "headers_too_large", Problem.HEADERS_TOO_LARGE
+    NETWORK_REFUSED_OFTEN = "network_refused_often", Problem.TOO_MANY_REFUSALS
     # the route
     OPERATION_UNKNOWN = "operation_unknown", Problem.NOT_ALLOWED
     # who

@@ -35,11 +35,12 @@ class Hooks:
         takers = self._takers.get(hook)
         for addon in self._look(hook) if takers is None else takers:
             try:
-                called = getattr(addon, hook, None)
+                # Both before its turn: what fails here does so while the guard's refusal still stands.
+                called, nested = getattr(addon, hook, None), getattr(addon, "addons", ())
                 waits = called(flow) if callable(called) else None
                 if type(waits) is CoroutineType or inspect.isawaitable(waits):
                     await waits
-                for inner in getattr(addon, "addons", ()):
+                for inner in nested:
                     await _fire_inside(inner, hook, flow)
             except exceptions.AddonHalt:
                 return

@@ -14,6 +14,7 @@ It is keyed on the SHA-256 of the text and not on any claim: the second signatur
 verified anew. And no token that could be presented again stays in memory.
 """
 
+import hashlib
 from collections import OrderedDict
 from typing import Final
 
@@ -53,6 +54,10 @@ class VerifiedTokens:
 
     def get(self, digest: bytes) -> VerifiedToken | None:
         return self._tokens.get(digest)
+
+    def knows(self, text: bytes) -> bool:
+        """These bytes were verified before."""
+        return hashlib.sha256(text).digest() in self._tokens
 
     def keep(self, token: VerifiedToken) -> None:
         """Only what was in force a moment ago: who lets tokens pile up cannot push others out with expired ones."""

@@ -50,6 +50,12 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("key", "PEM file: its private key"),
         _key("client_ca", "PEM file: ask for client certificates from these authorities, for mtls-bound tokens"),
         _key("workers", "how many processes serve on the one address; 1 when not given", Kind.COUNT),
+        _key(
+            "refusals_per_minute",
+            "of one network and worker, for their token or as no request, before new tokens from there wait; "
+            "3000 when not given",
+            Kind.COUNT,
+        ),
         _key("plaintext_from", "instead of certificate and key: networks of the front proxy that ends TLS", Kind.TEXTS),
         _key("front_certificates", "PEM file: the front proxies' own certificates; nobody else may connect"),
         _key("client_cert_header", "believe the front proxy's Client-Cert; it is judged by client_ca", Kind.FLAG),

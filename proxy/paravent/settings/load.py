@@ -94,6 +94,8 @@ def _listen(given: Given) -> Listen | None:
         given.value("listen", "client_cert_header") is True,
         given.value("listen", "proxy_protocol") is True,
         _workers(given),
+        given.checked(lambda value: values.count(value, values.MAX_REFUSALS), "listen", "refusals_per_minute")
+        or values.DEFAULT_REFUSALS,
     )
 
 

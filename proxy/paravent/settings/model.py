@@ -45,6 +45,8 @@ class Listen:
     """Of those in `plaintext_from`."""
     workers: int
     """Processes. With more than one, each has a management port of its own behind that of [metrics]."""
+    refusals_per_minute: int
+    """Of one network, by each process, before it verifies no new token from there."""
 
 
 @dataclass(frozen=True, slots=True)

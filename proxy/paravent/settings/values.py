@@ -22,6 +22,10 @@ DEFAULT_CONNECT_TIMEOUT_S: Final = 2.0
 
 MAX_WORKERS: Final = 64
 MAX_CONNECTIONS: Final = 4096
+MAX_REFUSALS: Final = 1_000_000
+DEFAULT_REFUSALS: Final = 3000
+"""A minute, of one network. Fifty signatures a second take a hundredth of a core; of a thousand pharmacies behind one
+address, whose tokens all end at once, each may ask three times before it logs in again."""
 MAX_NODES: Final = 1000
 DEFAULT_CONNECTIONS: Final = 256
 """At 50 ms an answer, 5 000 questions a second. Envoy allows 1 024 to a cluster."""

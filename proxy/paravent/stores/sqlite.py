@@ -165,6 +165,7 @@ class SqliteLedger:
             for ticket in self._asked:
                 ticket.give_up()
             raise
+        batch.watched = timer is not None  # before the writer has it: it may be done at once, and need not call
         self._submit(batch)
         if later is not None:
             later.cancel()

@@ -1,0 +1,104 @@
+"""Invented tokens by the thousand: what they cost us, and whom they hinder."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+import loops
+import tokens
+from answers import ANSWER
+from drill import recorded
+from node import CONSULTATION, PLAINTEXT, RunningNode, parse, running_node
+from paravent.identity import jws
+from wire import RawUpstream, raw_upstream
+
+MOST = 3
+BOUND = f"\nrefusals_per_minute = {MOST}"
+INTRODUCED = PLAINTEXT + "\nproxy_protocol = true" + BOUND
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """Nothing here depends on which loop it is."""
+    return loops.policy(loops.BOTH[0])
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[RawUpstream]:
+    async with raw_upstream(ANSWER) as seen:
+        yield seen
+
+
+def guess(node: RunningNode) -> bytes:
+    """A good request but for the signature of its token."""
+    data = node.request()
+    token = node.credentials[-2].encode()
+    signed, _, signature = token.rpartition(b".")
+    return data.replace(token, signed + b"." + signature[:20] + signature[39:19:-1] + signature[40:])
+
+
+def again(node: RunningNode, token: str) -> bytes:
+    """Another question with a token that was used before."""
+    data = node.request()
+    other, proof = node.credentials[-2:]
+    fresh = tokens.prove(
+        node.sandbox.caller_key, token, "POST", tokens.ORIGIN + CONSULTATION, int(time.time()), jti=str(uuid.uuid4())
+    )
+    node.credentials.append(fresh)
+    return data.replace(other.encode(), token.encode()).replace(proof.encode(), fresh.encode())
+
+
+def introduced(address: str) -> bytes:
+    """Bytes of a PROXY header for a caller there."""
+    source = bytes(map(int, address.split(".")))
+    return b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + source + b"\x7f\x00\x00\x01\xd4\x31\x01\xbb"
+
+
+async def test_guesses_beyond_the_bound_are_not_verified(tmp_path: Path, upstream: RawUpstream) -> None:
+    """One constant 429 with the time to wait, on record with its reason; and no signature is looked at."""
+    async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:
+        for _ in range(MOST):
+            assert parse(await node.send(introduced("192.0.2.1") + guess(node)))[0] == 401
+        with recorded() as made:
+            status, headers, body = parse(await node.send(introduced("192.0.2.1") + guess(node)))
+        assert (status, orjson.loads(body)["type"]) == (429, "urn:paravent:problem:too_many_refusals")
+        assert 0 < int(headers[b"retry-after"]) <= 60
+        assert not [call for call in made.calls if call.code.co_filename == jws.__file__]
+        reasons = [record["reason"] for record in node.records()]
+        assert reasons == ["token_signature"] * MOST + ["network_refused_often"]
+        assert node.metric(
+            "paravent_decisions_total", operation="none", decision="deny", reason="network_refused_often"
+        )
+
+
+async def test_who_is_at_work_works_on(tmp_path: Path, upstream: RawUpstream) -> None:
+    """A token that was verified before is served from the same network, and one that is new waits; not elsewhere."""
+    async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:
+        here, there = introduced("192.0.2.1"), introduced("192.0.2.2")
+        assert parse(await node.send(here + node.request()))[0] == 200
+        token = node.credentials[-2]
+        for _ in range(MOST + 1):
+            await node.send(here + guess(node))
+        assert parse(await node.send(here + again(node, token)))[0] == 200
+        assert parse(await node.send(here + node.request()))[0] == 429
+        assert parse(await node.send(there + node.request()))[0] == 200
+
+
+async def test_bytes_that_are_no_request_count(tmp_path: Path, upstream: RawUpstream) -> None:
+    async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:
+        for _ in range(MOST):
+            assert parse(await node.send(introduced("192.0.2.1") + b"nonsense\r\n\r\n"))[0] == 400
+        assert parse(await node.send(introduced("192.0.2.1") + guess(node)))[0] == 429
+
+
+async def test_a_front_proxy_that_introduces_nobody_is_not_turned_away(tmp_path: Path, upstream: RawUpstream) -> None:
+    """Its address is everybody's."""
+    async with running_node(tmp_path, upstream.port, listen=PLAINTEXT + BOUND) as node:
+        for _ in range(2 * MOST):
+            assert parse(await node.send(guess(node)))[0] == 401
+        assert (await node.ask())[0] == 200
