@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -11,16 +10,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import jwt
 import pytest
 
+from nodes import edited, running_nodes
 from paravent.identity.revocation import Kind
 from paravent.revocations.entries import mark, revocation
 from paravent.settings import load_settings
-from paravent.simulate.processes import Parts
 from paravent.wiring import names_of_issuers, revocation_book
 from redis_server import running_redis
 from stack import CONSULTATION, Stack, population, running_stack
@@ -107,18 +106,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         stack.mint.rotate()
         (folder / "jwks.json").write_text(json.dumps(stack.mint.jwks()))
         (folder / "revoked.yaml").touch()
-        text = stack.config.read_text()
-        for old, new in (("sqlite:state.db", f"redis://127.0.0.1:{redis.port}/0"), ('["portail"]', f'["{SOFTWARE}"]')):
-            assert old in text
-            text = text.replace(old, new)
-        stack.config.write_text(text + '\n[revocation]\nfile = "revoked.yaml"\n')
-        places = [folder / f"node{number}" for number in range(NODES)]
-        for place in places:
-            shutil.copytree(folder, place, ignore=shutil.ignore_patterns("redis", "node*", "*.log"))
-        nodes = tuple(replace(stack, folder=place, parts=parts.enter_context(Parts(place))) for place in places)
-        with ThreadPoolExecutor(NODES) as pool:
-            list(pool.map(Stack.start, nodes))
-        yield Site(nodes, callers, of_old_key)
+        edited(stack, {"sqlite:state.db": f"redis://127.0.0.1:{redis.port}/0", '["portail"]': f'["{SOFTWARE}"]'})
+        stack.config.write_text(stack.config.read_text() + '\n[revocation]\nfile = "revoked.yaml"\n')
+        yield Site(running_nodes(stack, NODES, parts), callers, of_old_key)
 
 
 def _callers(stack: Stack) -> Iterator[Caller]:
