@@ -62,12 +62,15 @@ class Door:
         *,
         auth_age_s: int = 600,
         why: bytes | None = None,
+        person: int | None = None,
     ) -> Verdict:
         """One new person. `after_s`: since the first question. `auth_age_s`: since the login. `why`: the justification
-        that the question brings."""
+        that the question brings.
+        `person`: somebody in particular, 0 to 99, in place of somebody new."""
         extra = () if why is None else ((HEADER, why),)
         self.asked += 1
-        question = consultation(f"2840599990{self.asked:03d}", "19840517", 1)
+        whom = f"2840599990{self.asked:03d}" if person is None else f"28405999908{person:02d}"
+        question = consultation(whom, "19840517", 1)
         now_ms, reference = NOW_MS + 1000 * after_s, f"{self.asked:032x}"
         asked = facts(question, now_ms=now_ms, request_id=reference, auth_age_s=auth_age_s, extra=extra)
         return run(decide(asked, self.rules), self._replies(measures)).result
