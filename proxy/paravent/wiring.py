@@ -184,8 +184,10 @@ class Runtime:
         """Raises StateFileError. A Redis that cannot be reached is no error: the node is not ready until it can be."""
         if isinstance(settings.state, Redis):
             from paravent.stores.redis import RedisLedger  # noqa: PLC0415 — an extra of the distribution
+            from paravent.stores.redis_cluster import ClusterLedger  # noqa: PLC0415 — as above
 
-            shared = RedisLedger(_server(settings.state), deadline_ms=STATE_DEADLINE_MS)
+            kind = ClusterLedger if settings.state.cluster else RedisLedger
+            shared = kind(_server(settings.state), deadline_ms=STATE_DEADLINE_MS)
             share = Share(settings.listen.workers, max(1, int(self._writer)))
             return EmergencyLedger(shared, self._emergency, share)
         return SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
@@ -523,6 +525,7 @@ def _server(state: Redis) -> "Server":
         state.password,
         state.ca,
         state.certificate,
+        state.cluster,
     )
 
 

@@ -20,7 +20,9 @@ from paravent.quota.windows import period_of
 from paravent.rules import Calendar, Window
 from paravent.stores.memory import MemoryLedger
 from paravent.stores.redis import RedisLedger
+from paravent.stores.redis_cluster import ClusterLedger
 from paravent.stores.sqlite import SqliteLedger
+from redis_cluster import Cluster, running_cluster
 from redis_server import RedisServer, running_redis
 
 PERSONS, REQUESTS, MISSES, UNITS = BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES, BudgetKind.UNITS
@@ -35,7 +37,22 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield running
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.real)])
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+ELSEWHERE = {
+    "test_a_refusal_says_how_many_persons_short_it_was": "the wider scopes are not asked once the own budget refused",
+    "test_a_proof_is_remembered_until_it_is_worthless_and_no_longer": "Redis itself counts down, on its own clock",
+}
+"""What a cluster does not promise, or not by this clock."""
+
+REAL = [pytest.param(name, marks=pytest.mark.real) for name in ("redis", "cluster")]
+
+
+@pytest.fixture(params=["memory", "sqlite", *REAL])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     if request.param == "memory":
         yield MemoryLedger()
@@ -49,6 +66,16 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
         client = running.client()
         for key in client.scan_iter():
             assert 0 < client.pttl(key) <= 40 * DAY * 1000, key
+    elif request.param == "cluster":
+        if why := ELSEWHERE.get(request.node.originalname):
+            pytest.skip(why)
+        masters: Cluster = request.getfixturevalue("cluster")
+        masters.flush()
+        spread = ClusterLedger(masters.seed, deadline_ms=PATIENT_MS, server_time=False)
+        yield spread
+        spread.close()
+        for key, left_ms in masters.keys().items():
+            assert 0 < left_ms <= 40 * DAY * 1000, key
     else:
         sqlite = SqliteLedger.open(tmp_path / "state.db", deadline_ms=PATIENT_MS)
         yield sqlite

@@ -97,6 +97,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("client_key", "PEM file: its private key"),
         _key("user", "name at the Redis server; its default user when not given"),
         _key("password_file", "file with the password at the Redis server"),
+        _key("cluster", "url is one node of a Redis Cluster, which is asked for the others", Kind.FLAG),
         _key("nodes", "how many nodes share it; needed for the policy's emergency budget", Kind.COUNT),
     ),
     "audit": (

@@ -225,7 +225,7 @@ def _state(given: Given) -> State | None:
     scheme, _, rest = text.partition(":")
     if scheme in {"redis", "rediss"}:
         return _redis(given)
-    for key in ("ca", "client_certificate", "client_key", "user", "password_file", "nodes"):
+    for key in ("ca", "client_certificate", "client_key", "user", "password_file", "cluster", "nodes"):
         if given.has("state", key):
             given.complain(("state", key), f"{key} has no meaning for a state file", "remove it, or use redis://")
     # sqlite:state.db is relative; sqlite:///var/lib/state.db is absolute, as RFC 8089 writes file URLs.
@@ -262,6 +262,9 @@ def _redis(given: Given) -> Redis | None:
     if given.has("state", "user") and not given.has("state", "password_file"):
         given.complain(("state", "user"), "user needs password_file")
     nodes = given.checked(lambda value: values.count(value, values.MAX_NODES), "state", "nodes")
+    cluster = given.value("state", "cluster") is True
+    if cluster and database:
+        given.complain(("state", "url"), "a Redis Cluster has number 0 alone", f"end url with {address.port}/0")
     certificate, key = given.path("state", "client_certificate"), given.path("state", "client_key")
     return Redis(
         address,
@@ -272,6 +275,7 @@ def _redis(given: Given) -> Redis | None:
         password,
         nodes,
         None if certificate is None or key is None else (certificate, key),
+        cluster,
     )
 
 

@@ -131,6 +131,8 @@ class Redis:
     """How many nodes share it, ours included. None: it is not known, and none serves without it."""
     certificate: tuple[Path, Path] | None = None
     """What we show to it: certificate and key."""
+    cluster: bool = False
+    """It is one node of a Redis Cluster."""
 
 
 type State = Sqlite | Redis

@@ -120,7 +120,7 @@ class RedisLedger:
             link = await self._ready()
             answer = await self._ask(link, plan.settle(settle, False, **self._bounds(plan)))
         except LinkDown:
-            self._owe(_withheld(settle))
+            self._owe(withheld(settle))
             return StoreDown.UNAVAILABLE
         return cast("Charged | OverBudget", plan.told(answer))
 
@@ -245,7 +245,7 @@ class RedisLedger:
         return plan
 
 
-def _withheld(settle: Settle) -> Settle:
+def withheld(settle: Settle) -> Settle:
     """What is left of a settlement whose answer does not leave. Whoever was asked about counts, as the caller may have
     learned of them by the refusal; a search has found somebody, and pays with its miss."""
     reserved = tuple(person for person in settle.disclosed if person in settle.charge.persons)

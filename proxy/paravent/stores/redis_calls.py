@@ -35,7 +35,9 @@ def counter_key(payer: str, kind: str, span: Span) -> str:
 class Plan:
     """What is the same in every call about the same budgets."""
 
-    def __init__(self, bill: Bill) -> None:
+    def __init__(self, bill: Bill, tag: str | None = None) -> None:
+        """`tag`: of a cluster, the one payer of this bill, in whose slot all its keys are."""
+        self._tag = tag
         self.keys: list[bytes] = []
         self.sets = [
             {
@@ -84,7 +86,7 @@ class Plan:
         )
         if proof is not None:
             question["until_ms"] = proof.until_ms
-        keys = _fixed(charge.id, None if proof is None else proof.key) + self.keys
+        keys = self._fixed(charge.id, None if proof is None else proof.key) + self.keys
         return _call(keys, question, charge.persons)
 
     def settle(self, settle: Settle, answered: bool, /, **common: object) -> Call:
@@ -100,7 +102,12 @@ class Plan:
                 "answered": answered,
             }
         )
-        return _call(_fixed(settle.charge.id, None) + self.keys, question, settle.charge.persons, settle.disclosed)
+        return _call(self._fixed(settle.charge.id, None) + self.keys, question, settle.charge.persons, settle.disclosed)
+
+    def _fixed(self, charge_id: str, proof: bytes | None) -> list[bytes]:
+        if self._tag is None:
+            return _fixed(charge_id, proof)
+        return [f"paravent:{{{self._tag}}}:{name}".encode() for name in ("clock", f"charge:{charge_id}", "proof")]
 
     def _budgets(self) -> dict[str, object]:
         return {"sets": self.sets, "persons": self.persons, "events": self.events}

@@ -42,6 +42,8 @@ class Server:
     """The authorities of its certificate. None: no TLS."""
     certificate: tuple[Path, Path] | None = None
     """What we show to it over TLS: certificate and key."""
+    cluster: bool = False
+    """It is one node of a Redis Cluster."""
 
     def tls(self) -> ssl.SSLContext | None:
         """Made anew for each connection: the files may have been replaced. Raises OSError."""

@@ -162,12 +162,13 @@ local function count(key, span, amount)
   ends(key, span > 0 and span * 1000 + bucket_ms(span) or leaves_ms(now, span) - now)
 end
 
-local function uncount(key, span, at_ms)
+local function uncount(key, span, at_ms, amount)
   local bucket = int(bucket_of(at_ms, span))
-  if tonumber(call('HGET', key, bucket) or 0) > 0 then
+  local held = math.min(amount or 1, tonumber(call('HGET', key, bucket) or 0))
+  if held > 0 then
     -- An empty bucket goes: each answered request takes back its miss, and would leave one behind for the whole window.
-    if call('HINCRBY', key, bucket, -1) == 0 then call('HDEL', key, bucket) end
-    call('HINCRBY', key, 't', -1)
+    if call('HINCRBY', key, bucket, -held) == 0 then call('HDEL', key, bucket) end
+    call('HINCRBY', key, 't', -held)
   end
 end
 
@@ -241,7 +242,8 @@ local function lines_of(subjects, what)
   end
   for _, it in ipairs(q.persons or {}) do
     number = number + 1
-    local adds = new(own, it.span)
+    -- On a cluster the practitioner's set is elsewhere, and has said how many are new.
+    local adds = q.adds and (q.adds[int(it.span)] or 0) or new(own, it.span)
     if adds > 0 then
       local key = KEYS[it.key]
       lines[#lines + 1] = {
@@ -303,6 +305,31 @@ local function count_lines(lines)
   end
 end
 
+-- on a cluster, for the wider scopes: in each of these spans, how many persons were new, how many are given back
+
+local backs = {}
+for i in ipairs(q.spans or {}) do backs[i] = 0 end
+
+local function fresh(subjects)
+  local counted_new = {}
+  for i, span in ipairs(q.spans or {}) do
+    counted_new[i] = 0
+    for _, subject in ipairs(subjects) do
+      local at_ms = own and own.seen[subject]
+      if not at_ms or not counts(at_ms, now, span) then counted_new[i] = counted_new[i] + 1 end
+    end
+  end
+  return counted_new
+end
+
+local function with_spans(answer, counted_new)
+  if not q.spans then return answer end
+  answer[#answer + 1] = 'spans'
+  for i in ipairs(q.spans) do answer[#answer + 1] = counted_new[i] end
+  for i in ipairs(q.spans) do answer[#answer + 1] = backs[i] end
+  return answer
+end
+
 -- the three operations
 
 local function seen()
@@ -324,6 +351,7 @@ local function charge()
   local lines = lines_of(q.subjects, 'all')
   local over = refusal(lines, q.subjects)
   if over then return over end
+  local counted_new = fresh(q.subjects)
   if opened_ms() then return {'open'} end
   call('SET', KEYS[2], int(now))
   ends(KEYS[2], keep_ms)
@@ -341,7 +369,7 @@ local function charge()
     told[#told + 1] = line.number
     told[#told + 1] = line.used + line.adds
   end
-  return told
+  return with_spans(told, counted_new)
 end
 
 local function give_back(subjects, opened)
@@ -352,6 +380,9 @@ local function give_back(subjects, opened)
         local held = it.held_by == q.id
         release(it, q.id)
         if it.pending == 0 and held and set == own then
+          for i, span in ipairs(q.spans or {}) do
+            if not it.confirmed_ms or not counts(it.confirmed_ms, opened, span) then backs[i] = backs[i] + 1 end
+          end
           for _, wider in ipairs(q.persons or {}) do
             if not it.confirmed_ms or not counts(it.confirmed_ms, opened, wider.span) then
               uncount(KEYS[wider.key], wider.span, opened)
@@ -379,9 +410,14 @@ local function settle()
       list[#list + 1] = subject
     end
     give_back(kept_back, opened)
-    if not q.missed then
-      for _, it in ipairs(q.events or {}) do
-        if it.miss then uncount(KEYS[it.key], it.span, opened) end
+    for _, it in ipairs(q.back and q.persons or {}) do
+      uncount(KEYS[it.key], it.span, opened, q.back[int(it.span)] or 0)
+    end
+    for _, it in ipairs(q.events or {}) do
+      if it.miss and not q.missed then
+        uncount(KEYS[it.key], it.span, opened)
+      elseif q.refund then
+        uncount(KEYS[it.key], it.span, opened, it.units and q.units or 1)
       end
     end
   end
@@ -391,6 +427,7 @@ local function settle()
     if opened then give_back(shown, opened) end
     return over
   end
+  local counted_new = fresh(q.disclosed)
   count_lines(lines)
   for _, set in ipairs(sets) do
     for _, subject in ipairs(q.disclosed) do
@@ -400,7 +437,7 @@ local function settle()
       put(set, subject, it)
     end
   end
-  return {'charged'}
+  return with_spans({'charged'}, counted_new)
 end
 
 if q.op == 'charge' then return charge() end

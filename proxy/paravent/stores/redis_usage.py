@@ -72,8 +72,9 @@ class RedisUsage:
     def _now_ms(self, now_ms: int) -> int:
         """As the script tells the time: it never goes back."""
         if self._server_time:
-            seconds, microseconds = self._client.time()
-            now_ms = seconds * 1000 + microseconds // 1000
+            told = self._client.time()
+            clocks = list(told.values()) if isinstance(told, dict) else [told]  # of a cluster: each master's
+            now_ms = max(seconds * 1000 + microseconds // 1000 for seconds, microseconds in clocks)
         return max(now_ms, int(self._client.hget(CLOCK, "now") or 0))
 
 

@@ -435,6 +435,11 @@ ROWS = [
         f"{P}:19:1: client_certificate has no meaning without TLS",
     ),
     row(
+        "a cluster has one number",
+        ('"sqlite:state.db"', '"redis://host:6379/3"\ncluster = true'),
+        f"{P}:18:1: a Redis Cluster has number 0 alone (end url with 6379/0)",
+    ),
+    row(
         "one node has a state file",
         ('"sqlite:state.db"', '"sqlite:state.db"\nnodes = 2'),
         f"{P}:19:1: nodes has no meaning for a state file (remove it, or use redis://)",

@@ -1,0 +1,356 @@
+"""The shared ledger on a Redis Cluster. Answers as `stores.redis` does, with a script for each payer.
+
+    own       the practitioner's keys share a slot: one script, atomic and exact; it says who was new to them
+    wider     then every other payer's script, at the same time; each charges or refuses by itself
+    refund    where one refuses, whatever the others and the practitioner were charged is given back
+
+So nobody's own budget is ever exceeded, and nothing passes that one scope has refused. What two slots cannot do at once
+shows in the wider counters alone: a person counts there when they are new to their practitioner, so that one who was
+reserved, asked about again meanwhile, and then refused by a wider scope, passes the second time uncounted; and so does
+one of a node that died between the two scripts. At most one question in flight for each practitioner and person.
+
+A proof has a slot of its own and is asked about first. Time is that of each master.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from paravent.effects import (
+    Budget,
+    BudgetKind,
+    Charge,
+    Charged,
+    OverBudget,
+    ProofSeen,
+    Replayed,
+    Scope,
+    Settle,
+    StoreDown,
+)
+from paravent.quota.bill import BILLS_KEPT, bill_of
+from paravent.quota.settling import adds_nobody
+from paravent.rules import Span
+from paravent.stores.memory import RETENTION_S
+from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, withheld
+from paravent.stores.redis_calls import Plan
+from paravent.stores.redis_link import LinkDown, Server
+from paravent.stores.redis_masters import Masters
+from paravent.stores.redis_script import SCRIPT
+
+_SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+
+type Counts = dict[str, int]
+"""Span → persons, as the script reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One payer's share of a charge."""
+
+    payer: str
+    plan: Plan
+    spans: tuple[Span, ...]
+    """Of its counters of persons."""
+    always: bool
+    """It has a set, or counts requests: also where nobody is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    own: Part | None
+    wider: tuple[Part, ...]
+    spans: tuple[Span, ...]
+    """All that the wider ones need to be told about."""
+    longest_s: int
+
+
+@dataclass(slots=True)
+class _Owed:
+    """One payer's settlement that is not known to be written."""
+
+    part: Part
+    settle: Settle
+    back: Counts
+    adds: Counts
+    refund: bool = False
+    """Also of its requests: it was refused."""
+    sent_s: float | None = None
+
+
+def parts_of(budgets: Iterable[Budget]) -> Parts:
+    """By payer, the practitioner apart."""
+    by_payer: dict[str, list[Budget]] = {}
+    for budget in budgets:
+        by_payer.setdefault(budget.payer, []).append(budget)
+    own, wider, longest_s = None, [], 0
+    for payer, some in by_payer.items():
+        bill = bill_of(some)
+        longest_s = max(longest_s, bill.longest_s)
+        spans = tuple(dict.fromkeys(window.span for _, _, window in bill.person_counters))
+        part = Part(payer, Plan(bill, payer), spans, bool(bill.sets or bill.event_counters))
+        if some[0].scope is Scope.PRACTITIONER:
+            own = part
+        else:
+            wider.append(part)
+    return Parts(own, tuple(wider), tuple(dict.fromkeys(s for part in wider for s in part.spans)), longest_s)
+
+
+class ClusterLedger:
+    """`paravent.ports.Ledger` on a Redis Cluster. One per process; all on one event loop."""
+
+    def __init__(
+        self,
+        seed: Server,
+        *,
+        deadline_ms: int = 250,
+        retention_s: int = RETENTION_S,
+        server_time: bool = True,
+    ) -> None:
+        """As of `RedisLedger`. `deadline_ms` bounds a proof, and all the rounds of a charge. `seed`: any node of the
+        cluster."""
+        self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, _SHA)
+        self._deadline_s = deadline_ms / 1000
+        self._server_time = server_time
+        self._retention_s = retention_s
+        self._parts: dict[int, tuple[tuple[Budget, ...], Parts]] = {}
+        self._open: dict[str, tuple[Part, ...]] = {}
+        """Charges of this process that are not settled → the wider payers that were charged."""
+        self._highest_ms = 0
+        self._owed: deque[_Owed] = deque(maxlen=OWED_AT_MOST)
+        self._under_way = 0
+
+    @property
+    def healthy(self) -> bool:
+        """Every slot has a master that answers."""
+        return self._masters.healthy
+
+    @property
+    def queue_depth(self) -> int:
+        """How many operations wait for their answer."""
+        return self._under_way
+
+    @property
+    def owed(self) -> int:
+        """Settlements, of one payer each, that are not known to be written."""
+        return len(self._owed)
+
+    async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
+        """See `paravent.effects.Charge`. Raises ValueError when the id is that of an open charge."""
+        self._highest_ms = max(self._highest_ms, charge.now_ms)
+        self._under_way += 1
+        try:
+            if charge.proof is not None:
+                seen = await self.proof_seen(charge.proof, charge.now_ms)
+                if seen:
+                    return StoreDown.UNAVAILABLE if seen is StoreDown.UNAVAILABLE else Replayed.REPLAYED
+            async with asyncio.timeout(self._deadline_s):
+                return await self._charge(replace(charge, proof=None))
+        except (LinkDown, TimeoutError):
+            return StoreDown.UNAVAILABLE
+        finally:
+            self._under_way -= 1
+
+    async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
+        """See `paravent.effects.Settle`. Whom it adds is charged first, as by a question of their own."""
+        self._highest_ms = max(self._highest_ms, settle.now_ms)
+        charge = settle.charge
+        ours = charge.id in self._open
+        self._under_way += 1
+        try:
+            wider = self._open.pop(charge.id) if ours else self._parts_of(charge.budgets).wider
+            if not settle.disclosed or (ours and adds_nobody(settle, self._highest_ms)):
+                await self._settle(settle, wider)
+                return Charged(())
+            await self._settle(replace(settle, disclosed=()), wider)
+            told = await self._add(settle)
+            if told is StoreDown.UNAVAILABLE:
+                # Their answer does not leave, but the refusal may have told of them.
+                left = replace(withheld(settle), charge=replace(charge, id=f"{charge.id}-"))
+                await self._settle(left, wider)
+            return told
+        finally:
+            self._under_way -= 1
+
+    async def make_good(self, settle: Settle) -> bool:
+        """Count who was disclosed already, room or not. Whether it is written."""
+        before = len(self._owed)
+        await self._settle(settle, self._parts_of(settle.charge.budgets).wider)
+        written = len(self._owed) == before
+        while len(self._owed) > before:  # whoever asks keeps it, and asks again
+            self._owed.pop()
+        return written
+
+    async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
+        """See `paravent.ports.Ledger`."""
+        key = b"paravent:proof:{" + proof.key.hex().encode() + b"}"
+        left_ms = max(1, proof.until_ms - now_ms)
+        try:
+            return await self._masters.ask(key, b"SET", key, b"1", b"NX", b"PX", left_ms) is None
+        except LinkDown:
+            return StoreDown.UNAVAILABLE
+
+    async def look_after(self) -> None:
+        """Connect where there is no connection; say again what is owed. To be called now and then."""
+        await self._masters.look_after()
+        for _ in range(len(self._owed) if self.healthy else 0):
+            owed = self._owed.popleft()
+            now_s = time.monotonic()
+            owed.sent_s = now_s if owed.sent_s is None else owed.sent_s
+            if now_s - owed.sent_s > SAID_AGAIN_FOR_S:
+                continue
+            try:
+                await self._say(owed)
+            except LinkDown:
+                self._owed.append(owed)
+                return
+
+    def close(self) -> None:
+        """Every later operation answers StoreDown."""
+        self._masters.close()
+
+    async def _charge(self, charge: Charge) -> Charged | OverBudget:
+        """All of it or nothing. Raises LinkDown, ValueError."""
+        parts = self._parts_of(charge.budgets)
+        charged, new = Charged(()), {str(span): len(set(charge.persons)) for span in parts.spans}
+        begun: list[Part] = []
+        done = False
+        try:
+            if parts.own is not None:
+                begun.append(parts.own)
+                call = parts.own.plan.charge(charge, **self._common(parts), spans=parts.spans)
+                told, new, _ = _spans(parts, await self._masters.run(call))
+                own = parts.own.plan.told(told)
+                if not isinstance(own, Charged):
+                    done = True
+                    return _over(own)
+                charged = own
+            wider = tuple(part for part in parts.wider if part.always or any(new[str(span)] for span in part.spans))
+            begun += wider
+            refused = await self._charge_wider(parts, wider, charge, new)
+            done = True
+        except ValueError:
+            done = True
+            raise
+        finally:
+            # In doubt, or cancelled: nobody was told of it, and nobody is to pay for it.
+            if not done:
+                self._undo(charge, begun, new)
+        if refused is None:
+            self._open[charge.id] = wider
+            return charged
+        self._undo(charge, begun, new, refund=True)
+        await self._pay_now(len(begun))
+        return refused
+
+    async def _charge_wider(
+        self, parts: Parts, wider: tuple[Part, ...], charge: Charge, new: Counts
+    ) -> OverBudget | None:
+        common = self._common(parts) | {"adds": new}
+        calls = (self._masters.run(part.plan.charge(charge, **common)) for part in wider)
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        worst: OverBudget | None = None
+        for part, answer in zip(wider, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            told = part.plan.told(answer)
+            if isinstance(told, OverBudget) and (worst is None or told.retry_after_s > worst.retry_after_s):
+                worst = told
+        return None if worst is None else replace(worst, short=None)
+
+    async def _add(self, settle: Settle) -> Charged | OverBudget | StoreDown:
+        """Charge everybody disclosed, and confirm them."""
+        persons = tuple(budget for budget in settle.charge.budgets if budget.kind is BudgetKind.PERSONS)
+        more = replace(
+            settle.charge, id=f"{settle.charge.id}+", now_ms=settle.now_ms, budgets=persons, persons=settle.disclosed
+        )
+        try:
+            told = await self._charge(replace(more, proof=None))
+        except LinkDown:
+            return StoreDown.UNAVAILABLE
+        if isinstance(told, Charged):
+            await self._settle(replace(settle, charge=more, missed=False), self._open.pop(more.id))
+        return told
+
+    async def _settle(self, settle: Settle, wider: tuple[Part, ...]) -> None:
+        """Every payer's part. What cannot be said now is owed."""
+        parts = self._parts_of(settle.charge.budgets)
+        back: Counts = {}
+        adds: Counts = {}
+        if parts.own is not None:
+            try:
+                call = parts.own.plan.settle(settle, True, **self._common(parts), spans=parts.spans)
+                _, adds, back = _spans(parts, await self._masters.run(call))
+            except LinkDown:
+                self._owed.append(_Owed(parts.own, settle, {}, {}))
+        some = [_Owed(part, settle, back, adds) for part in wider]
+        said = await asyncio.gather(*(self._say(each) for each in some), return_exceptions=True)
+        for owed, answer in zip(some, said, strict=True):
+            if isinstance(answer, LinkDown):
+                self._owed.append(owed)
+            elif isinstance(answer, BaseException):
+                raise answer
+
+    async def _say(self, owed: _Owed) -> None:
+        plan, settle = owed.part.plan, owed.settle
+        common: dict[str, object] = {
+            "server_time": self._server_time,
+            "longest_s": max(self._retention_s, plan.longest_s),
+            "back": owed.back,
+            "adds": owed.adds,
+        }
+        if owed.refund:
+            common |= {"refund": True, "units": settle.charge.units}
+        await self._masters.run(plan.settle(settle, True, **common))
+
+    def _undo(self, charge: Charge, begun: Iterable[Part], new: Counts, *, refund: bool = False) -> None:
+        settle = Settle(charge, charge.now_ms, disclosed=(), missed=False)
+        for part in begun:
+            self._owed.append(_Owed(part, settle, new, {}, refund))
+
+    async def _pay_now(self, many: int) -> None:
+        """The refund, at once where it can be: the last ones that are owed."""
+        some = [self._owed.pop() for _ in range(min(many, len(self._owed)))]
+        said = await asyncio.gather(*(self._say(each) for each in some), return_exceptions=True)
+        self._owed.extend(each for each, answer in zip(some, said, strict=True) if isinstance(answer, BaseException))
+
+    def _common(self, parts: Parts) -> dict[str, object]:
+        return {"server_time": self._server_time, "longest_s": max(self._retention_s, parts.longest_s)}
+
+    def _parts_of(self, budgets: tuple[Budget, ...]) -> Parts:
+        """Looked up by which object they are, as in `quota.bill.Bills`."""
+        kept = self._parts.get(id(budgets))
+        if kept is not None:
+            return kept[1]
+        if len(self._parts) >= BILLS_KEPT:
+            self._parts.clear()
+        parts = parts_of(budgets)
+        self._parts[id(budgets)] = (budgets, parts)
+        return parts
+
+
+def _over(told: OverBudget | Replayed) -> OverBudget:
+    if isinstance(told, OverBudget):
+        return told
+    raise TypeError("a script without a proof told of a replay")
+
+
+def _spans(parts: Parts, answer: list[bytes | int]) -> tuple[list[bytes | int], Counts, Counts]:
+    """The answer itself; who was new, and who is given back, by span."""
+    none: Mapping[str, int] = {str(span): 0 for span in parts.spans}
+    if b"spans" not in answer:
+        return answer, dict(none), dict(none)
+    at, many = answer.index(b"spans"), len(parts.spans)
+    numbers = [int(each) for each in answer[at + 1 :]]
+    names = [str(span) for span in parts.spans]
+    return (
+        answer[:at],
+        dict(zip(names, numbers[:many], strict=True)),
+        dict(zip(names, numbers[many:], strict=True)),
+    )

@@ -1,0 +1,214 @@
+"""A Redis Cluster of three masters: what two scripts in two slots cannot do at once, and what is lost with a master."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from answers import ANSWER
+from clock import FrozenClock
+from ledgers import PATIENT_MS, PAYERS, Desk, budget, own_persons
+from node import running_node
+from paravent.effects import (
+    BudgetKind,
+    Charged,
+    Measure,
+    MeasureKind,
+    OverBudget,
+    Revocation,
+    Scope,
+    StoreDown,
+)
+from paravent.stores.redis_calls import persons_key
+from paravent.stores.redis_cluster import ClusterLedger
+from paravent.stores.redis_measures import RedisMeasures
+from paravent.stores.redis_revocations import RedisRevocations
+from paravent.stores.redis_usage import RedisUsage
+from redis_cluster import Cluster, running_cluster
+from wire import raw_upstream
+
+pytestmark = pytest.mark.real
+
+HOUR = 3_600
+OWN = own_persons((60, HOUR))
+WIDER = (
+    budget(Scope.ESTABLISHMENT, BudgetKind.PERSONS, (1000, HOUR)),
+    budget(Scope.CLIENT, BudgetKind.PERSONS, (1000, HOUR)),
+    budget(Scope.FLEET, BudgetKind.PERSONS, (1000, HOUR)),
+)
+
+
+def fleet(limit: int) -> tuple[object, ...]:
+    return (*WIDER[:2], budget(Scope.FLEET, BudgetKind.PERSONS, (limit, HOUR)))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+async def ledger(cluster: Cluster) -> AsyncIterator[ClusterLedger]:
+    cluster.flush()
+    opened = ClusterLedger(cluster.seed, deadline_ms=PATIENT_MS)
+    await back(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+async def back(ledger: ClusterLedger) -> None:
+    """Every master answers, and nothing is owed."""
+    async with asyncio.timeout(30):
+        await ledger.look_after()
+        while not ledger.healthy or ledger.owed:
+            await ledger.look_after()
+            await asyncio.sleep(0.05)
+
+
+async def fleet_used(ledger: ClusterLedger, clock: FrozenClock) -> int:
+    """What the fleet's counter holds: the least limit under which one more person passes, less one."""
+    for limit in range(1, 200):
+        another = Desk(ledger, clock, own_persons((60, HOUR), payer="rpps:99700000999"), *fleet(limit))  # type: ignore[arg-type]
+        charge, told = await another.charge(900_000)
+        if isinstance(told, Charged):
+            await another.settle(charge)
+            return limit - 1
+    raise AssertionError
+
+
+def test_the_payers_of_one_charge_are_on_several_masters(cluster: Cluster) -> None:
+    """Else there would be nothing to show here; and all keys of one payer have one slot."""
+    slots = {payer: key_slot(persons_key(payer).encode()) for payer in PAYERS.values()}
+    assert len({slot * 3 // 16_384 for slot in slots.values()}) > 1
+
+
+async def test_sixty_four_at_the_limit_of_each_scope(ledger: ClusterLedger, clock: FrozenClock) -> None:
+    """Of 64 persons at once as many pass as the narrowest scope has, and nothing stays charged for the others."""
+    for number, (own, all_of) in enumerate([(20, 1000), (60, 20)]):
+        budgets = own_persons((own, HOUR), payer=f"rpps:9970000000{number}")
+        tag = {"payer": f"fleet-{number}"}
+        desk = Desk(ledger, clock, budgets, WIDER[0], budget(Scope.FLEET, BudgetKind.PERSONS, (all_of, HOUR), **tag))
+        told = await asyncio.gather(*(desk.look_up(n) for n in range(64)))
+        passed = sum(isinstance(each, Charged) for each in told)
+        if own < all_of:
+            assert passed == 20
+        else:
+            # A place that is being given back refuses others meanwhile; asked again, they pass.
+            assert passed <= 20
+            for n in range(64):
+                await desk.look_up(n)
+        await back(ledger)
+        assert await desk.used(HOUR) == 20
+
+
+async def test_what_a_wider_scope_refuses_is_given_back(ledger: ClusterLedger, clock: FrozenClock) -> None:
+    """The practitioner's place, request and miss; the other wider scopes' persons as well."""
+    more = (
+        budget(Scope.PRACTITIONER, BudgetKind.REQUESTS, (60, HOUR)),
+        budget(Scope.PRACTITIONER, BudgetKind.MISSES, (60, HOUR)),
+    )
+    desk = Desk(ledger, clock, OWN, *more, *fleet(1))  # type: ignore[arg-type]
+    assert await desk.passes(1)
+    told = await desk.look_up(2)
+    assert isinstance(told, OverBudget)
+    assert (told.scope, told.short) == (Scope.FLEET, None)
+    kinds = (BudgetKind.PERSONS, BudgetKind.REQUESTS, BudgetKind.MISSES)
+    assert [await desk.used(HOUR, each) for each in kinds] == [1, 1, 0]
+    assert await fleet_used(ledger, clock) == 1
+
+
+async def test_the_overshoot_of_a_wider_scope_is_one_question_for_each_practitioner_and_person(
+    ledger: ClusterLedger, clock: FrozenClock
+) -> None:
+    """The fleet has no room. Eight practitioners ask 8 times at once, each about one person of their own: of each pair
+    the first is refused, and a second, which finds it reserved, may pass. Never more persons than pairs were in flight,
+    and alone nobody passes."""
+    desks = [
+        Desk(ledger, clock, own_persons((60, HOUR), payer=f"rpps:9970000010{n}"), *fleet(0))  # type: ignore[arg-type]
+        for n in range(8)
+    ]
+    told = await asyncio.gather(*(desk.look_up(n) for n, desk in enumerate(desks) for _ in range(8)))
+    assert sum(isinstance(each, OverBudget) for each in told) >= 8
+    await back(ledger)
+    disclosed = [await desk.used(HOUR) for desk in desks]
+    assert all(persons <= 1 for persons in disclosed)
+    assert [await desk.passes(100 + n) for n, desk in enumerate(desks)] == [False] * 8
+
+
+async def test_a_master_that_is_gone_takes_its_practitioners_with_it_and_no_others(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """SIGSTOP: whose keys it has is answered StoreDown within the deadline, and others pass; when it wakes nobody has
+    lost anything, and what was in doubt is undone. kill -9, a new process on its file: what it said yes to counts."""
+    with running_cluster(tmp_path / "cluster") as cluster:
+        patient = ClusterLedger(cluster.seed, deadline_ms=PATIENT_MS)
+        ledger = ClusterLedger(cluster.seed, deadline_ms=300)
+        await back(patient)
+        await back(ledger)
+        mine, *_ = [f"rpps:9970000{n:04}" for n in range(100)]
+        gone = cluster.master_of(persons_key(mine))
+        other = next(
+            payer
+            for payer in (f"rpps:9970000{n:04}" for n in range(100))
+            if cluster.master_of(persons_key(payer)) is not gone
+        )
+        desk, elsewhere = (Desk(patient, clock, own_persons((2, HOUR), payer=payer)) for payer in (mine, other))
+        assert await desk.passes(1)
+        assert gone.process is not None
+        gone.process.send_signal(signal.SIGSTOP)
+        try:
+            started_s = time.monotonic()
+            assert await Desk(ledger, clock, *desk.budgets).look_up(2) is StoreDown.UNAVAILABLE
+            assert time.monotonic() - started_s < 2
+            assert await elsewhere.passes(1)
+        finally:
+            gone.process.send_signal(signal.SIGCONT)
+        await back(ledger)
+        cluster.well()
+        assert await desk.used(HOUR) == 1
+        assert await desk.passes(2)
+        gone.kill()
+        gone.start()
+        cluster.well()
+        await back(patient)
+        assert await desk.used(HOUR) == 2
+        assert not await desk.passes(3)
+        patient.close()
+        ledger.close()
+
+
+async def test_lists_and_usage_are_there_too(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:
+    """Revocations, measures, and who has used what: one key each, wherever it is."""
+    server = replace(cluster.seed, cluster=True)
+    desk = Desk(ledger, clock, OWN, *WIDER)
+    assert await desk.passes(1)
+    assert RedisUsage(server).persons((HOUR,), 0) == {PAYERS[Scope.PRACTITIONER]: (1,)}
+    revocations, measures = RedisRevocations(server), RedisMeasures(server)
+    assert revocations.write(Revocation("client:essai"), 0) is None
+    assert revocations.read() == (Revocation("client:essai"),)
+    grant = Measure("00000000000000a1", MeasureKind.GRANT, "ab" * 16, 2, 0, 60)
+    assert measures.write(grant, 0) is None
+    assert measures.read() == (grant,)
+    nobody = replace(server, port=1)
+    assert RedisRevocations(nobody).read() is StoreDown.UNAVAILABLE
+
+
+async def test_a_node_serves_from_a_cluster(tmp_path: Path, cluster: Cluster) -> None:
+    """From its configuration: any of the masters, and cluster = true."""
+    cluster.flush()
+    state = f'redis://127.0.0.1:{cluster.masters[1].port}/0"\ncluster = true\n# '
+    async with raw_upstream(ANSWER) as seen, running_node(tmp_path, seen.port, state=state) as node:
+        assert [(await node.ask())[0] for _ in range(2)] == [200, 200]
+        assert node.node.runtime.readiness()["state"]
+    assert all(left_ms > 0 for key, left_ms in cluster.keys().items() if key != b"paravent:revocations")
