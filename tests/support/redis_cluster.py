@@ -20,7 +20,10 @@ from redis_server import RedisServer, running_redis
 
 MASTERS = 3
 START_S = 30.0
-OPTIONS = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--appendonly", "yes")
+OPTIONS = (
+    *("--cluster-enabled", "yes", "--cluster-node-timeout", "2000"),
+    *("--appendonly", "yes", "--appendfsync", "always"),
+)
 
 
 @dataclass(frozen=True, slots=True)
