@@ -1,9 +1,10 @@
-"""docs/explanation/performance.md tells what bench/results/proxy.json holds, and the caps that the code has."""
+"""docs/explanation/performance.md tells what the files of bench/results hold, and the caps that the code has."""
 
 import json
 import re
 
 import pytest
+from bench.soak import MAX_GROWN_MB, SPARE_DESCRIPTORS
 
 from pages import DOCS, ROOT
 from paravent.masking.json import MAX_VALUES
@@ -11,6 +12,7 @@ from paravent.masking.sweep import MAX_EFFORT
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
 
 PAGE = (DOCS / "explanation/performance.md").read_text("utf-8")
+SOAK = json.loads((ROOT / "bench/results/soak.json").read_text("utf-8"))
 RATIOS = json.loads((ROOT / "bench/results/proxy.json").read_text("utf-8"))["ratios"]
 
 
@@ -21,6 +23,20 @@ def test_the_ratios_are_those_of_the_run_that_is_kept(series: str) -> None:
     kept, fresh = (float(cell) for cell in row.groups())
     assert kept == round(RATIOS[f"{series}: CPU a request, paravent / mitmdump"], 2)
     assert fresh == round(RATIOS[f"{series}: CPU a request on a new connection, paravent / mitmdump"], 2)
+
+
+@pytest.mark.parametrize("way", SOAK)
+def test_the_memory_is_that_of_the_runs_that_are_kept(way: str) -> None:
+    """And it stayed within what the page says would be a failure."""
+    kept = SOAK[way]
+    name = {"keep-alive": "connections kept alive", "connection": "a new connection each"}[way]
+    row = re.search(rf"^\| {name} \| ([\d ]+) \| (\d+) MB \| (\d+) MB \| (-?\d+\.\d) MB \|$", PAGE, re.MULTILINE)
+    assert row is not None
+    said = [float(cell.replace(" ", "")) for cell in row.groups()]
+    assert said == [kept["requests"], round(kept["rss_mb_warm"]), round(kept["rss_mb_end"]), round(kept["grown_mb"], 1)]
+    assert f"at most {MAX_GROWN_MB} MB" in PAGE
+    assert kept["end"]["threads"] <= kept["warm"]["threads"]
+    assert kept["end"]["descriptors"] <= kept["warm"]["descriptors"] + SPARE_DESCRIPTORS
 
 
 def test_the_caps_are_those_of_the_code() -> None:
