@@ -142,7 +142,7 @@ class SqliteLedger:
             return
         self._asked.append(Ticket(operation, None))
         if self._later is None and self._soon is None:
-            self._later = loop.call_later(LATER_S, self._hand_over)
+            self._later = loop.call_later(LATER_S, self._hand_over_late)
 
     def _enter(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
@@ -171,6 +171,10 @@ class SqliteLedger:
             later.cancel()
         if timer is not None:
             self._stand_aside(batch, timer)
+
+    def _hand_over_late(self) -> None:
+        self._later = None  # it has come: there is nothing to cancel
+        self._hand_over()
 
     def _submit(self, batch: Batch) -> None:
         count = len(batch.tickets)
