@@ -5,7 +5,7 @@ listener serves as a JWK set at /jwks.json.
 """
 
 import hashlib
-from functools import lru_cache
+from typing import Final
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,8 +22,15 @@ PERIOD_S = 30
 of the budget, and a pharmacist asks several times a minute."""
 
 
+REMEMBERED: Final = 4096
+"""Practitioners who ask in one period. Half a kilobyte each."""
+
+
 class Assertor:
-    """Signs statements. The memo is a cache of a pure function: same practitioner and period, same bytes."""
+    """Signs statements. The memo is a cache of a pure function: same practitioner and period, same bytes.
+
+    Only one period is remembered: what an earlier one signed is not asked for again, and would be kept for nothing.
+    """
 
     def __init__(self, seed: Secret[bytes]) -> None:
         """`seed`: 32 bytes."""
@@ -33,11 +40,18 @@ class Assertor:
         self._kid = hashlib.sha256(raw).hexdigest()[:16]
         header = {"alg": "EdDSA", "typ": "paravent-assertion+jwt", "kid": self._kid}
         self._header = _base64url(orjson.dumps(header))
-        self._sign = lru_cache(maxsize=4096)(self._sign_once)
+        self._period = 0
+        self._signed: dict[Practitioner, bytes] = {}
 
     def sign(self, who: Practitioner, now_s: int) -> bytes:
         """A compact JWS, valid from the start of the current period for `LIFETIME_S` + `PERIOD_S` seconds."""
-        return self._sign(who, now_s // PERIOD_S)
+        period = now_s // PERIOD_S
+        if period != self._period or len(self._signed) >= REMEMBERED:
+            self._period, self._signed = period, {}
+        signed = self._signed.get(who)
+        if signed is None:
+            signed = self._signed[who] = self._sign_once(who, period)
+        return signed
 
     def _sign_once(self, who: Practitioner, period: int) -> bytes:
         iat_s = period * PERIOD_S
