@@ -53,6 +53,14 @@ def stands_still(pid: int) -> bool:
     return all(state == "T" for state in states)
 
 
+def is_ready(stack: Stack) -> bool:
+    """Until a worker listens again, its port of metrics refuses."""
+    try:
+        return stack.scrape("/readyz")[0] == 200
+    except ConnectionError:
+        return False
+
+
 def accepts(url: str) -> bool:
     """Somebody still listens there."""
     place = urlsplit(url)
@@ -118,7 +126,7 @@ def test_a_killed_worker_is_replaced_and_not_missed(stack: Stack) -> None:
     everybody, each = told(stack)
     assert len(each) == WORKERS
     for number, stack.management in enumerate(each, 1):
-        eventually(lambda: stack.scrape("/readyz")[0] == 200)
+        eventually(lambda: is_ready(stack))
         assert f'paravent_ready{{worker="{number}"}} 1.0' in stack.metrics()
     assert all(reply.status == 200 for reply in at_once(stack, login, range(10, 30)))
     stack.management = everybody
