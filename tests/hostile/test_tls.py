@@ -254,13 +254,13 @@ class TestClientCertificates:
             writer.transport.abort()
 
     async def test_a_connection_does_not_outlive_its_certificate(self, node: RunningNode) -> None:
-        """A certificate with a second left: answered, and asked to come again."""
-        pair = node.sandbox.authority.issue("brief", use=CLIENT, until=1.0 / 3600)
+        """A certificate with a second or two left: answered, and asked to come again."""
+        pair = node.sandbox.authority.issue("brief", use=CLIENT, until=2.0 / 3600)
         try:
             reader, writer = await node.open(tls=shown(node, pair))
         except ssl.SSLError:
             pytest.skip("the machine was slower than the certificate")
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)
         writer.write(node.request())
         answer = await asyncio.wait_for(read_answer(reader), 5)
         assert b"Connection: close\r\n" in answer
