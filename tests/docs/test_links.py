@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pages import DOCS, PAGES, ROOT, anchors, blocks, links, named
+from pages import DOCS, PAGES, ROOT, anchors, blocks, links, named, tables
 from paravent.cli import main
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=named)
@@ -27,6 +27,13 @@ def test_every_link_resolves(page: Path) -> None:
         assert file.exists(), f"{link} leads nowhere"
         assert file.is_relative_to(ROOT), f"{link} leads out of the project"
         assert not anchor or anchor in anchors(file), f"{link}: no such heading"
+
+
+@each_page
+def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
+    """GitHub shows no table at all where the head and the line below it differ, and cuts a row that is too long."""
+    for table in tables(page):
+        assert len({cells for _, cells in table}) == 1, table[0][0]
 
 
 def test_every_page_is_found_from_the_readme() -> None:

@@ -4,6 +4,7 @@ block = blocks(ROOT / "README.md", "yaml")[0]
 block.words        ["yaml", "policy=quotas.yaml", "excerpt"]
 block.value("policy")          "quotas.yaml"
 links(page)        every target in [text](target)
+tables(page)       every table: each line with its number of cells
 anchors(page)      what #… may say, as GitHub makes it of headings
 """
 
@@ -27,6 +28,8 @@ PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
 _FENCE: Final = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\]\(([^()\s]+)\)")
 _HEADING: Final = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+_TABLE: Final = re.compile(r"(?:^\|.*\|$\n?)+", re.MULTILINE)
+_BAR: Final = re.compile(r"(?<!\\)\|")
 _CODE: Final = re.compile(r"`[^`]*`")
 
 if str(DOCS) not in sys.path:
@@ -81,6 +84,12 @@ def _laid_over(below: Any, above: Any) -> Any:
 def links(page: Path) -> tuple[str, ...]:
     """Every target, blocks and code left out."""
     return tuple(_LINK.findall(_CODE.sub("", _prose(page))))
+
+
+def tables(page: Path) -> tuple[tuple[tuple[str, int], ...], ...]:
+    """Every table: each of its lines, and how many cells that has. A bar in code begins one too, as on GitHub."""
+    found = (table.splitlines() for table in _TABLE.findall(_prose(page)))
+    return tuple(tuple((line, len(_BAR.findall(line)) - 1) for line in lines) for lines in found)
 
 
 def anchors(page: Path) -> frozenset[str]:
