@@ -97,15 +97,19 @@ def accepts_text(field: RequestField, text: str) -> bool:
 def accepts(field: RequestField, value: Json) -> bool:
     """Whether a member of a JSON body is a value of this field, of the right JSON type too."""
     if field.type is FieldType.BIRTH_RANK:
-        # bool is an int in Python: `true` is not the first-born.
-        return type(value) is int and 1 <= value <= 9 and (not field.one_of or str(value) in field.one_of)
+        return _is_number(field, value, 9)
     if field.type is FieldType.NUMBER:
-        return type(value) is int and 1 <= value <= field.at_most
+        return _is_number(field, value, field.at_most)
     if field.type is FieldType.PERSONS:
         return persons_of(field, value) is not None
     if field.type is FieldType.ACTS:
         return isinstance(value, list) and 1 <= len(value) <= _MAX_ACTS and all(map(_is_act, value))
     return isinstance(value, str) and accepts_text(field, value)
+
+
+def _is_number(field: RequestField, value: Json, most: int) -> bool:
+    # bool is an int in Python: `true` is not the first-born.
+    return type(value) is int and 1 <= value <= most and (not field.one_of or str(value) in field.one_of)
 
 
 def persons_of(field: RequestField, value: Json) -> tuple[tuple[str, str, int], ...] | None:

@@ -242,6 +242,13 @@ def test_field_types(type_: FieldType, good: list[Any], bad: list[Any]) -> None:
     assert [value for value in bad if accepts(field, value)] == []
 
 
+@pytest.mark.parametrize("type_", [FieldType.BIRTH_RANK, FieldType.NUMBER])
+def test_a_number_of_a_body_is_one_of_the_list_where_there_is_one(type_: FieldType) -> None:
+    """As in a path or a query: `one_of` is what the policy says is accepted, and the rest of the range is not."""
+    field = RequestField("x", type_, one_of=frozenset({"1", "5"}), at_most=9)
+    assert [value for value in range(11) if accepts(field, value)] == [1, 5]
+
+
 def test_every_field_type_has_a_row() -> None:
     """A new type cannot be forgotten above."""
     assert {type_ for type_, _, _ in FIELDS} == set(FieldType)
