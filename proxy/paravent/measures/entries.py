@@ -6,6 +6,7 @@ Raises ValueError with a sentence, as all readers of words.
 import re
 from typing import Final
 
+from paravent.audit.grammar import said
 from paravent.audit.keys import practitioner_hash
 from paravent.effects import Measure, MeasureKind
 from paravent.model import Secret
@@ -38,9 +39,10 @@ def measure(  # noqa: PLR0913, PLR0917 (what a measure is made of)
 
 
 def without_numbers(name: str, text: str) -> str:
-    """The words, once they are known to hold nobody's number."""
-    if contains_identifier(text) or _RPPS.search(text):
-        raise ValueError(f"{name} must not hold the number of a person")
+    """The words, once they are known to hold nobody's number: what the ledger would not keep is said, not lost."""
+    if contains_identifier(text) or said(text) != text:
+        what = "the number of a person, or what could be one: eight digits or more, a date among them; nor a token"
+        raise ValueError(f"{name} must not hold {what}")
     return text
 
 

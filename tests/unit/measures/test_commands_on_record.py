@@ -67,6 +67,25 @@ def test_each_command_is_a_record(paravent: Callable[..., Result], tmp_path: Pat
     assert (verified.exit_code, "4 records" in verified.output) == (0, True)
 
 
+@pytest.mark.parametrize(
+    "words", ["ticket 20261130", "asked on 2026-11-30", "1000 3461 033", "Campagne-Grippe-2026-11", "eyJhbGciOi"]
+)
+def test_words_that_the_ledger_would_not_keep_are_refused(
+    paravent: Callable[..., Result], tmp_path: Path, words: str
+) -> None:
+    """By every command, with a sentence: a record of "other" would tell nobody who did it or why."""
+    for said in (("--author", words, "--reason", "x"), ("--author", "x", "--reason", words)):
+        for verb in (
+            ("grant", RPPS, "--persons", "40", "--for", "2d"),
+            ("grant", "--withdraw", "0123456789abcdef"),
+            ("practitioner", "suspend", RPPS, "--for", "1h"),
+            ("practitioner", "release", RPPS),
+        ):
+            told = paravent(*verb, *said)
+            assert (told.exit_code, "eight digits or more" in told.output) == (2, True)
+    assert records(tmp_path) == []
+
+
 def test_what_was_not_done_is_not_on_record(paravent: Callable[..., Result], tmp_path: Path) -> None:
     """What the policy does not allow, what is not there, and what the state store cannot be told."""
     paravent("grant", RPPS, "--persons", "999999", "--for", "2d", *SAID)
