@@ -17,6 +17,11 @@ def _rate(metric: str, by: str = "", only: str = "") -> str:
     return f"sum{f' by ({by}) ' if by else ''}(rate({inside}))"
 
 
+def _increase(metric: str, by: str) -> str:
+    """In the time between two points, summed over nodes."""
+    return f"sum by ({by}) (increase({metric}{{{HERE}}}{OVER}))"
+
+
 def _quantile(share: float, metric: str, by: str = "", only: str = "") -> str:
     return f"histogram_quantile({share}, {_rate(f'{metric}_bucket', ', '.join(filter(None, ('le', by))), only)})"
 
@@ -132,7 +137,7 @@ REFUSED: Final = Row(
             "Decided by the proxy itself",
             "Suspensions of those who went on asking after refusals, and broken glasses. Each one is to be looked at.",
             "short",
-            (Query(f"sum by (kind) (increase(paravent_measures_enacted_total{{{HERE}}}{OVER}))", "{{kind}}"),),
+            (Query(_increase("paravent_measures_enacted_total", "kind"), "{{kind}}"),),
             width=12,
         ),
         Panel(
@@ -335,7 +340,7 @@ HEALTH: Final = Row(
             "Key sets that could not be read",
             "Failed reads of each issuer's keys. The last good set serves meanwhile.",
             "short",
-            (Query(f"sum by (issuer) (increase(paravent_keys_failures{{{HERE}}}{OVER}))", "{{issuer}}"),),
+            (Query(_increase("paravent_keys_failures", "issuer"), "{{issuer}}"),),
         ),
         Panel(
             "Revocations in force",
@@ -354,7 +359,7 @@ HEALTH: Final = Row(
             "accepted: in force everywhere. refused: not signed by an issuer of ours, too old, or told before. "
             "unavailable: the issuer has to try again.",
             "short",
-            (Query(f"sum by (outcome) (increase(paravent_logouts_total{{{HERE}}}{OVER}))", "{{outcome}}"),),
+            (Query(_increase("paravent_logouts_total", "outcome"), "{{outcome}}"),),
         ),
         Panel(
             "Age of the lists of revocations",
@@ -373,13 +378,13 @@ HEALTH: Final = Row(
             "Issuers that did not answer",
             "Introspections that got no clear answer in time, of each issuer. Every one of them was a 503.",
             "short",
-            (Query(f"sum by (issuer) (increase(paravent_introspection_failed{{{HERE}}}{OVER}))", "{{issuer}}"),),
+            (Query(_increase("paravent_introspection_failed", "issuer"), "{{issuer}}"),),
         ),
         Panel(
             "Questions to issuers",
             "Introspections of each issuer: one in three seconds for each token in use.",
             "reqps",
-            (Query(f"sum by (issuer) (rate(paravent_introspection_asked{{{HERE}}}{OVER}))", "{{issuer}}"),),
+            (Query(_rate("paravent_introspection_asked", "issuer"), "{{issuer}}"),),
         ),
         Panel(
             "Waiting for the state store",
