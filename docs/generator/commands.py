@@ -67,7 +67,8 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     "revocations": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
     "grant": {
         0: "granted, or withdrawn",
-        1: "the state store did not answer, or has no such grant: nothing was changed",
+        1: "the state store did not answer or has no such grant, or the ledger could not be written: "
+        "nothing was changed",
         2: "something is not written as it should, or the policy does not allow it: nothing was changed",
     },
     "grants": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
@@ -78,13 +79,13 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     },
     "practitioner suspend": {
         0: "suspended",
-        1: "the state store did not answer: nothing was changed",
+        1: "the state store did not answer, or the ledger could not be written: nothing was changed",
         2: "the configuration or what was said is not written as it should: nothing was changed",
     },
     "practitioner release": {
         0: "let in again",
-        1: "they were not suspended, or the state store did not answer",
-        2: "the configuration or the number is not written as it should: nothing was changed",
+        1: "they were not suspended, the state store did not answer, or the ledger could not be written",
+        2: "the configuration or what was said is not written as it should: nothing was changed",
     },
     "status": {
         0: "every worker is ready",

@@ -72,8 +72,7 @@ def suspend(
     beside `serve`.
 
     Exits 0 when they are suspended, 1 when the state store did not answer or the ledger could not be written, 2 when
-    something is not written as it
-    should.
+    something is not written as it should.
     """
     from paravent.audit.keys import derive_keys
     from paravent.cli.measures import new, period, write
