@@ -12,19 +12,21 @@ from redis.crc import key_slot
 
 from answers import ANSWER
 from clock import FrozenClock
-from ledgers import PATIENT_MS, PAYERS, Desk, budget, own_persons
+from ledgers import PATIENT_MS, PAYERS, Desk, budget, own_persons, person
 from node import running_node
 from paravent.effects import (
     BudgetKind,
+    Charge,
     Charged,
     Measure,
     MeasureKind,
     OverBudget,
     Revocation,
     Scope,
+    Settle,
     StoreDown,
 )
-from paravent.stores.redis_calls import persons_key
+from paravent.stores.redis_calls import counter_key, persons_key
 from paravent.stores.redis_cluster import ClusterLedger
 from paravent.stores.redis_measures import RedisMeasures
 from paravent.stores.redis_revocations import RedisRevocations
@@ -186,6 +188,40 @@ async def test_a_master_that_is_gone_takes_its_practitioners_with_it_and_no_othe
         assert not await desk.passes(3)
         patient.close()
         ledger.close()
+
+
+@pytest.mark.parametrize("whose", [Scope.PRACTITIONER, Scope.FLEET], ids=["practitioner", "fleet"])
+async def test_who_was_disclosed_without_the_store_is_charged_once_to_everybody(
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock, whose: Scope
+) -> None:
+    """Eight persons at once, while the master of the practitioner, or of the fleet, is stopped: written only when the
+    practitioner's part is; asked for again when it wakes, all eight count once, there and with the fleet."""
+    fleet_of = cluster.master_of(persons_key("fleet"))
+    payers = (f"rpps:9970000{n:04}" for n in range(100))
+    own = own_persons((60, HOUR), payer=next(p for p in payers if cluster.master_of(persons_key(p)) is not fleet_of))
+    impatient = ClusterLedger(cluster.seed, deadline_ms=300)
+    await back(impatient)
+    gone = cluster.master_of(persons_key("fleet" if whose is Scope.FLEET else own.payer))
+    budgets = (own, budget(Scope.FLEET, BudgetKind.PERSONS, (1000, HOUR)))
+    some = [
+        Settle(Charge(f"owed-{whose}-{n}", clock.now_ms(), budgets, ()), clock.now_ms(), (person(n),), missed=False)
+        for n in range(8)
+    ]
+    assert gone.process is not None
+    gone.process.send_signal(signal.SIGSTOP)
+    try:
+        written = await asyncio.gather(*map(impatient.make_good, some))
+        assert set(written) == {whose is Scope.FLEET}
+    finally:
+        gone.process.send_signal(signal.SIGCONT)
+    await back(impatient)
+    cluster.well()
+    assert all(await asyncio.gather(*map(impatient.make_good, some)))
+    await back(impatient)
+    impatient.close()
+    assert await Desk(ledger, clock, own).used(HOUR) == 8
+    counter = counter_key("fleet", BudgetKind.PERSONS.value, HOUR)
+    assert int(fleet_of.client().hget(counter, "t")) == 8
 
 
 async def test_lists_and_usage_are_there_too(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:

@@ -179,13 +179,15 @@ class ClusterLedger:
             self._under_way -= 1
 
     async def make_good(self, settle: Settle) -> bool:
-        """Count who was disclosed already, room or not. Whether it is written."""
-        before = len(self._owed)
-        await self._settle(settle, self._parts_of(settle.charge.budgets).wider)
-        written = len(self._owed) == before
-        while len(self._owed) > before:  # whoever asks keeps it, and asks again
-            self._owed.pop()
-        return written
+        """Count who was disclosed already, room or not. Whether the practitioner's part is written: the wider ones are
+        told then how many are new, or are owed it here."""
+        parts = self._parts_of(settle.charge.budgets)
+        try:
+            adds, back = await self._settle_own(settle, parts)
+        except LinkDown:
+            return False  # and nobody else has heard of it: how many are new, nobody knows yet
+        await self._say_or_owe([_Owed(part, settle, back, adds) for part in parts.wider])
+        return True
 
     async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
         """See `paravent.ports.Ledger`."""
@@ -281,16 +283,29 @@ class ClusterLedger:
     async def _settle(self, settle: Settle, wider: tuple[Part, ...]) -> None:
         """Every payer's part. What cannot be said now is owed."""
         parts = self._parts_of(settle.charge.budgets)
-        back: Counts = {}
         adds: Counts = {}
-        if parts.own is not None:
-            try:
-                call = parts.own.plan.settle(settle, True, **self._common(parts), spans=parts.spans)
-                _, adds, back = _spans(parts, await self._masters.run(call))
-            except LinkDown:
+        back: Counts = {}
+        try:
+            adds, back = await self._settle_own(settle, parts)
+        except LinkDown:
+            if parts.own is not None:
                 self._owed.append(_Owed(parts.own, settle, {}, {}))
-        some = [_Owed(part, settle, back, adds) for part in wider]
-        said = await asyncio.gather(*(self._say(each) for each in some), return_exceptions=True)
+        await self._say_or_owe([_Owed(part, settle, back, adds) for part in wider])
+
+    async def _settle_own(self, settle: Settle, parts: Parts) -> tuple[Counts, Counts]:
+        """The practitioner's part; who was new to them, and who is given back. Raises LinkDown."""
+        if parts.own is None:
+            return {}, {}
+        call = parts.own.plan.settle(settle, True, **self._common(parts), spans=parts.spans)
+        _, adds, back = _spans(parts, await self._masters.run(call))
+        return adds, back
+
+    async def _say_or_owe(self, some: list[_Owed]) -> None:
+        try:
+            said = await asyncio.gather(*(self._say(each) for each in some), return_exceptions=True)
+        except asyncio.CancelledError:
+            self._owed.extend(some)  # those that are written are known again
+            raise
         for owed, answer in zip(some, said, strict=True):
             if isinstance(answer, LinkDown):
                 self._owed.append(owed)
@@ -316,9 +331,7 @@ class ClusterLedger:
 
     async def _pay_now(self, many: int) -> None:
         """The refund, at once where it can be: the last ones that are owed."""
-        some = [self._owed.pop() for _ in range(min(many, len(self._owed)))]
-        said = await asyncio.gather(*(self._say(each) for each in some), return_exceptions=True)
-        self._owed.extend(each for each, answer in zip(some, said, strict=True) if isinstance(answer, BaseException))
+        await self._say_or_owe([self._owed.pop() for _ in range(min(many, len(self._owed)))])
 
     def _common(self, parts: Parts) -> dict[str, object]:
         return {"server_time": self._server_time, "longest_s": max(self._retention_s, parts.longest_s)}

@@ -5,7 +5,7 @@ ARGV    a MessagePack map (of texts and numbers: Redis's reader knows no byte st
         the persons disclosed, 16 bytes each; `redis_calls` writes them
 
     clock            hash     now: the highest moment ever seen, longest_s: the longest window ever charged
-    charge           string   when it was made, while it is not settled; then "settled", for ten minutes
+    charge           string   when it was made, while it is not settled; then "settled" and who was new, for ten minutes
     proof            string   until when it is remembered
     set of a payer   zset     subject → since when they count
     … and beside it  hash     subject → last disclosure | reservations not settled | who reserved first
@@ -322,10 +322,16 @@ local function fresh(subjects)
   return counted_new
 end
 
+local function numbers_in(said)
+  local numbers = {}
+  for number in string.gmatch(said, '%d+') do numbers[#numbers + 1] = tonumber(number) end
+  return numbers
+end
+
 local function with_spans(answer, counted_new)
   if not q.spans then return answer end
   answer[#answer + 1] = 'spans'
-  for i in ipairs(q.spans) do answer[#answer + 1] = counted_new[i] end
+  for i in ipairs(q.spans) do answer[#answer + 1] = counted_new[i] or 0 end
   for i in ipairs(q.spans) do answer[#answer + 1] = backs[i] end
   return answer
 end
@@ -397,7 +403,8 @@ end
 
 local function settle()
   -- What has left already may be said twice, when the first answer was lost: the charge is known for a while.
-  if q.answered and call('GET', KEYS[2]) == 'settled' then return {'charged'} end
+  local said = q.answered and string.match(call('GET', KEYS[2]) or '', '^settled(.*)')
+  if said then return with_spans({'charged'}, numbers_in(said)) end
   local opened, is_reserved = opened_ms(), {}
   local is_disclosed, kept_back, shown = {}, {}, {}
   for _, subject in ipairs(q.disclosed) do is_disclosed[subject] = true end
@@ -436,6 +443,10 @@ local function settle()
       it.at_ms, it.confirmed_ms = now, now
       put(set, subject, it)
     end
+  end
+  if q.spans then
+    call('SET', KEYS[2], 'settled ' .. table.concat(counted_new, ' '))
+    ends(KEYS[2], remember_ms)
   end
   return with_spans({'charged'}, counted_new)
 end
