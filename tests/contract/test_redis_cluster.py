@@ -32,6 +32,7 @@ from paravent.stores.redis_measures import RedisMeasures
 from paravent.stores.redis_revocations import RedisRevocations
 from paravent.stores.redis_usage import RedisUsage
 from redis_cluster import Cluster, running_cluster
+from until import until
 from wire import raw_upstream
 
 pytestmark = pytest.mark.real
@@ -222,6 +223,28 @@ async def test_who_was_disclosed_without_the_store_is_charged_once_to_everybody(
     assert await Desk(ledger, clock, own).used(HOUR) == 8
     counter = counter_key("fleet", BudgetKind.PERSONS.value, HOUR)
     assert int(fleet_of.client().hget(counter, "t")) == 8
+
+
+async def test_a_refusal_stays_one_while_the_refund_is_slow(
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
+) -> None:
+    """The fleet's master refuses after half the deadline, the practitioner's takes as long to give the place back: who
+    is told that the store is down would be let through by the emergency budget."""
+    fleet_of = cluster.master_of(persons_key("fleet"))
+    payers = (f"rpps:9970000{n:04}" for n in range(100))
+    own = own_persons((60, HOUR), payer=next(p for p in payers if cluster.master_of(persons_key(p)) is not fleet_of))
+    theirs = cluster.master_of(persons_key(own.payer)).client()
+    impatient = ClusterLedger(cluster.seed, deadline_ms=2_000)
+    await back(impatient)
+    desk = Desk(impatient, clock, own, budget(Scope.FLEET, BudgetKind.PERSONS, (0, HOUR)))
+    fleet_of.client().execute_command("CLIENT PAUSE", 1_300, "WRITE")
+    asked = asyncio.create_task(desk.look_up(1))
+    await until(lambda: theirs.exists(persons_key(own.payer)))
+    theirs.execute_command("CLIENT PAUSE", 2_400, "WRITE")
+    assert isinstance(await asked, OverBudget)
+    await back(impatient)
+    impatient.close()
+    assert await Desk(ledger, clock, own).used(HOUR) == 0
 
 
 async def test_lists_and_usage_are_there_too(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:

@@ -113,8 +113,8 @@ class ClusterLedger:
         retention_s: int = RETENTION_S,
         server_time: bool = True,
     ) -> None:
-        """As of `RedisLedger`. `deadline_ms` bounds a proof, and all the rounds of a charge. `seed`: any node of the
-        cluster."""
+        """As of `RedisLedger`. `deadline_ms` bounds a proof, all the rounds of a charge, and its refund: one that
+        is refused stays so, however slow the refund. `seed`: any node of the cluster."""
         self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, _SHA)
         self._deadline_s = deadline_ms / 1000
         self._server_time = server_time
@@ -150,9 +150,8 @@ class ClusterLedger:
                 seen = await self.proof_seen(charge.proof, charge.now_ms)
                 if seen:
                     return StoreDown.UNAVAILABLE if seen is StoreDown.UNAVAILABLE else Replayed.REPLAYED
-            async with asyncio.timeout(self._deadline_s):
-                return await self._charge(replace(charge, proof=None))
-        except (LinkDown, TimeoutError):
+            return await self._charge(replace(charge, proof=None))
+        except LinkDown:
             return StoreDown.UNAVAILABLE
         finally:
             self._under_way -= 1
@@ -224,19 +223,22 @@ class ClusterLedger:
         begun: list[Part] = []
         done = False
         try:
-            if parts.own is not None:
-                begun.append(parts.own)
-                call = parts.own.plan.charge(charge, **self._common(parts), spans=parts.spans)
-                told, new, _ = _spans(parts, await self._masters.run(call))
-                own = parts.own.plan.told(told)
-                if not isinstance(own, Charged):
-                    done = True
-                    return _over(own)
-                charged = own
-            wider = tuple(part for part in parts.wider if part.always or any(new[str(span)] for span in part.spans))
-            begun += wider
-            refused = await self._charge_wider(parts, wider, charge, new)
-            done = True
+            async with asyncio.timeout(self._deadline_s):
+                if parts.own is not None:
+                    begun.append(parts.own)
+                    call = parts.own.plan.charge(charge, **self._common(parts), spans=parts.spans)
+                    told, new, _ = _spans(parts, await self._masters.run(call))
+                    own = parts.own.plan.told(told)
+                    if not isinstance(own, Charged):
+                        done = True
+                        return _over(own)
+                    charged = own
+                wider = tuple(part for part in parts.wider if part.always or any(new[str(span)] for span in part.spans))
+                begun += wider
+                refused = await self._charge_wider(parts, wider, charge, new)
+                done = True
+        except TimeoutError:
+            raise LinkDown from None
         except ValueError:
             done = True
             raise
