@@ -104,11 +104,15 @@ class Plan(Value, frozen=True):
 class _Asked(Value, frozen=True):
     """A question that its practitioner may ask, budgets aside."""
 
+    HIDDEN = frozenset({"justification"})
+
     about: About
     view: View
     question: Question
     budgets: tuple[Budget, ...]
     persons: tuple[Subject, ...]
+    justification: str | None
+    """What breaks the glass, if it comes to that: not on record before."""
 
 
 class Allow(Value, frozen=True):
@@ -154,14 +158,15 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     if isinstance(charged, Replayed):
         return _replayed(asked.about, rules, requirement)
     if isinstance(charged, OverBudget):
-        spent = Spent(charged, charge, asked.about, practitioner, identified.evidence, operation.level)
+        who, evidence, words = practitioner, identified.evidence, asked.justification
+        spent = Spent(charged, charge, asked.about, who, evidence, operation.level, words)
         told = yield from over_budget(spent, facts, rules.policy, rules.payers)
         if isinstance(told, Deny):
             return told
         charge, charged, about = told.charge, told.charged, told.about
     else:
-        # Nobody needed it, so nobody keeps it.
-        about = replace(asked.about, justification=None, emergency=charged.emergency)
+        about = asked.about
+    about = replace(about, emergency=charged.emergency)
 
     upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(
@@ -241,17 +246,16 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     subject = _subject(matched.operation, question.asked, rules.subject_key)
     about = About(about.operation, purpose, practitioner, about.evidence, subject)
 
+    justification = None
     if rules.policy.quotas.break_glass is not None and (words := facts.values(HEADER)):
         justification = read_justification(words[0]) if len(words) == 1 else None
         if justification is None:
             return Deny(Reason.JUSTIFICATION_REFUSED, about)
-        about = replace(about, justification=justification)
     budgets = rules.payers.budgets_of(rules.policy.quotas, practitioner, facts.connection)
     if budgets is None:
         return Deny(Reason.PROFESSION_NOT_ALLOWED, about)
-    return _Asked(
-        about, view, question, budgets, (subject,) if subject else _several(question.asked, rules.subject_key)
-    )
+    persons = (subject,) if subject else _several(question.asked, rules.subject_key)
+    return _Asked(about, view, question, budgets, persons, justification)
 
 
 def _graded(

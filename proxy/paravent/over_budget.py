@@ -35,6 +35,8 @@ from paravent.values import Value
 class Spent(Value, frozen=True):
     """A question that has no room."""
 
+    HIDDEN = frozenset({"justification"})
+
     over: OverBudget
     charge: Charge
     """What did not fit."""
@@ -43,6 +45,8 @@ class Spent(Value, frozen=True):
     evidence: Evidence
     level: str
     """What the operation asks of a login."""
+    justification: str | None
+    """What the question brings to break the glass with."""
 
 
 class Broken(Value, frozen=True):
@@ -57,14 +61,14 @@ def over_budget(spent: Spent, facts: Facts, policy: Policy, payers: Payers) -> D
     """What becomes of it."""
     denied = _refused(spent, policy)
     glass = policy.quotas.break_glass
-    if denied.challenge is None and glass is not None and spent.about.justification and _fits(spent.over, glass):
+    if denied.challenge is not None:
+        return denied
+    if glass is not None and spent.justification and _fits(spent.over, glass):
         broken = yield from _break(spent, glass, payers, facts)
-        if broken is not None:
+        if isinstance(broken, Broken):
             return broken
-    if denied.challenge is None:
-        denied = yield from _counted(denied, spent, policy.quotas.suspension, facts)
-    # Whoever did not pass is on record without words that led to nothing.
-    return replace(denied, about=replace(denied.about, justification=None))
+        denied = replace(denied, about=broken)
+    return (yield from _counted(denied, spent, policy.quotas.suspension, facts))
 
 
 def _refused(spent: Spent, policy: Policy) -> Deny:
@@ -82,10 +86,12 @@ def _fits(over: OverBudget, glass: BreakGlass) -> bool:
     return over.short is not None and over.short <= glass.extra_persons
 
 
-def _break(spent: Spent, glass: BreakGlass, payers: Payers, facts: Facts) -> Deciding[Broken | None]:
+def _break(spent: Spent, glass: BreakGlass, payers: Payers, facts: Facts) -> Deciding[Broken | About]:
     """Written in the book first, so that of two nodes one does it; then charged again, with more room.
 
-    It stands in the book for as long as there may be no second one, and gives room for the first part of that time.
+    It stands in the book for as long as there may be no second one, and gives room for the first part of that time. The
+    words are on record as soon as it may stand there, also where this question does not pass: the next ones will, and
+    nobody asks those for any.
     """
     id = facts.request_id[:16]
     ends_s = facts.now_s + glass.once_per_s
@@ -93,14 +99,15 @@ def _break(spent: Spent, glass: BreakGlass, payers: Payers, facts: Facts) -> Dec
     written = yield from effects.enact(
         Enact(spent.who.rpps, MeasureKind.BREAK_GLASS, id, glass.extra_persons, facts.now_s, ends_s, because)
     )
+    if written is False:
+        return spent.about
+    about = replace(spent.about, measures=(*spent.about.measures, id), justification=spent.justification)
     if written is not True:
-        return None
+        return about
     # Without the proof: it has been remembered, and would be its own replay.
     again = replace(spent.charge, budgets=payers.raised_of(spent.charge.budgets, glass.extra_persons), proof=None)
     charged = yield from effects.charge(again)
-    if not isinstance(charged, Charged):
-        return None
-    return Broken(again, charged, replace(spent.about, measures=(*spent.about.measures, id)))
+    return Broken(again, charged, about) if isinstance(charged, Charged) else about
 
 
 def _counted(denied: Deny, spent: Spent, suspension: Suspension | None, facts: Facts) -> Deciding[Deny]:

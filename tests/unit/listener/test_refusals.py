@@ -1,7 +1,7 @@
 """How refusals of a network add up, and what does not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paravent.reasons import Problem, Reason
@@ -75,6 +75,7 @@ def test_what_counts_is_what_anybody_can_be_refused_for(reason: Reason) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.floats(0, 20)), max_size=200))
+@example([(0, 4.960368980151878), (0, 0.0), (0, 0.0)])
 def test_memory_is_bounded_and_nobody_is_turned_away_who_was_not_refused(steps: list[tuple[int, float]]) -> None:
     """Whatever is counted, whenever: as many networks as may be remembered, and no wait longer than the window."""
     refusals, now_s, told = Refusals(2, networks=8), 0.0, dict[int, int]()
