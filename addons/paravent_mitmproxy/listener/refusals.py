@@ -70,7 +70,7 @@ class Refusals:
             return
         network = network_of(source_ip, _PREFIXES)
         began_s, count = self._since.get(network, (now_s, 0))
-        if now_s >= began_s + WINDOW_S:
+        if now_s - began_s >= WINDOW_S:
             self._since.pop(network)
             began_s, count = now_s, 0
         self._since[network] = (began_s, count + 1)
@@ -82,5 +82,5 @@ class Refusals:
         if source_ip is None or not self._since:
             return None
         began_s, count = self._since.get(network_of(source_ip, _PREFIXES), (now_s, 0))
-        left_s = began_s + WINDOW_S - now_s
+        left_s = WINDOW_S - (now_s - began_s)  # this way round, no rounding makes it longer than the window
         return math.ceil(left_s) if count >= self._most and left_s > 0 else None
