@@ -19,6 +19,8 @@ type Headers = tuple[tuple[bytes, bytes], ...]
 class Sent(Value, frozen=True):
     """The parts of a request that are somebody's choice, but for its body."""
 
+    HIDDEN = frozenset({"target", "headers", "lowered"})
+
     method: bytes
     target: bytes
     headers: Headers

@@ -58,7 +58,7 @@ class Connection(Value, frozen=True):
 class Facts(Value, frozen=True):
     """One request as it arrived, from raw bytes. Nothing in it has been normalised or believed."""
 
-    HIDDEN = frozenset({"headers", "body"})
+    HIDDEN = frozenset({"target", "headers", "body"})
 
     now_ms: int
     """When its head was complete, in milliseconds since 1970."""

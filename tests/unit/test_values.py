@@ -4,8 +4,12 @@ nowhere shown. That of its subclasses which hold secrets hide them is shown wher
 import pytest
 from msgspec.structs import replace
 
+from paravent.masking.places import Found
+from paravent.masking.scope import Scoped
 from paravent.model import Answer, Asked, Connection, Facts, Subject, UpstreamRequest
 from paravent.values import Value
+from paravent_mitmproxy.listener.head import Head
+from paravent_mitmproxy.messages import Sent
 
 
 class Card(Value, frozen=True):
@@ -44,11 +48,15 @@ BYTES = SECRET.encode()
 @pytest.mark.parametrize(
     "value",
     [
-        Facts(0, "0" * 32, b"POST", b"/", ((b"authorization", BYTES),), BYTES, Connection("192.0.2.1", True)),
+        Facts(0, "0" * 32, b"POST", BYTES, ((b"authorization", BYTES),), BYTES, Connection("192.0.2.1", True)),
         Asked(SECRET, SECRET, 1, {"/a": SECRET}),
         Subject(BYTES),
         UpstreamRequest(b"POST", BYTES, ((b"a", BYTES),), BYTES),
         Answer(200, ((b"a", BYTES),), BYTES),
+        Sent(b"GET", BYTES, ((b"a", BYTES),), ((b"a", BYTES),)),
+        Head(b"GET", BYTES, ((b"a", BYTES),), ((b"a", BYTES),), 0, False, BYTES),
+        Scoped((), frozenset(), nirs=frozenset({SECRET})),
+        Found({"nir": SECRET}, 1, {"nir": SECRET}, {"nir": SECRET}, alone=False, shown=True),
     ],
     ids=lambda value: type(value).__name__,
 )

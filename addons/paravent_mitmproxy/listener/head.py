@@ -43,6 +43,8 @@ _OF_FRONT: Final = REFUSED - {CLIENT_CERT}
 class Head(Value, frozen=True):
     """A head that passed."""
 
+    HIDDEN = frozenset({"target", "headers", "lowered", "certificate"})
+
     method: bytes
     target: bytes
     headers: tuple[tuple[bytes, bytes], ...]

@@ -46,6 +46,8 @@ def listing(path: Path) -> Path | None:
 class Found(Value, frozen=True):
     """One person object of an answer."""
 
+    HIDDEN = frozenset({"members", "enclosing", "within"})
+
     members: Members
     siblings: int
     """`id` of the list it stands in, or its own."""

@@ -33,6 +33,8 @@ from paravent.values import Value
 class Scoped(Value, frozen=True):
     """Which parts of one parsed answer may be walked. By `id`: valid while that tree lives."""
 
+    HIDDEN = frozenset({"nirs"})
+
     persons: tuple[PersonIdentity, ...]
     kept: frozenset[int]
     """Person objects that stay. Every other object at a persons path goes."""
@@ -48,6 +50,8 @@ _NO_NIRS: Final[frozenset[str]] = frozenset()
 
 class _Judged(Value, frozen=True):
     """One person object, compared with who is asked about."""
+
+    HIDDEN = frozenset({"nir"})
 
     person: Found
     fits: bool | None
