@@ -7,11 +7,12 @@ import pytest
 from door import LIMIT, Door
 from paravent.audit.record import record
 from paravent.decide import Allow, Plan
-from paravent.effects import Measure, MeasureKind
+from paravent.effects import Charge, Charged, Measure, MeasureKind, OverBudget, Replayed, StoreDown
 from paravent.model import Deny
 from paravent.quota.justification import read_justification
 from paravent.reasons import Reason
 from paravent.rules import BreakGlass, Budgets, StepUp, Suspension, Window
+from paravent.stores.memory import MemoryLedger
 from reference import consultation, facts
 from tokens import NOW_S
 
@@ -81,6 +82,63 @@ def test_words_that_led_to_nothing_are_not_kept() -> None:
     assert isinstance(denied, Deny)
     assert (denied.reason, denied.about.justification) == (Reason.PERSONS_OVER_BUDGET, None)
     assert door.book == []
+
+
+def test_a_refusal_before_it_has_no_words() -> None:
+    """Who is suspended, or meets an outage, is on record without them: nothing was broken."""
+    held = Measure("00000000000000b1", MeasureKind.SUSPENSION, "ab" * 16, 0, NOW_S, NOW_S + 600)
+    for measures in ((held,), StoreDown.UNAVAILABLE):
+        denied = Door(break_glass=GLASS).ask(measures, why=WHY)
+        assert isinstance(denied, Deny)
+        assert denied.about.justification is None, denied.reason
+
+
+class Second(MemoryLedger):
+    """A ledger that answers the charge after a refusal in its own way."""
+
+    def __init__(self, told: Charged | StoreDown) -> None:
+        super().__init__()
+        self._told = told
+        self._refused = False
+
+    async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
+        if self._refused:
+            return self._told
+        told = await super().charge(charge)
+        self._refused = isinstance(told, OverBudget)
+        return told
+
+
+def spent_at(ledger: Second) -> Door:
+    door = Door(break_glass=GLASS)
+    door.ledger = ledger
+    for _ in range(LIMIT):
+        allowed(door.ask())
+    return door
+
+
+def test_the_words_are_kept_when_the_glass_is_broken_and_the_question_fails() -> None:
+    """The state store is lost between the two: the measure stands, and the next questions pass by it without words."""
+    door = spent_at(Second(StoreDown.UNAVAILABLE))
+    denied = door.ask(why=WHY)
+    assert isinstance(denied, Deny)
+    (measure,) = door.book
+    assert (denied.about.justification, denied.about.measures) == (WHY.decode(), (measure.id,))
+
+
+def test_the_words_are_kept_when_nobody_knows_whether_it_is_broken() -> None:
+    """What was written and not confirmed may stand in the book."""
+    door = spent()
+    door.book_answers = False
+    denied = door.ask(why=WHY)
+    assert isinstance(denied, Deny)
+    assert denied.about.justification == WHY.decode()
+
+
+def test_a_node_that_lets_it_through_alone_says_so() -> None:
+    """The store is lost after the glass was broken: the emergency budget is on record."""
+    plan = allowed(spent_at(Second(Charged((), emergency=True))).ask(why=WHY))
+    assert (plan.about.emergency, plan.about.justification) == (True, WHY.decode())
 
 
 def test_the_words_stand_in_the_record_of_the_question_that_brought_them() -> None:
