@@ -96,6 +96,26 @@ async def test_bytes_that_are_no_request_count(tmp_path: Path, upstream: RawUpst
         assert parse(await node.send(introduced("192.0.2.1") + guess(node)))[0] == 429
 
 
+OF_ANY_PAGE = {
+    "no token": (b"GET /v1/compte HTTP/1.1\r\n", 401),
+    "an address that is too long": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n", 431),
+    "a form that is too long": (b"POST /v1/compte HTTP/1.1\r\nContent-Length: 9999999\r\n", 413),
+}
+
+
+@pytest.mark.parametrize(("line", "told"), OF_ANY_PAGE.values(), ids=OF_ANY_PAGE)
+async def test_a_page_that_a_browser_there_has_open_stops_nobody(
+    tmp_path: Path, upstream: RawUpstream, line: bytes, told: int
+) -> None:
+    """It can make the browser send that, as often as it likes; who signs in beside it is served."""
+    async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:
+        here = introduced("192.0.2.1")
+        for _ in range(2 * MOST):
+            sent = here + line + b"Host: a\r\nSec-Fetch-Site: cross-site\r\n\r\n"
+            assert parse(await node.send(sent))[0] == told
+        assert parse(await node.send(here + node.request()))[0] == 200
+
+
 async def test_a_front_proxy_that_introduces_nobody_is_not_turned_away(tmp_path: Path, upstream: RawUpstream) -> None:
     """Its address is everybody's."""
     async with running_node(tmp_path, upstream.port, listen=PLAINTEXT + BOUND) as node:

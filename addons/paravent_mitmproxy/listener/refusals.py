@@ -24,15 +24,7 @@ REMEMBERED: Final = 16_384
 _PREFIXES: Final = Prefixes(ipv4=32, ipv6=48)
 """One IPv4 address, which may be a whole group's; one IPv6 site, whose addresses are without number."""
 
-_COUNTED: Final = frozenset(
-    {
-        Problem.MALFORMED_REQUEST,
-        Problem.REQUEST_TOO_LARGE,
-        Problem.HEADERS_TOO_LARGE,
-        Problem.TOKEN_REFUSED,
-        Problem.PROOF_REFUSED,
-    }
-)
+_COUNTED: Final = frozenset({Problem.MALFORMED_REQUEST, Problem.TOKEN_REFUSED, Problem.PROOF_REFUSED})
 _HONEST: Final = frozenset(
     {
         # What a good token is refused for: its holder's software has still to do something, or asks wrongly, or its
@@ -42,13 +34,24 @@ _HONEST: Final = frozenset(
         Reason.BINDING_OBSERVED,
         Reason.REQUEST_NOT_IN_SCHEMA,
         Reason.QUERY_NOT_IN_SCHEMA,
+        Reason.JUSTIFICATION_REFUSED,
+    }
+)
+_OF_ANY_PAGE: Final = frozenset(
+    {
+        # What a page of somebody else's can make the browser send that has it open. No signature is looked at for it;
+        # were it counted, the page would stop all who sign in beside the browser. Likewise a body or a head that is
+        # too large.
+        Reason.TOKEN_MISSING,
+        Reason.TOKEN_MALFORMED,
+        Reason.TOKEN_CROSS_SITE,
     }
 )
 
 
 def counts(reason: Reason) -> bool:
     """Whether a refusal for this reason is one of somebody who may be anybody."""
-    return reason.problem in _COUNTED and reason not in _HONEST
+    return reason.problem in _COUNTED and reason not in _HONEST and reason not in _OF_ANY_PAGE
 
 
 class Refusals:
