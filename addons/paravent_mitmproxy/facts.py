@@ -9,8 +9,8 @@ import os
 
 from mitmproxy import http
 
+from paravent.audit.justification import HEADER as JUSTIFICATION
 from paravent.model import Answer, Connection, Facts
-from paravent.quota.justification import HEADER as JUSTIFICATION
 from paravent_mitmproxy.messages import Answered, Request, Sent
 
 SINGLE = (

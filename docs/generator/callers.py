@@ -3,6 +3,8 @@
 from typing import Final
 
 from generator.markdown import codes, made_by, table
+from paravent.audit.justification import HEADER as JUSTIFICATION
+from paravent.audit.justification import LONGEST, SHORTEST
 from paravent.decide import PURPOSE_HEADER
 from paravent.identity import algorithms
 from paravent.identity.assertion import LIFETIME_S, PERIOD_S
@@ -10,8 +12,6 @@ from paravent.identity.dpop import MAX_AGE_S, MAX_AHEAD_S
 from paravent.identity.issuers import Issuer
 from paravent.identity.signed import MAX_TOKEN_BYTES
 from paravent.policy.question import MAX_BODY_BYTES
-from paravent.quota.justification import HEADER as JUSTIFICATION
-from paravent.quota.justification import LONGEST, SHORTEST
 from paravent_mitmproxy.facts import REFUSED
 from paravent_mitmproxy.listener.limits import Limits
 

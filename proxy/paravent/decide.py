@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from paravent import effects
+from paravent.audit.justification import HEADER, read_justification
 from paravent.effects import (
     Budget,
     BudgetKind,
@@ -53,7 +54,6 @@ from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.quota.charges import Payers, reason_of
 from paravent.quota.grades import extra_of_login, nearly_spent
-from paravent.quota.justification import HEADER, read_justification
 from paravent.quota.measures import added, suspended
 from paravent.reasons import Reason
 from paravent.rules import Operation, Policy, Quotas, Window

@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from door import LIMIT, Door
+from paravent.audit.justification import read_justification
 from paravent.audit.record import record
 from paravent.decide import Allow, Plan
 from paravent.effects import Charge, Charged, Measure, MeasureKind, OverBudget, Replayed, StoreDown
-from paravent.model import Deny
-from paravent.quota.justification import read_justification
+from paravent.model import About, Deny
 from paravent.reasons import Reason
 from paravent.rules import BreakGlass, Budgets, StepUp, Suspension, Window
 from paravent.stores.memory import MemoryLedger
@@ -193,11 +195,21 @@ def test_a_question_that_passes_by_it_is_no_refusal() -> None:
         WHY,
         b"Pharmacie de garde: 3 communes (990, 991 et 992), panne de l'autre portail!",
         b"x" * 24 + b" oui",
+        b"garde de 8h-20h, puis 20h-8h",
     ],
 )
 def test_words_that_are_kept(words: bytes) -> None:
     """As they came."""
     assert read_justification(words) == words.decode()
+
+
+@given(
+    st.text("aZe09 -:,", min_size=10, max_size=60) | st.from_regex(r"[A-Za-z0-9 .,:;#/+()'!?-]{10,60}", fullmatch=True)
+)
+def test_whatever_opens_something_is_kept_as_it_came(text: str) -> None:
+    """The ledger has its own idea of what it may hold: words that it would not keep open nothing."""
+    words = read_justification(text.encode())
+    assert words is None or recorded(About(justification=words))["justification"] == text
 
 
 @pytest.mark.parametrize(
@@ -216,6 +228,11 @@ def test_words_that_are_kept(words: bytes) -> None:
         (b"rappeler au 01 99 00 12 34 merci", "a telephone"),
         (b"nee le 17/05/1984 au village", "a birth date"),
         (b"jeton eyJhbGciOiJFUzI1NiIsInR5cCI6 merci", "a token"),
+        (b"jeton eyJ9 merci", "the beginning of a token"),
+        (b"Vaccination-Grippe-2026 au gymnase", "what the ledger would take for a token"),
+        (b"pour 2:84:05:99:990:001 du village", "a NIR with colons"),
+        (b"pour 10,003,461,033 de garde", "an RPPS with commas"),
+        (b"rappeler au (01)99+00;12:34 merci", "a telephone"),
     ],
 )
 def test_words_that_are_refused(words: bytes, why: str) -> None:

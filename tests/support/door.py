@@ -12,6 +12,7 @@ from msgspec import structs
 
 from asking import ISSUER_KEY
 from conversation import run
+from paravent.audit.justification import HEADER
 from paravent.decide import Allow, Rulebook, Verdict, decide
 from paravent.effects import (
     Charge,
@@ -25,7 +26,6 @@ from paravent.effects import (
     StoreDown,
 )
 from paravent.quota.charges import Payers
-from paravent.quota.justification import HEADER
 from paravent.reasons import Reason
 from paravent.rules import Budgets, Window
 from paravent.stores.memory import MemoryLedger
