@@ -126,6 +126,17 @@ async def test_what_is_settled_counts_room_or_not(redis: RedisServer, node: Node
     assert await tight.passes(3)
 
 
+async def test_each_establishment_hears_of_whom_it_was_told(redis: RedisServer, node: Node) -> None:
+    """The same practitioner asks about the same person for two of them: one person of the few, one in each set."""
+    sets = [budget(Scope.ESTABLISHMENT, BudgetKind.PERSONS, (100, HOUR), payer=f"finess:99000000{n}") for n in (1, 2)]
+    redis.kill()
+    assert [await node.desk.another(*BUDGETS, each).passes(1) for each in sets] == [True, True]
+    redis.start()
+    await node.back()
+    assert [redis.client().zcard(f"paravent:{{{each.payer}}}:persons") for each in sets] == [1, 1]
+    assert await used(redis) == 1
+
+
 async def test_a_settlement_that_is_said_twice_counts_once(redis: RedisServer, node: Node) -> None:
     """The answer to the first was lost: nothing is renewed, nobody counted again."""
     charge = Charge("a-1", 0, BUDGETS, ())

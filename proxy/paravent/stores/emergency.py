@@ -67,7 +67,8 @@ class EmergencyLedger:
         self._since_s: float | None = None
         """When the store first did not answer, in this outage."""
         self._open: dict[str, Charge] = {}
-        self._owed: dict[tuple[str, Subject], Charge] = {}
+        self._owed: dict[tuple[tuple[str, ...], Subject], Charge] = {}
+        """By everybody who pays: the same practitioner may ask for two establishments, and each has a set."""
         self.let_through = 0
         """Questions, since the start."""
         self.settled = 0
@@ -113,13 +114,13 @@ class EmergencyLedger:
     async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
         """See `paravent.effects.Settle`. A charge of this node's own is settled here, also when the store is back."""
         charge = self._open.pop(settle.charge.id, None)
-        payer = None if charge is None else own_payer(charge.budgets)
-        if charge is None or payer is None:
+        if charge is None:
             return await self._store.settle(settle)
         if not set(settle.disclosed) <= set(charge.persons):
             return StoreDown.UNAVAILABLE
+        payers = tuple(budget.payer for budget in charge.budgets)
         for person in settle.disclosed:
-            self._owed[payer, person] = charge
+            self._owed[payers, person] = charge
         return Charged(())
 
     async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
