@@ -247,6 +247,22 @@ async def test_a_refusal_stays_one_while_the_refund_is_slow(
     assert await Desk(ledger, clock, own).used(HOUR) == 0
 
 
+async def test_masters_that_name_no_host_are_where_the_one_is_that_was_asked(
+    cluster: Cluster, clock: FrozenClock
+) -> None:
+    """`cluster-preferred-endpoint-type unknown-endpoint`: CLUSTER SLOTS says null, and the port."""
+    for each in cluster.masters:
+        each.client().config_set("cluster-preferred-endpoint-type", "unknown-endpoint")
+    try:
+        ledger = ClusterLedger(cluster.seed, deadline_ms=PATIENT_MS)
+        await back(ledger)
+        assert await Desk(ledger, clock, OWN, *WIDER).passes(1)
+        ledger.close()
+    finally:
+        for each in cluster.masters:
+            each.client().config_set("cluster-preferred-endpoint-type", "ip")
+
+
 async def test_lists_and_usage_are_there_too(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:
     """Revocations, measures, and who has used what: one key each, wherever it is."""
     server = replace(cluster.seed, cluster=True)

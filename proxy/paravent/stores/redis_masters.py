@@ -126,8 +126,9 @@ class Masters:
             except (LinkDown, CommandError):
                 continue
             places: list[_Place | None] = [None] * SLOTS
-            for first, last, (host, port, *_), *_ in cast(list[tuple[int, int, list[bytes]]], ranges):
-                there = (host.decode() or place[0], int(port))
+            for first, last, (host, port, *_), *_ in cast(list[tuple[int, int, list[bytes | None]]], ranges):
+                # None or empty: where the one is that was asked (CLUSTER SLOTS, "Preferred endpoint").
+                there = (host.decode() if host else place[0], int(port or 0))
                 places[first : last + 1] = [there] * (last + 1 - first)
             self._places = places
             for gone in self._links.keys() - {each for each in places if each is not None}:
