@@ -26,6 +26,9 @@ from paravent.effects import (
     Settle,
     StoreDown,
 )
+from paravent.quota.emergency import Share
+from paravent.rules import Emergency
+from paravent.stores.emergency import EmergencyLedger
 from paravent.stores.redis_calls import counter_key, persons_key
 from paravent.stores.redis_cluster import ClusterLedger
 from paravent.stores.redis_measures import RedisMeasures
@@ -245,6 +248,36 @@ async def test_a_refusal_stays_one_while_the_refund_is_slow(
     await back(impatient)
     impatient.close()
     assert await Desk(ledger, clock, own).used(HOUR) == 0
+
+
+async def test_one_master_is_bridged_for_as_long_as_a_whole_store_and_no_longer(
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
+) -> None:
+    """Whose practitioners are served by an emergency budget: that the others' master answers begins nothing anew."""
+    payers = [f"rpps:9970000{n:04}" for n in range(100)]
+    gone = cluster.master_of(persons_key(payers[0]))
+    other = next(payer for payer in payers if cluster.master_of(persons_key(payer)) is not gone)
+    impatient = ClusterLedger(cluster.seed, deadline_ms=300)
+    await back(impatient)
+    limits = Emergency(practitioner=9, node=9, total=9, per_s=HOUR, longest_s=60)
+    at_s = 0.0
+    bridged = EmergencyLedger(impatient, lambda: limits, Share(), lambda: at_s)
+    mine, elsewhere = (Desk(bridged, clock, own_persons((60, HOUR), payer=payer)) for payer in (payers[0], other))
+    assert gone.process is not None
+    gone.process.send_signal(signal.SIGSTOP)
+    try:
+        _, told = await mine.charge(1)
+        assert told == Charged((), emergency=True)
+        await bridged.look_after()
+        _, told = await elsewhere.charge(2)
+        assert isinstance(told, Charged)
+        at_s = 60.0
+        assert await mine.look_up(3) is StoreDown.UNAVAILABLE
+    finally:
+        gone.process.send_signal(signal.SIGCONT)
+    await back(impatient)
+    cluster.well()
+    bridged.close()
 
 
 async def test_masters_that_name_no_host_are_where_the_one_is_that_was_asked(

@@ -98,7 +98,8 @@ class EmergencyLedger:
         """See `paravent.effects.Charge`. `Charged.emergency` when it was this node alone that charged."""
         told = await self._store.charge(charge)
         if told is not StoreDown.UNAVAILABLE:
-            self._since_s = None
+            if self._store.healthy:  # all of it: of a cluster, one master may answer while another is gone
+                self._since_s = None
             return told
         if self._since_s is None:
             self._since_s = self._clock_s()
