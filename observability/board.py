@@ -200,8 +200,8 @@ LEAVES: Final = Row(
         ),
         Panel(
             "What one theft could expose in a day",
-            "The most persons that a stolen account, establishment or software could read in a day under the policy "
-            "in force, spending every budget at once. A step upwards is a limit that was raised.",
+            "The most persons that a stolen account, establishment, software, certificate or network could read in a "
+            "day under the policy in force, spending every budget at once. A step upwards is a limit that was raised.",
             "short",
             (
                 Query(

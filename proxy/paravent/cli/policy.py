@@ -47,8 +47,9 @@ def check(folder: Path, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="The table as JSON on standard output.")
 def blast_radius(folder: Path, against: Path | None, as_json: bool) -> None:
-    """The most persons that one stolen account, establishment or software could expose under FOLDER, in an hour, a day
-    and thirty days, by a bot that spends every budget at once. Exit code 1: more than under --against."""
+    """The most persons that one stolen account, establishment, software, certificate or network could expose under
+    FOLDER, in an hour, a day and thirty days, by a bot that spends every budget at once. Exit code 1: more than under
+    --against."""
     from paravent.cli.blast_radius import grown, rows_of, table
 
     rows = rows_of(_compiled(folder, as_json))
