@@ -452,7 +452,7 @@ CROSS = [
         f"{D}:9:3: a search without a member number that must be given walks through everybody (add a parameter of type member-number that is required)",
     ),
     row(
-        "a search about persons must say whose card it is about",
+        "a search about persons may have the member number in its path, and no problem then",
         {
             C: (
                 '  subject: {card: ["{amc}", "{adherent}"]}\n  response: {format: json}',
