@@ -42,18 +42,18 @@ def status(config: Path, top: int, rpps: bool, as_json: bool) -> None:
 
     try:
         settings = load_settings(config, os.environ)
+        workers = [_checks(host, port) for host, port in addresses(settings)]
+        if not as_json:
+            # At once: what follows needs the state store, and its outage is when this is asked for.
+            click.echo("\n".join(f"worker {number}: {_said(checks)}" for number, checks in enumerate(workers, 1)))
         rows = _rows(settings, top, rpps) if top else []
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_json)
-    workers = [_checks(host, port) for host, port in addresses(settings)]
     ready = all(checks is not None and checks.get("ready") is True for checks in workers)
     if as_json:
         click.echo(json.dumps({"ready": ready, "workers": workers, "top": rows}))
-    else:
-        lines = [f"worker {number}: {_said(checks)}" for number, checks in enumerate(workers, 1)]
-        click.echo("\n".join([*lines, *(["", *table(rows)] if rows else [])]))
-        if top and not rows:
-            click.echo("Nobody has used anything.")
+    elif top:
+        click.echo("\n".join(["", *table(rows)]) if rows else "Nobody has used anything.")
     if not ready:
         raise SystemExit(1)
 

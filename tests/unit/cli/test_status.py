@@ -90,3 +90,12 @@ def test_a_node_that_does_not_answer_is_not_ready(tmp_path: Path) -> None:
     assert (nobody.exit_code, nobody.output) == (1, "worker 1: does not answer\nNobody has used anything.\n")
     assert run().output == "worker 1: does not answer\n"
     assert json.loads(run("--json").output) == {"ready": False, "workers": [None], "top": []}
+
+
+def test_the_node_is_told_of_though_the_state_store_is_gone(tmp_path: Path) -> None:
+    """Which part of it is not well is what somebody asks for then."""
+    config = make_folder(tmp_path, 9).config
+    config.write_text(config.read_text().replace(MANAGEMENT, MANAGEMENT.replace(":0", ":9")))
+    told = CliRunner().invoke(main, ["status", "--top", "3", "--config", str(config)])
+    assert (told.exit_code, told.stdout) == (1, "worker 1: does not answer\n")
+    assert "The state store did not answer" in told.stderr
