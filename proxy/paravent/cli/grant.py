@@ -52,8 +52,8 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     try:
         settings = load_settings(config, os.environ)
         if withdraw is not None:
-            said = tuple(spoken(name, text or "") for name, text in (("--author", author), ("--reason", reason)))
-            lift(settings, withdraw, MeasureKind.GRANT, Lifting("withdraw", None, *said))
+            how = Lifting("withdraw", None, *spoken(author, reason, needed=False))
+            lift(settings, withdraw, MeasureKind.GRANT, how)
             return
         from_s, until_s = period(begins, until, lasts, int(time.time()))
         key = derive_keys(settings.audit.key).practitioner

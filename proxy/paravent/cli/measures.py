@@ -33,9 +33,14 @@ def period(begins: str | None, until: str | None, lasts: str | None, now_s: int)
     return from_s, _moment("--until", until or "")
 
 
-def spoken(name: str, text: str) -> str:
-    """What an operator says of what they do, or nothing. Raises ValueError with a sentence."""
-    return without_numbers(name, explained(name, text)) if text else ""
+def spoken(author: str | None, reason: str | None, *, needed: bool) -> tuple[str, str]:
+    """Who does something and why; where it is not needed, each may be empty. Raises ValueError with a sentence."""
+    said = (("--author", author or ""), ("--reason", reason or ""))
+    for name, text in said:
+        if needed and not text:
+            raise ValueError(f"{name} is missing")
+    by, because = (without_numbers(name, explained(name, text)) if text else "" for name, text in said)
+    return by, because
 
 
 def new(
@@ -48,11 +53,10 @@ def new(
     reason: str | None,
 ) -> Measure:
     """With an id of its own. Raises ValueError with a sentence."""
-    for name, word in (("RPPS", rpps), ("--author", author), ("--reason", reason)):
-        if not word:
-            raise ValueError(f"{name} is missing")
-    said = explained("--author", author or ""), explained("--reason", reason or "")
-    return measure(key, secrets.token_hex(8), kind, rpps or "", persons, in_force_s, *said)
+    if not rpps:
+        raise ValueError("RPPS is missing")
+    said = spoken(author, reason, needed=True)
+    return measure(key, secrets.token_hex(8), kind, rpps, persons, in_force_s, *said)
 
 
 def write(settings: "Settings", entry: Measure, verb: str, rpps: str) -> None:

@@ -120,10 +120,7 @@ def release(rpps: str, config: Path, author: str | None, reason: str | None) -> 
         settings = load_settings(config, os.environ)
         canonical = _canonical(rpps)
         hashed = practitioner_hash(derive_keys(settings.audit.key).practitioner, canonical)
-        for name, text in (("--author", author), ("--reason", reason)):
-            if not text:
-                raise ValueError(f"{name} is missing")
-        how = Lifting("release", canonical, spoken("--author", author or ""), spoken("--reason", reason or ""))
+        how = Lifting("release", canonical, *spoken(author, reason, needed=True))
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
