@@ -1,6 +1,6 @@
 """A charge's budgets, sorted once into what a store must look up: sets of persons, and counters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,22 +41,23 @@ class Bill:
 BILLS_KEPT: Final = 4096
 
 
-class Bills:
-    """The bills of budgets that come again and again."""
+class Bills[T]:
+    """The bills of budgets that come again and again, or what a store makes of them."""
 
-    def __init__(self) -> None:
-        self._bills: dict[int, tuple[tuple[Budget, ...], Bill]] = {}
+    def __init__(self, make: Callable[[tuple[Budget, ...]], T]) -> None:
+        self._make = make
+        self._made: dict[int, tuple[tuple[Budget, ...], T]] = {}
 
-    def of(self, budgets: tuple[Budget, ...]) -> Bill:
-        """As `bill_of`. Looked up by which object they are: to compare them would cost as much as to sort them."""
-        kept = self._bills.get(id(budgets))
+    def of(self, budgets: tuple[Budget, ...]) -> T:
+        """As `make`. Looked up by which object they are: to compare them would cost as much as to sort them."""
+        kept = self._made.get(id(budgets))
         if kept is not None:  # and holds the object, so that no other one can have its number
             return kept[1]
-        if len(self._bills) >= BILLS_KEPT:
-            self._bills.clear()
-        bill = bill_of(budgets)
-        self._bills[id(budgets)] = (budgets, bill)
-        return bill
+        if len(self._made) >= BILLS_KEPT:
+            self._made.clear()
+        made = self._make(budgets)
+        self._made[id(budgets)] = (budgets, made)
+        return made
 
 
 def bill_of(budgets: Sequence[Budget]) -> Bill:

@@ -10,7 +10,6 @@ last moments before: by so many persons, and no more, a budget can be exceeded a
 """
 
 import asyncio
-import hashlib
 import time
 from collections import deque
 from contextlib import suppress
@@ -20,13 +19,13 @@ from typing import Final, cast
 
 from msgspec.structs import replace
 
-from paravent.effects import Budget, Charge, Charged, OverBudget, ProofSeen, Replayed, Settle, StoreDown
-from paravent.quota.bill import BILLS_KEPT, bill_of
+from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle, StoreDown
+from paravent.quota.bill import Bills, bill_of
 from paravent.quota.settling import adds_nobody
 from paravent.stores.memory import RETENTION_S
 from paravent.stores.redis_calls import Call, Plan, proof_call
 from paravent.stores.redis_link import Answer, CommandError, Link, LinkDown, Server, connect
-from paravent.stores.redis_script import SCRIPT
+from paravent.stores.redis_script import SCRIPT, SHA
 
 AGAIN_S: Final = 0.1
 """Between two tries to connect. A node that is down costs Redis ten connections a second, and comes back in as long."""
@@ -36,8 +35,6 @@ OWED_AT_MOST: Final = 10_000
 
 SAID_AGAIN_FOR_S: Final = 300.0
 """After a settlement was first sent. Half as long as the script knows it (`remember_ms`)."""
-
-_SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
 
 
 @dataclass(slots=True)
@@ -66,7 +63,7 @@ class RedisLedger:
         self._deadline_s = deadline_ms / 1000
         self._common: dict[str, object] = {"server_time": server_time}
         self._retention_s = retention_s
-        self._plans: dict[int, tuple[tuple[Budget, ...], Plan]] = {}
+        self._plans = Bills(lambda budgets: Plan(bill_of(budgets)))
         self._link: Link | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._open: set[str] = set()
@@ -88,7 +85,7 @@ class RedisLedger:
     async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
         """See `paravent.effects.Charge`. Raises ValueError when the id is that of an open charge."""
         self._highest_ms = max(self._highest_ms, charge.now_ms)
-        plan = self._plan(charge.budgets)
+        plan = self._plans.of(charge.budgets)
         in_doubt = False
         try:
             link = await self._ready()
@@ -115,7 +112,7 @@ class RedisLedger:
         if ours and not self._closed and adds_nobody(settle, self._highest_ms):
             self._owe(settle)
             return Charged(())
-        plan = self._plan(settle.charge.budgets)
+        plan = self._plans.of(settle.charge.budgets)
         try:
             link = await self._ready()
             answer = await self._ask(link, plan.settle(settle, False, **self._bounds(plan)))
@@ -137,7 +134,7 @@ class RedisLedger:
     async def make_good(self, settle: Settle) -> bool:
         """Count who was disclosed already, room or not. Whether it is written; False: it may be, and is to be asked
         for again."""
-        plan = self._plan(settle.charge.budgets)
+        plan = self._plans.of(settle.charge.budgets)
         try:
             link = await self._ready()
             await self._ask(link, plan.settle(settle, True, **self._bounds(plan)))
@@ -193,7 +190,7 @@ class RedisLedger:
         self._under_way += 1
         try:
             async with asyncio.timeout(self._deadline_s):
-                return cast("list[bytes | int]", await link.send(b"EVALSHA", _SHA, *call))
+                return cast("list[bytes | int]", await link.send(b"EVALSHA", SHA, *call))
         except TimeoutError:
             link.drop()
             raise LinkDown from None
@@ -221,9 +218,9 @@ class RedisLedger:
             if now_s - owed.sent_s > SAID_AGAIN_FOR_S:
                 continue
             settle = owed.settle
-            plan = self._plan(settle.charge.budgets)
+            plan = self._plans.of(settle.charge.budgets)
             call = plan.settle(settle, True, **self._bounds(plan))
-            future = self._link.send(b"EVALSHA", _SHA, *call)
+            future = self._link.send(b"EVALSHA", SHA, *call)
             future.add_done_callback(partial(self._paid, owed))
 
     def _paid(self, owed: _Owed, future: asyncio.Future[Answer]) -> None:
@@ -232,17 +229,6 @@ class RedisLedger:
 
     def _bounds(self, plan: Plan) -> dict[str, object]:
         return {**self._common, "longest_s": max(self._retention_s, plan.longest_s)}
-
-    def _plan(self, budgets: tuple[Budget, ...]) -> Plan:
-        """Looked up by which object they are, as in `quota.bill.Bills`."""
-        kept = self._plans.get(id(budgets))
-        if kept is not None:
-            return kept[1]
-        if len(self._plans) >= BILLS_KEPT:
-            self._plans.clear()
-        plan = Plan(bill_of(budgets))
-        self._plans[id(budgets)] = (budgets, plan)
-        return plan
 
 
 def withheld(settle: Settle) -> Settle:

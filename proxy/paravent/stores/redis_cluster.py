@@ -13,12 +13,10 @@ A proof has a slot of its own and is asked about first. Time is that of each mas
 """
 
 import asyncio
-import hashlib
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -34,7 +32,7 @@ from paravent.effects import (
     Settle,
     StoreDown,
 )
-from paravent.quota.bill import BILLS_KEPT, bill_of
+from paravent.quota.bill import Bills, bill_of
 from paravent.quota.settling import adds_nobody
 from paravent.rules import Span
 from paravent.stores.memory import RETENTION_S
@@ -42,9 +40,7 @@ from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, withheld
 from paravent.stores.redis_calls import Plan
 from paravent.stores.redis_link import LinkDown, Server
 from paravent.stores.redis_masters import Masters
-from paravent.stores.redis_script import SCRIPT
-
-_SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+from paravent.stores.redis_script import SCRIPT, SHA
 
 type Counts = dict[str, int]
 """Span → persons, as the script reads it."""
@@ -115,11 +111,11 @@ class ClusterLedger:
     ) -> None:
         """As of `RedisLedger`. `deadline_ms` bounds a proof, all the rounds of a charge, and its refund: one that
         is refused stays so, however slow the refund. `seed`: any node of the cluster."""
-        self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, _SHA)
+        self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, SHA)
         self._deadline_s = deadline_ms / 1000
         self._server_time = server_time
         self._retention_s = retention_s
-        self._parts: dict[int, tuple[tuple[Budget, ...], Parts]] = {}
+        self._parts = Bills(parts_of)
         self._open: dict[str, tuple[Part, ...]] = {}
         """Charges of this process that are not settled → the wider payers that were charged."""
         self._highest_ms = 0
@@ -163,7 +159,7 @@ class ClusterLedger:
         ours = charge.id in self._open
         self._under_way += 1
         try:
-            wider = self._open.pop(charge.id) if ours else self._parts_of(charge.budgets).wider
+            wider = self._open.pop(charge.id) if ours else self._parts.of(charge.budgets).wider
             if not settle.disclosed or (ours and adds_nobody(settle, self._highest_ms)):
                 await self._settle(settle, wider)
                 return Charged(())
@@ -180,7 +176,7 @@ class ClusterLedger:
     async def make_good(self, settle: Settle) -> bool:
         """Count who was disclosed already, room or not. Whether the practitioner's part is written: the wider ones are
         told then how many are new, or are owed it here."""
-        parts = self._parts_of(settle.charge.budgets)
+        parts = self._parts.of(settle.charge.budgets)
         try:
             adds, back = await self._settle_own(settle, parts)
         except LinkDown:
@@ -218,7 +214,7 @@ class ClusterLedger:
 
     async def _charge(self, charge: Charge) -> Charged | OverBudget:
         """All of it or nothing. Raises LinkDown, ValueError."""
-        parts = self._parts_of(charge.budgets)
+        parts = self._parts.of(charge.budgets)
         charged, new = Charged(()), {str(span): len(set(charge.persons)) for span in parts.spans}
         begun: list[Part] = []
         done = False
@@ -284,7 +280,7 @@ class ClusterLedger:
 
     async def _settle(self, settle: Settle, wider: tuple[Part, ...]) -> None:
         """Every payer's part. What cannot be said now is owed."""
-        parts = self._parts_of(settle.charge.budgets)
+        parts = self._parts.of(settle.charge.budgets)
         adds: Counts = {}
         back: Counts = {}
         try:
@@ -337,17 +333,6 @@ class ClusterLedger:
 
     def _common(self, parts: Parts) -> dict[str, object]:
         return {"server_time": self._server_time, "longest_s": max(self._retention_s, parts.longest_s)}
-
-    def _parts_of(self, budgets: tuple[Budget, ...]) -> Parts:
-        """Looked up by which object they are, as in `quota.bill.Bills`."""
-        kept = self._parts.get(id(budgets))
-        if kept is not None:
-            return kept[1]
-        if len(self._parts) >= BILLS_KEPT:
-            self._parts.clear()
-        parts = parts_of(budgets)
-        self._parts[id(budgets)] = (budgets, parts)
-        return parts
 
 
 def _over(told: OverBudget | Replayed) -> OverBudget:

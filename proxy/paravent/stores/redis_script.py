@@ -16,6 +16,7 @@ Every key has a time to live. A window is read with ZCOUNT, which costs the loga
 Lua's numbers are doubles, exact up to 2^53; they are written with %.0f, since tostring() would round a moment.
 """
 
+import hashlib
 from typing import Final
 
 SCRIPT: Final = """
@@ -455,3 +456,6 @@ if q.op == 'charge' then return charge() end
 if q.op == 'settle' then return settle() end
 return {seen() and 'replayed' or 'new'}
 """
+
+SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest().encode()
+"""What Redis calls it by, once it is loaded."""

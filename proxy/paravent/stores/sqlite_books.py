@@ -14,7 +14,7 @@ from typing import Final
 
 from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, Settle
 from paravent.model import Subject
-from paravent.quota.bill import Bill, Bills
+from paravent.quota.bill import Bill, Bills, bill_of
 from paravent.quota.lines import Line, event_adds, is_exact, refusal, usage_after
 from paravent.quota.windows import counts, tail_ms
 from paravent.stores.sqlite_account import Person
@@ -55,7 +55,7 @@ class Books:
         self._connection = connection
         self._retention_s = retention_s
         self._state = State(connection)
-        self._bills = Bills()
+        self._bills = Bills(bill_of)
         self._sweep = Sweep()
         self._since_sweep = 0
 
