@@ -302,12 +302,7 @@ class ClientConnection(asyncio.Protocol):
         self._deadline(self._limits.write_s)
         transport.write(wire)
         if not self._drained.is_set():
-            try:
-                async with asyncio.timeout(self._limits.write_s):
-                    await self._drained.wait()
-            except TimeoutError:
-                self._abort()
-                return
+            await self._drained.wait()
         if close:
             self._part(linger=linger)
 
