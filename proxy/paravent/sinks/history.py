@@ -15,7 +15,7 @@ def records_of(directory: Path, rpps: str, since: str) -> Iterator[dict[str, obj
     """Every record of a practitioner since a moment, written as `at` is; each writer's oldest first.
 
     Files that end before it are not read. Raises OSError when the folder cannot be read, ValueError when a line that
-    names them is not JSON.
+    names them, or the last one of a file, is no record.
     """
     named = b'"practitioner":"%s"' % rpps.encode("ascii")  # lines are canonical: there is one way to write it
     for writer, numbers in sorted(segments_in(directory).items()):
@@ -25,15 +25,24 @@ def records_of(directory: Path, rpps: str, since: str) -> Iterator[dict[str, obj
                 continue
             for line in read_lines(path):
                 if named in line and line.endswith(b"\n"):
-                    record = orjson.loads(line)
-                    if record["at"] >= since:
+                    at, record = _record(line)
+                    if at >= since:
                         yield record
 
 
 def _ended_before(path: Path, since: str) -> bool:
     """Its last line is whole, and older. A line that is being written is no reason to skip what stands before it."""
     last = read_last_line(path)
-    return last.endswith(b"\n") and str(orjson.loads(last).get("at", since)) < since
+    return last.endswith(b"\n") and _record(last)[0] < since
+
+
+def _record(line: bytes) -> tuple[str, dict[str, object]]:
+    """When it was written, and what it says."""
+    match orjson.loads(line):
+        case {"at": str(at), "decision": str(), "reason": str() | None} as record:
+            return at, record
+        case _:
+            raise ValueError("not a record")
 
 
 _PROFESSION: Final = re.compile(rb'"practitioner":"([0-9]{11})","prev":"[0-9a-f]+","profession":"([0-9A-Z]{1,3})"')

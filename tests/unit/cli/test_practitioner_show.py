@@ -85,17 +85,26 @@ def test_no_state_store_is_said(tmp_path: Path) -> None:
     assert (told.exit_code, "The state store did not answer" in told.output) == (1, True)
 
 
-def test_a_ledger_that_cannot_be_read_is_said(paravent: Callable[..., Result], tmp_path: Path) -> None:
-    """Not shown as no refusals."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'"practitioner":"{RPPS}" no record',
+        f'{{"practitioner":"{RPPS}"}}',
+        f'[{{"practitioner":"{RPPS}"}}]',
+        f'{{"at":1,"decision":"deny","practitioner":"{RPPS}","reason":null}}',
+    ],
+)
+def test_a_ledger_that_cannot_be_read_is_said(paravent: Callable[..., Result], tmp_path: Path, line: str) -> None:
+    """Not shown as no refusals, and no traceback."""
     (tmp_path / "audit").mkdir()
-    (tmp_path / "audit" / "ledger-0-000001.jsonl").write_text(f'"practitioner":"{RPPS}" no record\n')
+    (tmp_path / "audit" / "ledger-0-000001.jsonl").write_text(line + "\n")
     assert "could not be read" in paravent("practitioner", "show", RPPS).output
     assert json.loads(paravent("practitioner", "show", RPPS, "--json").output)["refusals"] is None
 
 
 def test_files_that_end_before_the_moment_are_not_read(tmp_path: Path) -> None:
     """Nor records before it in the file that spans it; other people's are not even parsed."""
-    line = '{{"at":"{at}","decision":"release","practitioner":"{who}"}}\n'
+    line = '{{"at":"{at}","decision":"release","practitioner":"{who}","reason":null}}\n'
     old = line.format(at="2026-01-01T00:00:00.000Z", who=RPPS)
     (tmp_path / "ledger-0-000001.jsonl").write_text(f'"practitioner":"{RPPS}" no record\n' + old)
     late = line.format(at="2026-02-01T00:00:00.000Z", who=RPPS)
