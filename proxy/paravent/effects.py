@@ -181,6 +181,8 @@ class Scope(StrEnum):
 class Budget(Value, frozen=True):
     """One limit list of one payer."""
 
+    HIDDEN = frozenset({"payer"})
+
     scope: Scope
     payer: str
     """Who pays: "rpps:10003461033", "finess:…", "client:…", "network:…", "fleet". Stable across policy revisions."""

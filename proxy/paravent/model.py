@@ -84,6 +84,8 @@ class Facts(Value, frozen=True):
 class Practitioner(Value, frozen=True):
     """Who asks: always and only from a verified token."""
 
+    HIDDEN = frozenset({"rpps"})
+
     rpps: str
     """Canonical: 11 digits, without the type prefix 8 (ANS: IdNat_PS = "8" + RPPS)."""
     profession: str
@@ -113,6 +115,8 @@ class Evidence(Value, frozen=True):
 
 class Disguise(Value, frozen=True):
     """What pseudonyms and handles are made with: for one practitioner, at one moment."""
+
+    HIDDEN = frozenset({"rpps"})
 
     key: Secret[bytes]
     """32 bytes."""

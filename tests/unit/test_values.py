@@ -4,9 +4,10 @@ nowhere shown. That of its subclasses which hold secrets hide them is shown wher
 import pytest
 from msgspec.structs import replace
 
+from paravent.effects import Budget, BudgetKind, Scope
 from paravent.masking.places import Found
 from paravent.masking.scope import Scoped
-from paravent.model import Answer, Asked, Connection, Facts, Subject, UpstreamRequest
+from paravent.model import Answer, Asked, Connection, Disguise, Facts, Practitioner, Secret, Subject, UpstreamRequest
 from paravent.values import Value
 from paravent_mitmproxy.listener.head import Head
 from paravent_mitmproxy.messages import Sent
@@ -63,6 +64,20 @@ BYTES = SECRET.encode()
 def test_what_one_request_is_about_is_not_shown(value: Value) -> None:
     assert SECRET not in repr(value)
     assert SECRET not in str(value.__rich_repr__())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Practitioner("10003461033", "21", None, "software", "portal"),
+        Disguise(Secret(b""), "10003461033", 0),
+        Budget(Scope.PRACTITIONER, "rpps:10003461033", BudgetKind.PERSONS, ()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_who_asks_is_not_shown(value: Value) -> None:
+    """The ledger names practitioners, and a log may not."""
+    assert "10003461033" not in repr(value)
 
 
 def test_every_hidden_field_is_a_field() -> None:

@@ -42,6 +42,8 @@ type _Answer = bool | Exception
 
 
 class _Waiting(Value, frozen=True, eq=False):
+    HIDDEN = frozenset({"record"})
+
     record: dict[str, object]
     answer: asyncio.Future[bool]
     loop: asyncio.AbstractEventLoop
