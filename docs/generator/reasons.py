@@ -90,8 +90,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     "unknown, twice or not of its type, another `Content-Type`, or a body where none belongs",
     Reason.QUERY_NOT_IN_SCHEMA: "The query is not the one that the operation declares: a parameter missing, unknown, "
     "twice, empty or not of its type, an escape that none needs, or `+` or `;` where nothing is",
-    Reason.JUSTIFICATION_REFUSED: "`Paravent-Justification` came twice, is not of its grammar, or holds a number that "
-    "could be somebody's. Only where the policy has `break_glass`",
+    Reason.JUSTIFICATION_REFUSED: "`Paravent-Justification` is not of its grammar, or holds what reads as a token or "
+    "could be somebody's number. Only where the policy has `break_glass`",
     Reason.REQUEST_TOO_LARGE: f"The body is longer than {_LIMITS.body_bytes // 1024} KiB, or than "
     f"{MAX_BODY_BYTES // 1024} KiB for a known operation",
     Reason.HEADERS_TOO_LARGE: f"More than {_LIMITS.head_bytes // 1024} KiB, or more than {_LIMITS.headers} headers",
