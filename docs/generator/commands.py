@@ -68,7 +68,7 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     "grant": {
         0: "granted, or withdrawn",
         1: "the state store did not answer or has no such grant, or the ledger could not be written: "
-        "nothing was changed",
+        "nothing was changed, or a sentence says that it is not known",
         2: "something is not written as it should, or the policy does not allow it: nothing was changed",
     },
     "grants": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
@@ -79,7 +79,8 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     },
     "practitioner suspend": {
         0: "suspended",
-        1: "the state store did not answer, or the ledger could not be written: nothing was changed",
+        1: "the state store did not answer, or the ledger could not be written: nothing was changed, or a sentence "
+        "says that it is not known",
         2: "the configuration or what was said is not written as it should: nothing was changed",
     },
     "practitioner release": {

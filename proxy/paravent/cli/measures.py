@@ -64,7 +64,7 @@ def write(settings: "Settings", entry: Measure, verb: str, rpps: str) -> None:
     read(settings)  # so that what cannot be done is not on record
     put_down(settings, verb, entry, rpps, entry.author, entry.because)
     if isinstance(measure_book(settings).write(entry, int(time.time())), StoreDown):
-        _not_there()
+        _in_doubt()
     what = f": {entry.persons} more persons in each window" if entry.persons else ""
     click.echo(f"{entry.kind.value} {entry.id}{what}, from {shown(entry.from_s)} until {shown(entry.until_s)}.")
 
@@ -91,9 +91,14 @@ def lift_all(settings: "Settings", found: Sequence[Measure], what: str, how: Lif
     book = measure_book(settings)
     for each in found:
         put_down(settings, how.verb, each, how.rpps, how.author, how.because)
-    done = [each for each in found if answered(book.lift(each.id))]
-    for each in done:
-        click.echo(f"{each.kind.value} {each.id} is over.")
+    done = 0
+    for each in found:
+        lifted = book.lift(each.id)
+        if isinstance(lifted, StoreDown):
+            _in_doubt()
+        if lifted:
+            done += 1
+            click.echo(f"{each.kind.value} {each.id} is over.")
     if not done:
         click.echo(f"There is no {what}; nothing was changed.", err=True)
         raise SystemExit(1)
@@ -124,6 +129,12 @@ def _moment(name: str, text: str) -> int:
         return moment(text)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
+
+
+def _in_doubt() -> NoReturn:
+    said = "The state store stopped answering: it may have been told. The command is on record; look, then repeat it."
+    click.echo(said, err=True)
+    raise SystemExit(1)
 
 
 def _not_there() -> NoReturn:

@@ -1,9 +1,11 @@
 """What is done about one practitioner by command is in the ledger, before it is done, by whom and why."""
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,20 @@ def test_what_was_not_done_is_not_on_record(paravent: Callable[..., Result], tmp
     (tmp_path / "state.db").unlink()
     assert paravent("grant", RPPS, "--persons", "40", "--for", "2d", *SAID).exit_code == 1
     assert records(tmp_path) == []
+
+
+def test_a_store_that_stops_answering_is_not_said_to_be_unchanged(
+    paravent: Callable[..., Result], tmp_path: Path
+) -> None:
+    """It can be read, and somebody holds it against writing: what was sent may have arrived, and is on record."""
+    assert paravent("practitioner", "suspend", RPPS, "--for", "1h", *SAID).exit_code == 0
+    with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for words in (("suspend", RPPS, "--for", "2h", *SAID), ("release", RPPS, *SAID)):
+            told = paravent("practitioner", *words)
+            assert (told.exit_code, "it may have been told" in told.output) == (1, True)
+            assert "nothing was changed" not in told.output
+    assert [each["reason"] for each in records(tmp_path)] == ["suspend", "suspend", "release"]
 
 
 def test_what_cannot_be_put_on_record_is_not_done(paravent: Callable[..., Result], tmp_path: Path) -> None:
