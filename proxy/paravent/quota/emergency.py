@@ -5,6 +5,7 @@ gives nothing back, so that guessing is bound by the same number. How much there
 was: a second outage on the same day finds what the first one left.
 """
 
+from bisect import bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,9 +48,10 @@ class EmergencyBook:
         return len(self._at)
 
     def has_room(self, limits: Emergency, now_ms: int) -> bool:
-        """Somebody could still be let through."""
-        self._forget(limits, now_ms)
-        return len(self._at) < self._share.of(limits.node) and self._share.of(limits.practitioner) > 0
+        """Somebody could still be let through. Nothing is changed: readiness is asked on threads of its own."""
+        at_ms = list(self._at.values())
+        held = len(at_ms) - bisect_right(at_ms, now_ms - limits.per_s * 1000)
+        return held < self._share.of(limits.node) and self._share.of(limits.practitioner) > 0
 
     def take(self, payer: str, persons: Iterable[Subject], limits: Emergency, now_ms: int) -> bool:
         """Count one question of a practitioner about these persons, or nothing when one limit has no room."""

@@ -65,6 +65,18 @@ def test_a_stricter_policy_holds_at_once(take: Take) -> None:
     assert take(1, 1, limits=strict)
 
 
+def test_whether_there_is_room_can_be_asked_from_beside() -> None:
+    """By the trailing window, and nothing is changed by it: readiness is asked on another thread than questions are."""
+    book, alone = EmergencyBook(Share()), Emergency(practitioner=2, node=2, total=2, per_s=60, longest_s=30)
+    assert book.has_room(alone, 0)
+    assert book.take("rpps:1", (person(1),), alone, 0)
+    assert book.take("rpps:2", (person(1),), alone, 20_000)
+    assert [book.has_room(alone, at_s * 1000) for at_s in (20, 59, 60, 80)] == [False, False, True, True]
+    assert len(book) == 2
+    assert book.take("rpps:3", (person(1),), alone, 60_000)
+    assert not book.has_room(alone, 60_000)
+
+
 @given(limit=st.integers(0, 200), workers=st.integers(1, 64))
 def test_workers_have_parts_of_a_whole(limit: int, workers: int) -> None:
     """All parts together are the node's, and none is larger than another by more than one."""
