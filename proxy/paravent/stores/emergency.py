@@ -98,7 +98,8 @@ class EmergencyLedger:
         """See `paravent.effects.Charge`. `Charged.emergency` when it was this node alone that charged."""
         told = await self._store.charge(charge)
         if told is not StoreDown.UNAVAILABLE:
-            if self._store.healthy:  # all of it: of a cluster, one master may answer while another is gone
+            # All of it: of a cluster, one master may answer while another is gone.
+            if self._since_s is not None and self._store.healthy:
                 self._since_s = None
             return told
         if self._since_s is None:
@@ -142,8 +143,8 @@ class EmergencyLedger:
 
     def _lasts(self) -> Emergency | None:
         """The budget, while it may be used and has room."""
-        limits = self._limits()
-        if limits is None or (self._since_s is not None and self._clock_s() - self._since_s >= limits.longest_s):
+        limits, since_s = self._limits(), self._since_s
+        if limits is None or (since_s is not None and self._clock_s() - since_s >= limits.longest_s):
             return None
         # What is owed from before the window must not pile up either.
         room = self._book.has_room(limits, self._now_ms()) and len(self._owed) < 2 * limits.node
