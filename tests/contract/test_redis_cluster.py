@@ -250,6 +250,26 @@ async def test_a_refusal_stays_one_while_the_refund_is_slow(
     assert await Desk(ledger, clock, own).used(HOUR) == 0
 
 
+async def test_a_settlement_whose_caller_is_gone_is_written_all_the_same(
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
+) -> None:
+    """Cancelled before any master has answered: who was not found is given back by each scope."""
+    desk = Desk(ledger, clock, OWN, *WIDER)
+    charge, told = await desk.charge(1)
+    assert isinstance(told, Charged)
+    settling = asyncio.create_task(desk.settle(charge, missed=True))
+    await asyncio.sleep(0)  # begun, and not answered
+    settling.cancel()
+    await asyncio.gather(settling, return_exceptions=True)
+    assert settling.cancelled()
+    await back(ledger)
+    assert await desk.used(HOUR) == 0
+    fleet_of = cluster.master_of(persons_key("fleet")).client()
+    assert int(fleet_of.hget(counter_key("fleet", BudgetKind.PERSONS.value, HOUR), "t") or 0) == 0
+    establishment = cluster.master_of(persons_key(PAYERS[Scope.ESTABLISHMENT])).client()
+    assert establishment.zcard(persons_key(PAYERS[Scope.ESTABLISHMENT])) == 0
+
+
 async def test_one_master_is_bridged_for_as_long_as_a_whole_store_and_no_longer(
     cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
 ) -> None:

@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -71,10 +71,12 @@ class Parts:
 class _Owed:
     """One payer's settlement that is not known to be written."""
 
-    part: Part
+    part: Part | None
+    """None: the practitioner's, and then those of `wider`, which it says what to count."""
     settle: Settle
-    back: Counts
-    adds: Counts
+    back: Counts = field(default_factory=dict)
+    adds: Counts = field(default_factory=dict)
+    wider: tuple[Part, ...] = ()
     refund: bool = False
     """Also of its requests: it was refused."""
     sent_s: float | None = None
@@ -176,12 +178,10 @@ class ClusterLedger:
     async def make_good(self, settle: Settle) -> bool:
         """Count who was disclosed already, room or not. Whether the practitioner's part is written: the wider ones are
         told then how many are new, or are owed it here."""
-        parts = self._parts.of(settle.charge.budgets)
         try:
-            adds, back = await self._settle_own(settle, parts)
+            await self._say(_Owed(None, settle, wider=self._parts.of(settle.charge.budgets).wider))
         except LinkDown:
             return False  # and nobody else has heard of it: how many are new, nobody knows yet
-        await self._say_or_owe([_Owed(part, settle, back, adds) for part in parts.wider])
         return True
 
     async def proof_seen(self, proof: ProofSeen, now_ms: int) -> bool | StoreDown:
@@ -280,15 +280,14 @@ class ClusterLedger:
 
     async def _settle(self, settle: Settle, wider: tuple[Part, ...]) -> None:
         """Every payer's part. What cannot be said now is owed."""
-        parts = self._parts.of(settle.charge.budgets)
-        adds: Counts = {}
-        back: Counts = {}
+        owed = _Owed(None, settle, wider=wider)
         try:
-            adds, back = await self._settle_own(settle, parts)
+            await self._say(owed)
         except LinkDown:
-            if parts.own is not None:
-                self._owed.append(_Owed(parts.own, settle, {}, {}))
-        await self._say_or_owe([_Owed(part, settle, back, adds) for part in wider])
+            self._owed.append(owed)
+        except asyncio.CancelledError:
+            self._owed.append(owed)
+            raise
 
     async def _settle_own(self, settle: Settle, parts: Parts) -> tuple[Counts, Counts]:
         """The practitioner's part; who was new to them, and who is given back. Raises LinkDown."""
@@ -311,7 +310,12 @@ class ClusterLedger:
                 raise answer
 
     async def _say(self, owed: _Owed) -> None:
-        plan, settle = owed.part.plan, owed.settle
+        settle = owed.settle
+        if owed.part is None:
+            adds, back = await self._settle_own(settle, self._parts.of(settle.charge.budgets))
+            await self._say_or_owe([_Owed(part, settle, back, adds) for part in owed.wider])
+            return
+        plan = owed.part.plan
         common: dict[str, object] = {
             "server_time": self._server_time,
             "longest_s": max(self._retention_s, plan.longest_s),
@@ -325,7 +329,7 @@ class ClusterLedger:
     def _undo(self, charge: Charge, begun: Iterable[Part], new: Counts, *, refund: bool = False) -> None:
         settle = Settle(charge, charge.now_ms, disclosed=(), missed=False)
         for part in begun:
-            self._owed.append(_Owed(part, settle, new, {}, refund))
+            self._owed.append(_Owed(part, settle, new, refund=refund))
 
     async def _pay_now(self, many: int) -> None:
         """The refund, at once where it can be: the last ones that are owed."""

@@ -5,7 +5,7 @@ ARGV    a MessagePack map (of texts and numbers: Redis's reader knows no byte st
         the persons disclosed, 16 bytes each; `redis_calls` writes them
 
     clock            hash     now: the highest moment ever seen, longest_s: the longest window ever charged
-    charge           string   when it was made, while it is not settled; then "settled" and who was new, for ten minutes
+    charge           string   when it was made, while it is not settled; then "settled" and its answer, for ten minutes
     proof            string   until when it is remembered
     set of a payer   zset     subject → since when they count
     … and beside it  hash     subject → last disclosure | reservations not settled | who reserved first
@@ -405,7 +405,11 @@ end
 local function settle()
   -- What has left already may be said twice, when the first answer was lost: the charge is known for a while.
   local said = q.answered and string.match(call('GET', KEYS[2]) or '', '^settled(.*)')
-  if said then return with_spans({'charged'}, numbers_in(said)) end
+  if said then
+    local numbers = numbers_in(said)
+    for i in ipairs(q.spans or {}) do backs[i] = numbers[#q.spans + i] or 0 end
+    return with_spans({'charged'}, numbers)
+  end
   local opened, is_reserved = opened_ms(), {}
   local is_disclosed, kept_back, shown = {}, {}, {}
   for _, subject in ipairs(q.disclosed) do is_disclosed[subject] = true end
@@ -446,7 +450,7 @@ local function settle()
     end
   end
   if q.spans then
-    call('SET', KEYS[2], 'settled ' .. table.concat(counted_new, ' '))
+    call('SET', KEYS[2], 'settled ' .. table.concat(counted_new, ' ') .. ' ' .. table.concat(backs, ' '))
     ends(KEYS[2], remember_ms)
   end
   return with_spans({'charged'}, counted_new)
