@@ -1,4 +1,4 @@
-"""Settings → a running engine. The only place that chooses implementations."""
+"""Settings → a running engine. Here, and in `books`, implementations are chosen; nowhere else."""
 
 import asyncio
 import hashlib
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from paravent import __version__, logout
 from paravent.audit.keys import LedgerKeys, derive_keys
+from paravent.books import measure_book, revocation_book, revocation_file, server
 from paravent.decide import Rulebook
 from paravent.drive import Engine, Ports
-from paravent.effects import MeasureKind, Revocation, StoreDown
+from paravent.effects import MeasureKind
 from paravent.identity.assertion import Assertor
 from paravent.identity.gate import Gate
 from paravent.identity.issuers import MAX_LIFETIME_S, PSC_LIFETIME_S, Issuer, Profile
 from paravent.identity.nonces import Nonces
 from paravent.identity.portal import Portal
-from paravent.identity.revocation import Kind, mark_of
 from paravent.keys.asking import Trust
 from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
@@ -30,12 +30,11 @@ from paravent.measures.lists import MeasureList
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
 from paravent.polled import STALE_FOR_S
-from paravent.ports import Clock, MeasureBook, RevocationBook, UsageBook
+from paravent.ports import Clock
 from paravent.problems import InvalidFiles, Problem
 from paravent.quota.blast_radius import blast_radius
 from paravent.quota.charges import Payers
 from paravent.quota.emergency import Share
-from paravent.revocations.file import RevocationFile
 from paravent.revocations.lists import RevocationLists
 from paravent.rules import Emergency, Policy
 from paravent.rules import Path as FieldPath
@@ -45,16 +44,13 @@ from paravent.sinks.files import FileSink
 from paravent.sinks.journal import LedgerBusy, LedgerDamaged
 from paravent.stores.emergency import EmergencyLedger
 from paravent.stores.sqlite import SqliteLedger
-from paravent.stores.sqlite_measures import SqliteMeasures
-from paravent.stores.sqlite_revocations import SqliteRevocations
 from paravent.stores.sqlite_schema import StateFileError
-from paravent.stores.sqlite_usage import SqliteUsage
 from paravent.telemetry import logs
 from paravent.telemetry.management import is_ready
 from paravent.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from paravent.stores.redis_link import Server
+    pass
 
 POLICY_POLL_S: Final = 1.0
 """A content hash a second notices edits, atomic renames, ConfigMap symlink swaps and network folders alike."""
@@ -78,7 +74,7 @@ class SystemClock:
 
 def load_rulebook(settings: Settings) -> Rulebook:
     """Read and compile the policy. Raises InvalidFiles with every problem of the folder, or of the revocations."""
-    file = _revocation_file(settings)
+    file = revocation_file(settings)
     problems = [] if file is None else [each for each in file.read() if isinstance(each, Problem)]
     if problems:
         raise InvalidFiles(problems)
@@ -132,7 +128,7 @@ class Runtime:
             {name: asked for name, each in settings.issuers.items() if (asked := _introspector(each)) is not None}
         )
         self._revocations = RevocationLists(
-            revocation_book(settings), _revocation_file(settings), stale_for_s=self._stale_for_s
+            revocation_book(settings), revocation_file(settings), stale_for_s=self._stale_for_s
         )
         self._measures = MeasureList(
             measure_book(settings), self._fixed.keys.practitioner, stale_for_s=self._stale_for_s
@@ -187,7 +183,7 @@ class Runtime:
             from paravent.stores.redis_cluster import ClusterLedger  # noqa: PLC0415 — as above
 
             kind = ClusterLedger if settings.state.cluster else RedisLedger
-            shared = kind(_server(settings.state), deadline_ms=STATE_DEADLINE_MS)
+            shared = kind(server(settings.state), deadline_ms=STATE_DEADLINE_MS)
             share = Share(settings.listen.workers, max(1, int(self._writer)))
             return EmergencyLedger(shared, self._emergency, share)
         return SqliteLedger.open(settings.state.path, deadline_ms=STATE_DEADLINE_MS)
@@ -469,74 +465,6 @@ def _introspector(settings: IssuerSettings) -> Introspector | None:
         raise ValueError("settings let an introspection through without its CA")
     trust = Trust(settings.ca, asked.certificate, asked.key)
     return Introspector(asked.url, trust, asked.client, asked.secret, asked.userinfo)
-
-
-def revocation_book(settings: Settings) -> RevocationBook:
-    """The list that all nodes share."""
-    if isinstance(settings.state, Redis):
-        from paravent.stores.redis_revocations import RedisRevocations  # noqa: PLC0415 — an extra of the distribution
-
-        return RedisRevocations(_server(settings.state))
-    return SqliteRevocations(settings.state.path)
-
-
-def measure_book(settings: Settings) -> MeasureBook:
-    """What was decided about practitioners, for all nodes."""
-    if isinstance(settings.state, Redis):
-        from paravent.stores.redis_measures import RedisMeasures  # noqa: PLC0415 — as above
-
-        return RedisMeasures(_server(settings.state))
-    return SqliteMeasures(settings.state.path)
-
-
-def usage_book(settings: Settings) -> UsageBook:
-    """What has been used, by everybody."""
-    if isinstance(settings.state, Redis):
-        from paravent.stores.redis_usage import RedisUsage  # noqa: PLC0415 — as above
-
-        return RedisUsage(_server(settings.state))
-    return SqliteUsage(settings.state.path)
-
-
-def revocations_of(settings: Settings, rpps: str) -> tuple[Revocation, ...] | StoreDown:
-    """Of one practitioner: by any issuer's tokens or one issuer's, in the state store and in the file. Raises
-    InvalidFiles."""
-    held = revocation_book(settings).read()
-    if isinstance(held, StoreDown):
-        return held
-    file = _revocation_file(settings)
-    listed = () if file is None else file.read()
-    problems = [each for each in listed if isinstance(each, Problem)]
-    if problems:
-        raise InvalidFiles(problems)
-    mark = mark_of(Kind.PRACTITIONER, rpps)
-    entries = (*held, *(each for each in listed if isinstance(each, Revocation)))
-    return tuple(each for each in entries if each.mark == mark or each.mark.startswith(f"{mark}@"))
-
-
-def _server(state: Redis) -> "Server":
-    from paravent.stores.redis_link import Server  # noqa: PLC0415 — as above
-
-    return Server(
-        state.address.host,
-        state.address.port,
-        state.database,
-        state.user,
-        state.password,
-        state.ca,
-        state.certificate,
-        state.cluster,
-    )
-
-
-def names_of_issuers(settings: Settings) -> Mapping[str, str]:
-    """Name in the configuration → iss."""
-    return {name: each.issuer for name, each in settings.issuers.items()}
-
-
-def _revocation_file(settings: Settings) -> RevocationFile | None:
-    path = settings.revocation.file
-    return None if path is None else RevocationFile(path, names_of_issuers(settings))
 
 
 def _portal(settings: Settings) -> Portal | None:

@@ -17,10 +17,10 @@ import jwt
 import pytest
 
 from nodes import edited, running_nodes
+from paravent.books import names_of_issuers, revocation_book
 from paravent.identity.revocation import Kind
 from paravent.revocations.entries import mark, revocation
 from paravent.settings import load_settings
-from paravent.wiring import names_of_issuers, revocation_book
 from redis_server import running_redis
 from stack import CONSULTATION, Stack, population, running_stack
 

@@ -10,13 +10,13 @@ import click
 
 from paravent.audit.command import command_record
 from paravent.audit.keys import derive_keys
+from paravent.books import measure_book
 from paravent.cli.moments import shown
 from paravent.effects import Measure, MeasureKind, StoreDown
 from paravent.measures.entries import measure, without_numbers
 from paravent.policy.paths import parse_duration
 from paravent.revocations.entries import explained, moment
 from paravent.sinks.commands import put_on_record
-from paravent.wiring import measure_book
 
 if TYPE_CHECKING:
     from paravent.model import Secret

@@ -143,9 +143,10 @@ def _canonical(rpps: str) -> str:
 def _standing(settings: "Settings", rpps: str, word: str | None) -> "Standing":
     """Exits 1 when the state store does not answer; raises ValueError with a sentence, and InvalidFiles."""
     from paravent.audit.keys import derive_keys, practitioner_hash
+    from paravent.books import measure_book, revocations_of, usage_book
     from paravent.cli.measures import answered
     from paravent.cli.standing import Standing, budgets, more
-    from paravent.wiring import load_rulebook, measure_book, revocations_of, usage_book
+    from paravent.wiring import load_rulebook
 
     policy = load_rulebook(settings).policy
     codes = {name: code for code, name in policy.professions.items()}

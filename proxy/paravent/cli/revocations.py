@@ -20,10 +20,10 @@ def revocations(config: Path, as_json: bool) -> None:
 
     Exits 0 when the list could be read, 1 when the state store did not answer, 2 when the configuration is wrong.
     """
+    from paravent.books import revocation_book
     from paravent.effects import StoreDown
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
-    from paravent.wiring import revocation_book
 
     try:
         settings = load_settings(config, os.environ)

@@ -35,11 +35,11 @@ def revoke(  # noqa: PLR0913, PLR0917 (one option each)
     Every node of the deployment that --config describes refuses it within a second. May run beside `serve`.
     Exits 0 when it is in the list, 1 when the state store did not answer, 2 when something is not written as it should.
     """
+    from paravent.books import names_of_issuers, revocation_book
     from paravent.effects import StoreDown
     from paravent.problems import InvalidFiles
     from paravent.revocations.entries import kind_of, mark, revocation
     from paravent.settings import load_settings
-    from paravent.wiring import names_of_issuers, revocation_book
 
     try:
         settings = load_settings(config, os.environ)

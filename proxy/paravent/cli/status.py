@@ -60,10 +60,11 @@ def status(config: Path, top: int, rpps: bool, as_json: bool) -> None:
 
 def _rows(settings: "Settings", most: int, named: bool) -> "list[Row]":
     from paravent.audit.keys import derive_keys
+    from paravent.books import usage_book
     from paravent.cli.busiest import Sheet, rows_of, spans
     from paravent.cli.measures import answered, read
     from paravent.sinks.history import professions_in
-    from paravent.wiring import load_rulebook, usage_book
+    from paravent.wiring import load_rulebook
 
     policy = load_rulebook(settings).policy
     now_s = int(time.time())
