@@ -120,6 +120,7 @@ class Runtime:
         self._digest = _digest(files)
         self._rules = _rulebook(settings, files, self._fixed)
         self._policy_good = True
+        self._state_looked_after = True
         self._keys = JwksSource(
             {name: _place(each) for name, each in settings.issuers.items()},
             stale_for_s={name: each.jwks_stale_for_s for name, each in settings.issuers.items()},
@@ -233,7 +234,7 @@ class Runtime:
     async def watch_policy(self) -> None:
         """Look at the folder each second; swap a good change in whole, keep the last good one through a bad one."""
         while True:
-            await self._ledger.look_after()
+            await self._look_after_state()
             await asyncio.sleep(POLICY_POLL_S)
             self._tell_trouble()
             self._tell_emergency()
@@ -245,6 +246,17 @@ class Runtime:
                     log.exception("policy_unreadable")
                 self._policy_good = False
                 self.metrics.policy_broken()
+
+    async def _look_after_state(self) -> None:
+        """A bug in it must not end the watch: a policy that is edited to stop an attack would never be in force."""
+        try:
+            await self._ledger.look_after()
+        except Exception:
+            if self._state_looked_after:
+                log.exception("state_not_looked_after")
+            self._state_looked_after = False
+        else:
+            self._state_looked_after = True
 
     def reload_policy(self) -> bool:
         """True when another policy is in force now. Blocks on the disk: not for the event loop."""

@@ -107,6 +107,26 @@ async def test_a_policy_that_breaks_the_reader_is_logged_once(
     assert [event for event, _ in said.about("policy_unreadable")] == ["policy_unreadable"]
 
 
+async def test_a_state_store_that_breaks_its_keeper_is_logged_once(
+    settings: Settings, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And does not end the watch: the policy is still read, each time."""
+    monkeypatch.setattr("paravent.wiring.POLICY_POLL_S", 0.01)
+    tries: list[object] = []
+
+    async def broken(ledger: object) -> None:
+        tries.append(ledger)
+        raise RuntimeError("what it says is not logged")
+
+    with closing(build(settings)) as runtime:
+        monkeypatch.setattr(SqliteLedger, "look_after", broken)
+        watching = asyncio.create_task(runtime.watch_policy())
+        await until(lambda: len(tries) > 5)
+        assert not watching.done()
+        watching.cancel()
+    assert [event for event, _ in said.about("state_not_looked_after")] == ["state_not_looked_after"]
+
+
 async def test_closing_gives_everything_back_whatever_fails(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
