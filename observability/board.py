@@ -102,7 +102,7 @@ REFUSED: Final = Row(
         Panel(
             "Refused at the door",
             "Tokens not accepted, proofs of possession not accepted, and good tokens of a login that was too weak or "
-            "too old. The last is what a stolen password looks like.",
+            "too old: that is what a stolen password looks like. And tokens of networks that were refused too often.",
             "reqps",
             (
                 Query(_rate("paravent_decisions_total", only='reason=~"token_.+"'), "token"),
@@ -111,6 +111,7 @@ REFUSED: Final = Row(
                     _rate("paravent_decisions_total", only='reason=~"assurance_too_low|authentication_too_old"'),
                     "weak or old login",
                 ),
+                Query(_rate("paravent_decisions_total", only='reason="network_refused_often"'), "network told to wait"),
             ),
             width=12,
         ),
