@@ -87,7 +87,7 @@ class Node:
         self.house = House(exchange, runtime.engine, runtime.metrics, limits or Limits())
         doorway = ParaventInstance.doorway = self._doorway(settings)
         self._canary = Canary(doorway, settings.listen, self.master.addons, exchange, shared=shared)
-        self.house.refusals = refusals = Refusals(settings.listen.refusals_per_minute)
+        refusals = Refusals(settings.listen.refusals_per_minute)
         self.guard = Guard(runtime.engine, self.house, runtime.metrics, refusals)
         self._proxyserver = Proxyserver()
         frost = Frost(mode, self.master.options)

@@ -37,8 +37,8 @@ MEANING: Final[Mapping[Problem, str]] = {
     Problem.BUDGET_SPENT: "A budget of the policy has no room: distinct persons, misses, requests or units, of the "
     "practitioner, the establishment, the software, the certificate, the network or everybody. `Retry-After` gives "
     "the seconds until this question fits.",
-    Problem.TOO_MANY_REFUSALS: "In the last minute so many requests from this network were refused for their token, or "
-    "as no request, that no new token from there is verified. Tokens that were verified before are served on. "
+    Problem.TOO_MANY_REFUSALS: "In the last minute so many requests from this network were refused for their token or "
+    "its proof that no new token from there is verified. Tokens that were verified before are served on. "
     "`Retry-After` gives the seconds until the minute is over.",
     Problem.HEADERS_TOO_LARGE: f"The request line and the headers have more than {_LIMITS.head_bytes // 1024} KiB, "
     f"or there are more than {_LIMITS.headers} headers.",

@@ -89,17 +89,19 @@ async def test_who_is_at_work_works_on(tmp_path: Path, upstream: RawUpstream) ->
         assert parse(await node.send(there + node.request()))[0] == 200
 
 
-async def test_bytes_that_are_no_request_count(tmp_path: Path, upstream: RawUpstream) -> None:
-    async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:
-        for _ in range(MOST):
-            assert parse(await node.send(introduced("192.0.2.1") + b"nonsense\r\n\r\n"))[0] == 400
-        assert parse(await node.send(introduced("192.0.2.1") + guess(node)))[0] == 429
-
-
 OF_ANY_PAGE = {
     "no token": (b"GET /v1/compte HTTP/1.1\r\n", 401),
     "an address that is too long": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n", 431),
     "a form that is too long": (b"POST /v1/compte HTTP/1.1\r\nContent-Length: 9999999\r\n", 413),
+    "an address that is nearly too long": (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n", 400),
+    "new WebSocket()": (b"GET /v1/compte HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", 400),
+    "<video src>": (b"GET /v1/compte HTTP/1.1\r\nRange: bytes=0-\r\n", 400),
+    "fetch() with a byte beyond ASCII in Accept": (b"GET /v1/compte HTTP/1.1\r\nAccept: \xe9\r\n", 400),
+    "a preflight of many names": (
+        b"OPTIONS /v1/compte HTTP/1.1\r\nAccess-Control-Request-Headers: " + b"a," * 6_200 + b"a\r\n",
+        400,
+    ),
+    "a login in the address": (b"GET /v1/compte HTTP/1.1\r\nAuthorization: Basic YTpi\r\n", 401),
 }
 
 

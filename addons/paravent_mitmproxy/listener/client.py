@@ -283,7 +283,6 @@ class ClientConnection(asyncio.Protocol):
             connection=known or Connection(str(self.address), secure=False),
         )
         self._buffer.clear()
-        self._house.refusals.count(facts.connection.source_ip, reason, time.monotonic())
         denial = await engine.refuse(facts, reason)
         await self._send(reply.deny(denial, facts.request_id, "fr"), close=True, linger=True)
 

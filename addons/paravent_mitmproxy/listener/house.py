@@ -14,12 +14,10 @@ from mitmproxy import http
 
 from paravent.model import Connection, Deny, Facts
 from paravent.reasons import Reason
-from paravent.settings.values import DEFAULT_REFUSALS
 from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy.listener.callers import CallerCertificates
 from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.limits import Limits
-from paravent_mitmproxy.listener.refusals import Refusals
 from paravent_mitmproxy.listener.tls import Renewed
 
 if TYPE_CHECKING:
@@ -75,7 +73,6 @@ class House:
         self.engine = engine
         self.metrics = metrics
         self.limits = limits
-        self.refusals = Refusals(DEFAULT_REFUSALS)
         self.front = Front()
         self.draining = False
         self.connections: set[ClientConnection] = set()

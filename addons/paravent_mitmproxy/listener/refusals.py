@@ -1,9 +1,9 @@
 """How often each network was refused lately, before anybody there had shown who they are.
 
-A signature costs more to verify than to invent. Whoever sends invented ones by the thousand, or bytes that are no
-request, is told to wait, and nothing of theirs is verified meanwhile. Refusals alone are counted: a pharmacy group
-behind one address may ask as much as it likes. And a token that was verified before is known without another
-signature, so that who is at work in that network works on.
+A signature costs more to verify than to invent. Whoever sends invented ones by the thousand is told to wait, and
+nothing of theirs is verified meanwhile. Refusals alone are counted: a pharmacy group behind one address may ask as much
+as it likes. And a token that was verified before is known without another signature, so that who is at work in that
+network works on.
 
 Counted in one process, in memory, and forgotten with it. Not of a front proxy that does not say whom it speaks for.
 """
@@ -24,24 +24,23 @@ REMEMBERED: Final = 16_384
 _PREFIXES: Final = Prefixes(ipv4=32, ipv6=48)
 """One IPv4 address, which may be a whole group's; one IPv6 site, whose addresses are without number."""
 
-_COUNTED: Final = frozenset({Problem.MALFORMED_REQUEST, Problem.TOKEN_REFUSED, Problem.PROOF_REFUSED})
+_COUNTED: Final = frozenset({Problem.TOKEN_REFUSED, Problem.PROOF_REFUSED})
+"""Not what is no request as we speak it. No signature is looked at for it, and a page of somebody else's can make the
+browser send it that has it open: a WebSocket's handshake (Upgrade), a film (Range), an address of 9 000 characters, an
+Accept with a byte beyond ASCII (Fetch, CORS-safelisted request-header). Were it counted, the page would stop all who
+sign in beside the browser."""
 _HONEST: Final = frozenset(
     {
-        # What a good token is refused for: its holder's software has still to do something, or asks wrongly, or its
-        # issuer is only watched.
+        # What a good token is refused for: its holder's software has still to do something, or its issuer is only
+        # watched.
         Reason.DPOP_NONCE,
         Reason.BINDING_MISSING,
         Reason.BINDING_OBSERVED,
-        Reason.REQUEST_NOT_IN_SCHEMA,
-        Reason.QUERY_NOT_IN_SCHEMA,
-        Reason.JUSTIFICATION_REFUSED,
     }
 )
 _OF_ANY_PAGE: Final = frozenset(
     {
-        # What a page of somebody else's can make the browser send that has it open. No signature is looked at for it;
-        # were it counted, the page would stop all who sign in beside the browser. Likewise a body or a head that is
-        # too large.
+        # For a token, any page can make a browser send: none, a login in the address (RFC 7617), the portal's cookie.
         Reason.TOKEN_MISSING,
         Reason.TOKEN_MALFORMED,
         Reason.TOKEN_CROSS_SITE,

@@ -52,7 +52,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("workers", "how many processes serve on the one address; 1 when not given", Kind.COUNT),
         _key(
             "refusals_per_minute",
-            "of one network and worker, for their token or as no request, before new tokens from there wait; "
+            "of one network and worker, for their token or its proof, before new tokens from there wait; "
             "3000 when not given",
             Kind.COUNT,
         ),

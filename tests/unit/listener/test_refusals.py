@@ -62,18 +62,11 @@ def test_nobodys_address_is_nobodys_fault() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_what_counts_is_what_anybody_can_be_refused_for(reason: Reason) -> None:
-    """400, and 401 without a login that is asked for; of these nothing that needs a good token, nor what any page can
-    make a browser send."""
-    needs_a_token = {
-        Reason.REQUEST_NOT_IN_SCHEMA,
-        Reason.QUERY_NOT_IN_SCHEMA,
-        Reason.JUSTIFICATION_REFUSED,
-        Reason.DPOP_NONCE,
-        Reason.BINDING_MISSING,
-        Reason.BINDING_OBSERVED,
-    }
+    """401 without a login that is asked for; of these nothing that needs a good token, nor what any page can make a
+    browser send."""
+    needs_a_token = {Reason.DPOP_NONCE, Reason.BINDING_MISSING, Reason.BINDING_OBSERVED}
     of_any_page = {Reason.TOKEN_MISSING, Reason.TOKEN_MALFORMED, Reason.TOKEN_CROSS_SITE}
-    anybodys = reason.problem.status in {400, 401} and reason.problem is not Problem.AUTHENTICATION_TOO_WEAK
+    anybodys = reason.problem.status == 401 and reason.problem is not Problem.AUTHENTICATION_TOO_WEAK
     assert counts(reason) is (anybodys and reason not in needs_a_token | of_any_page)
 
 
