@@ -24,6 +24,7 @@ from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.formats.json import read as read_json
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
+from paravent.masking.rules import Skeleton, skeleton
 from paravent.reasons import Reason
 from paravent.rules import FieldRule, Path, PersonFields, Place, ResponseShape, Step, ViewSpec, path_text
 
@@ -43,7 +44,7 @@ _ANYWHERE: Final = {
 }
 _OTHERS: Final = {
     **dict.fromkeys(
-        ("subscriber", "policyHolder", "party"),
+        ("subscriber", "policyHolder", "party", "other"),
         "what a Reference says of whom it leads to is somebody's who may not be counted: name its reference",
     ),
     "contact": "a contact is somebody who is not counted",
@@ -57,7 +58,10 @@ _OF_A_BUNDLE: Final = {
 
 def fhir_dress(spec: ViewSpec) -> Dress:
     """FHIR for one view."""
-    references = tuple(rule.path for rule in spec.fields if rule.path[-1].name == "reference")
+    references: dict[str, dict[Skeleton, None]] = {}
+    for rule in spec.fields:
+        if rule.path[-1].name == "reference":
+            references.setdefault(rule.path[0].name, {})[skeleton(rule.path[1:-1])] = None
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
         root = read_json(body, limit_bytes)
@@ -109,5 +113,7 @@ def fhir_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
             yield f"{text} begins with a resource type and [], as in /Patient[], or with /Bundle"
         if rule.path[0].array and names[0] not in TYPES:
             yield f"{text}: a {names[0]} cannot be completed for a validator, and belongs to nobody"
+        if any("@" in name for name in names):
+            yield f"{text}: no element of FHIR has an @ in its name"
         if rule.operator == "exists":
             yield f"{text}: exists puts true where FHIR has another type: write redact"

@@ -2,18 +2,19 @@
 
 Taken apart: `{"Patient": […], "Coverage": […], "Bundle": {…}}`. Each resource gets members that no element of FHIR can
 have: its place (`@id`), for a Patient the number and rank that identify them, and for everything else whose it is
-(`@of`): the Patient that its subject refers to, in the same answer. What refers to nobody here is nobody's, and is left
-out.
+(`@of`): the Patient that its subject refers to, in the same answer (`fhir_references`). What refers to nobody here is
+nobody's, and is left out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from paravent.masking.formats.fhir_references import Named, named, resources_of
 from paravent.masking.formats.fhir_required import completed
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members, written_nir
+from paravent.masking.rules import Skeleton
 from paravent.reasons import Reason
-from paravent.rules import Path
 
 NIR: Final = "@nir"
 RANK: Final = "@rank"
@@ -33,85 +34,47 @@ _SYSTEMS: Final = tuple(f"urn:oid:1.2.250.1.213.1.4.{last}" for last in (8, 9, 1
 _CODES: Final = frozenset({"INS-NIR", "INS-NIA", "NH"})
 """Identifier types of FR Core; NH is the social security number."""
 
-type Resources = list[tuple[Members, Tree]]
-"""Each with the URL that its entry gives it."""
 
-
-def arrange(root: Members, references: Iterable[Path]) -> Members | Reason:
-    """One answer by resource type. `references`: where lines let references leave."""
-    found = _resources(root)
-    if found is None:
+def arrange(root: Members, references: Mapping[str, Iterable[Skeleton]]) -> Members | Reason:
+    """One answer by resource type. `references`: where in each type lines let a reference leave, each place once."""
+    found = resources_of(root)
+    answer = named(found) if found is not None else None
+    if answer is None:
         return Reason.ANSWER_SHAPE
-    places = {place: resource for place, (resource, _) in enumerate(found)}
-    names = [(name, place) for place, (resource, url) in enumerate(found) for name in _names(resource, url)]
-    by_name = dict(names)
-    if len(by_name) != len(names):
-        return Reason.ANSWER_SHAPE  # Two resources under one name: whoever follows a reference may take either.
     tree: Members = {"Bundle": {key: root[key] for key in ("type", "timestamp") if key in root}}
-    for place, resource in places.items():
+    for place, resource in enumerate(answer.resources):
         kind = resource["resourceType"]
-        assert isinstance(kind, str)  # noqa: S101 - `_resources` has looked
+        assert isinstance(kind, str)  # noqa: S101 - `resources_of` has looked
         if kind == "Patient":
             resource[NIR], resource[RANK] = _number(resource), _rank(resource)
-        elif not _owned(resource, kind, places, by_name):
+        elif not _owned(place, kind, answer):
             continue
         resource["@id"] = str(place)
         group = tree.setdefault(kind, [])
         assert isinstance(group, list)  # noqa: S101 - only this line puts a value there
         group.append(resource)
-    for path in references:
-        for holder in _holders(tree, path):
-            _renumber(holder, by_name)
+    # Behind all of them: a reference that was written anew says no more whose something is.
+    for place, resource in enumerate(answer.resources):
+        for way in references.get(str(resource["resourceType"]), ()):
+            for holder in _holders(resource, way):
+                _renumber(place, holder, answer)
     return tree
 
 
 def by_types(root: Members) -> Members | None:
     """The resources of an answer by type, as they are."""
     found: dict[str, list[Tree]] = {}
-    for resource, _ in _resources(root) or ():
+    for resource, _ in resources_of(root) or ():
         plain = {name: value for name, value in resource.items() if name != "resourceType"}
         found.setdefault(str(resource["resourceType"]), []).append(plain)
     return {**found} or None
 
 
-def _resources(root: Members) -> Resources | None:
-    """The resources of a Bundle, or the one that is the answer."""
-    entries = root.get("entry", []) if root.get("resourceType") == "Bundle" else [{"resource": root}]
-    resources: Resources = []
-    for entry in entries if isinstance(entries, list) else (None,):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) or not isinstance(resource, dict):
-            return None
-        if not isinstance(resource.get("resourceType"), str):
-            return None
-        resources.append((resource, entry.get("fullUrl")))
-    return resources
-
-
-def _names(resource: Members, url: Tree) -> Iterator[str]:
-    """By what a Reference can mean it (FHIR R4 section 2.36.4.1)."""
-    local = f"{resource['resourceType']}/{resource['id']}" if isinstance(resource.get("id"), str) else None
-    if local is not None:
-        yield local
-    if isinstance(url, str) and _local(url) != local:
-        yield url
-
-
-def _local(url: str) -> str:
-    """Type and id, the last two segments of a RESTful URL; a URN as it is."""
-    return "/".join(url.split("/")[-2:])
-
-
-def _target(reference: Tree, by_name: dict[str, int]) -> int | None:
-    """The place of what a Reference leads to, in this answer."""
-    url = reference.get("reference") if isinstance(reference, dict) else None
-    return by_name.get(url, by_name.get(_local(url))) if isinstance(url, str) else None
-
-
-def _owned(resource: Members, kind: str, places: dict[int, Members], by_name: dict[str, int]) -> bool:
+def _owned(place: int, kind: str, answer: Named) -> bool:
     """Say whose a resource is, and whose each part of it that has an owner of its own. False: nobody's."""
     if (kind,) not in SUBJECTS:
         return False
+    resource = answer.resources[place]
     for way, member in SUBJECTS.items():
         part = way[1] if len(way) > 1 else None
         if way[0] == kind and part is not None and part in resource:
@@ -119,18 +82,18 @@ def _owned(resource: Members, kind: str, places: dict[int, Members], by_name: di
             resource[part] = [
                 each
                 for each in (parts if isinstance(parts, list) else ())
-                if isinstance(each, dict) and _own(each, member, places, by_name)
+                if isinstance(each, dict) and _own(each, place, member, answer)
             ]
-    return _own(resource, SUBJECTS[(kind,)], places, by_name)
+    return _own(resource, place, SUBJECTS[(kind,)], answer)
 
 
-def _own(holder: Members, member: str, places: dict[int, Members], by_name: dict[str, int]) -> bool:
-    place = _target(holder.get(member), by_name)
-    if place is not None and places[place]["resourceType"] == "Coverage":
-        place = _target(places[place].get("beneficiary"), by_name)
-    if place is None or places[place]["resourceType"] != "Patient":
+def _own(holder: Members, place: int, member: str, answer: Named) -> bool:
+    owner = answer.target(place, holder.get(member))
+    if owner is not None and answer.resources[owner]["resourceType"] == "Coverage":
+        owner = answer.target(owner, answer.resources[owner].get("beneficiary"))
+    if owner is None or answer.resources[owner]["resourceType"] != "Patient":
         return False
-    holder[OF] = [places[place]]
+    holder[OF] = [answer.resources[owner]]
     return True
 
 
@@ -163,21 +126,21 @@ def _code(identifier: Members) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def _holders(root: Members, path: Path) -> Iterator[Members]:
-    """The objects that hold the last step of a path, conditions ignored."""
-    level: list[Tree] = [root]
-    for step in path[:-1]:
-        values = [each.get(step.name) for each in level if isinstance(each, dict)]
-        level = [each for value in values for each in (value if step.array and isinstance(value, list) else [value])]
+def _holders(resource: Members, way: Skeleton) -> Iterator[Members]:
+    """The objects at the end of a way."""
+    level: list[Tree] = [resource]
+    for name, array in way:
+        values = [each.get(name) for each in level if isinstance(each, dict)]
+        level = [each for value in values for each in (value if array and isinstance(value, list) else [value])]
     return (each for each in level if isinstance(each, dict))
 
 
-def _renumber(holder: Members, by_name: dict[str, int]) -> None:
-    place = _target(holder, by_name)
-    if place is None:
+def _renumber(place: int, holder: Members, answer: Named) -> None:
+    target = answer.target(place, holder)
+    if target is None:
         holder.pop("reference", None)
     else:
-        holder["reference"] = f"#{place}"
+        holder["reference"] = f"#{target}"
 
 
 # ---- what leaves

@@ -1,0 +1,150 @@
+"""Whose a resource is: what a Reference leads to, and to whom it does not (FHIR R4 section 2.36.4.1)."""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from masking_views import path, rule
+from paravent.masking import Reduced, View, compile_view
+from paravent.masking.formats.fhir import IDENTITY
+from paravent.model import Asked
+from paravent.reasons import Reason
+from paravent.rules import Format, ResponseShape, ViewSpec
+
+LINES: Final = (
+    "/Patient[]/gender",
+    "/Coverage[]/status",
+    "/Coverage[]/beneficiary/reference",
+    "/Coverage[]/payor[type=Patient]/reference",
+    "/Coverage[]/payor[type=Organization]/reference",
+)
+VIEW: Final[View] = compile_view(
+    ViewSpec("o", "21", "p", tuple(rule(line, "keep") for line in LINES)),
+    ResponseShape((path("/Patient[]"),), IDENTITY, format=Format.FHIR),
+)
+ASKED: Final = Asked("1840399990011", "19840301", 1)
+HERE, THERE, NAMED = (
+    "https://api.example/fhir",
+    "https://other.example/fhir",
+    "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+)
+
+
+def patient(url: str | None, id_: str | None = "1") -> dict[str, Any]:
+    identifier = {"system": "urn:oid:1.2.250.1.213.1.4.8", "value": "1840399990011"}
+    resource = {"resourceType": "Patient", "identifier": [identifier], "birthDate": "1984-03-01", "gender": "male"}
+    return entry(resource, url, id_)
+
+
+def entry(resource: dict[str, Any], url: str | None, id_: str | None) -> dict[str, Any]:
+    return ({"fullUrl": url} if url else {}) | {"resource": resource | ({"id": id_} if id_ else {})}
+
+
+def coverage(url: str | None, reference: str, **more: object) -> dict[str, Any]:
+    resource = {"resourceType": "Coverage", "status": "active", "beneficiary": {"reference": reference}, **more}
+    return entry(resource, url, "9")
+
+
+def coverages_left(*entries: dict[str, Any]) -> list[dict[str, Any]] | Reason:
+    """The Coverages that leave with the one Patient who was asked about."""
+    reduced = VIEW.apply(json.dumps({"resourceType": "Bundle", "entry": entries}).encode(), ASKED)
+    if isinstance(reduced, Reason):
+        return reduced
+    assert isinstance(reduced, Reduced)
+    resources = [each["resource"] for each in json.loads(reduced.body)["entry"]]
+    assert [each["resourceType"] for each in resources].count("Patient") == 1
+    return [each for each in resources if each["resourceType"] == "Coverage"]
+
+
+@pytest.mark.parametrize(
+    ("whose", "what", "reference"),
+    [
+        pytest.param(None, None, "Patient/1", id="relative, in an answer that names no server"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "Patient/1", id="relative, on the same server"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", f"{HERE}/Patient/1", id="by its full URL"),
+        pytest.param(f"{THERE}/Patient/1", f"{HERE}/Coverage/9", f"{THERE}/Patient/1", id="by that of another server"),
+        pytest.param("/fhir/Patient/1", "/fhir/Coverage/9", "Patient/1", id="on a server by its path alone"),
+        pytest.param(NAMED, f"{HERE}/Coverage/9", NAMED, id="by a URN"),
+        pytest.param(NAMED, "urn:uuid:a", "Patient/1", id="by its id, where URNs name no server"),
+        pytest.param(
+            f"{HERE}/Patient/1/_history/2", None, f"{HERE}/Patient/1/_history/2", id="a version, to the letter"
+        ),
+    ],
+)
+def test_what_refers_to_somebody_is_theirs(whose: str | None, what: str | None, reference: str) -> None:
+    """It leaves with them."""
+    left = coverages_left(patient(whose), coverage(what, reference))
+    assert isinstance(left, list)
+    assert [each["status"] for each in left] == ["active"]
+
+
+@pytest.mark.parametrize(
+    ("whose", "what", "reference"),
+    [
+        pytest.param(None, None, f"{THERE}/Patient/1", id="of a server that the answer does not name"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", f"{THERE}/Patient/1", id="of another server"),
+        pytest.param(f"{HERE}/Patient/1", f"{THERE}/Coverage/9", "Patient/1", id="relative, from another server"),
+        pytest.param(f"{HERE}/Patient/1", None, "Patient/1", id="relative, from a server that is not known"),
+        pytest.param(None, f"{HERE}/Coverage/9", "Patient/1", id="relative, to one whose server is not known"),
+        pytest.param("/fhir/Patient/1", "/fhir/Coverage/9", f"{HERE}/Patient/1", id="a server known by its path alone"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "http://api.example/fhir/Patient/1", id="without TLS"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "https://API.example/fhir/Patient/1", id="other case"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", f"{HERE}/x/../Patient/1", id="a way round"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "Patient/1/_history/1", id="a version"),
+        pytest.param(f"{HERE}/Patient/1/_history/2", None, "Patient/1", id="relative, to a version"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "#1", id="a contained one"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "#0", id="one that we could have written"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "Patient?identifier=1", id="a search"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "patient/1", id="another type"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "1", id="an id alone"),
+        pytest.param(f"{HERE}/Patient/1", f"{HERE}/Coverage/9", "", id="nothing"),
+        pytest.param(NAMED, None, NAMED.upper(), id="a URN in other letters"),
+    ],
+)
+def test_who_has_the_same_id_elsewhere_is_somebody_else(whose: str | None, what: str | None, reference: str) -> None:
+    """What refers to them stays behind."""
+    assert coverages_left(patient(whose), coverage(what, reference)) == []
+
+
+def test_who_has_the_same_id_on_two_servers_is_two() -> None:
+    """Each with what is on their own server: several insurers number from 1."""
+    stranger = patient(f"{THERE}/Patient/1")
+    stranger["resource"] |= {"birthDate": "1990-01-01"}
+    theirs = coverage(f"{THERE}/Coverage/9", "Patient/1", status="cancelled")
+    left = coverages_left(patient(f"{HERE}/Patient/1"), stranger, theirs, coverage(f"{HERE}/Coverage/9", "Patient/1"))
+    assert isinstance(left, list)
+    assert [each["status"] for each in left] == ["active"]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param((patient(None), patient(None)), id="one id twice"),
+        pytest.param((patient(f"{HERE}/Patient/1"), patient(f"{HERE}/Patient/1")), id="one URL twice"),
+        pytest.param((patient(f"{HERE}/Patient/1"), patient(None)), id="one id, of which one is on no server"),
+        pytest.param((patient(NAMED), patient(None, "2"), patient("urn:oid:1", "2")), id="one id, in a URN's entry"),
+        pytest.param((patient(f"{HERE}/Patient/2", "1"),), id="a URL that says another id"),
+        pytest.param((patient(f"{HERE}/Group/1", "1"),), id="a URL that says another type"),
+        pytest.param((patient(f"{HERE}/Group/1", None),), id="a URL that says another type, and no id"),
+        pytest.param((patient("#1"),), id="a URL within a resource"),
+        pytest.param(({"resource": patient(None)["resource"], "fullUrl": 1},), id="a URL that is a number"),
+        pytest.param(({"resource": patient(None)["resource"], "fullUrl": ""},), id="an empty URL"),
+    ],
+)
+def test_names_that_two_readers_could_follow_differently_withhold_the_answer(entries: tuple[dict[str, Any]]) -> None:
+    """Whoever follows a reference may take either."""
+    assert coverages_left(*entries) is Reason.ANSWER_SHAPE
+
+
+def test_a_reference_that_leaves_leads_where_it_led() -> None:
+    """Also one that two lines name, and only to what leaves."""
+    payors = [
+        {"type": "Patient", "reference": "Patient/1"},
+        {"type": "Patient", "reference": f"{THERE}/Patient/1"},
+        {"type": "Organization", "reference": "Organization/7"},
+    ]
+    left = coverages_left(patient(f"{HERE}/Patient/1"), coverage(f"{HERE}/Coverage/9", "Patient/1", payor=payors))
+    assert isinstance(left, list)
+    (only,) = left
+    assert only["payor"] == [only["beneficiary"]]
