@@ -23,17 +23,24 @@ COMMON: Headers = (
     # RFC 9111 section 5.2.2.5: no cache, shared or private, may keep an answer about a person.
     (b"Cache-Control", b"no-store"),
     (b"X-Content-Type-Options", b"nosniff"),
-)
-PAGE: Headers = (
-    # CSP Level 3. A page of ours has tables, and style sheets of the same origin. Whatever else a browser would run or
-    # fetch for it goes nowhere, be it an `@import` of the portal's own style sheet.
-    (
-        b"Content-Security-Policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'",
-    ),
+    # An address may hold a member's number, and what is shown has links: a browser would tell their hosts the address.
     (b"Referrer-Policy", b"no-referrer"),
 )
-"""Beside the common ones, for what a browser shows as a document."""
+"""With every answer. No Strict-Transport-Security: it binds a host with all its ports for as long as it says, and the
+host is the operator's, who can send it at the portal or at a front proxy."""
+DATA: Headers = ((b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),)
+"""CSP Level 3. Beside the common ones, for what is no page: a browser that is led to it shows it all the same."""
+PAGE: Headers = (
+    # A page of ours has tables, and style sheets of the same origin. Whatever else a browser would run or fetch for it
+    # goes nowhere, be it an `@import` of the portal's own style sheet. And no page frames it (section 6.4.2), which
+    # default-src does not say: whoever clicks on it sees what they click on.
+    (
+        b"Content-Security-Policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'none'",
+    ),
+)
+"""The same for what a browser shows as a document."""
 _SHOWN = (b"text/html", b"image/svg+xml")
 PROBLEM_TYPE = b"application/problem+json"
 
@@ -41,8 +48,8 @@ PROBLEM_TYPE = b"application/problem+json"
 def release(outcome: Release, plan: Plan) -> SealedResponse:
     """The reduced answer."""
     budget = (*rate_limit_headers(plan.usage), *warning_headers(plan.nearly_spent))
-    page = PAGE if outcome.content_type.startswith(_SHOWN) else ()
-    headers = (*COMMON, *page, (b"Content-Type", outcome.content_type), *budget, *_nonce(plan.next_nonce))
+    policy = PAGE if outcome.content_type.startswith(_SHOWN) else DATA
+    headers = (*COMMON, *policy, (b"Content-Type", outcome.content_type), *budget, *_nonce(plan.next_nonce))
     return seal(200, b"OK", headers, outcome.body)
 
 
@@ -64,7 +71,7 @@ def problem(
     retry_after_s: float | None = None,
 ) -> SealedResponse:
     """One problem document."""
-    headers = [*COMMON, (b"Content-Type", PROBLEM_TYPE), (b"Content-Language", language.encode("ascii"))]
+    headers = [*COMMON, *DATA, (b"Content-Type", PROBLEM_TYPE), (b"Content-Language", language.encode("ascii"))]
     # RFC 9110 section 12.5.5: the body depends on Accept-Language, the answer must say so.
     headers.append((b"Vary", b"Accept-Language"))
     if challenge is not None:

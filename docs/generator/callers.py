@@ -61,10 +61,12 @@ HEADERS: Final = (
 ANSWERED: Final = (
     ("`Cache-Control: no-store`", "every answer", "keep nothing"),
     (
-        "`Content-Security-Policy`, `Referrer-Policy`",
-        "200, pages and images in SVG",
-        "for browsers: style sheets, images and fonts of the same origin, and nothing else",
+        "`Content-Security-Policy`",
+        "every answer",
+        "for browsers: run and fetch nothing, frame it nowhere; pages and images in SVG may have style sheets, images "
+        "and fonts of the same origin",
     ),
+    ("`X-Content-Type-Options`, `Referrer-Policy`", "every answer", "for browsers: `nosniff`, `no-referrer`"),
     (
         "`RateLimit`, `RateLimit-Policy`",
         "200",

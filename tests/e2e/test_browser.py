@@ -200,6 +200,25 @@ async def test_a_form_asks_on_with_the_handle(scene: Scene) -> None:
     assert NIR.encode() not in scene.reader.received
 
 
+FRAMED: Final = """(async () => {
+  const frame = Object.assign(document.createElement("iframe"), {name: "framed"});
+  document.body.append(frame);
+  const shown = new Promise(done => frame.addEventListener("load", done, {once: true}));
+  document.forms[0].target = "framed";
+  document.forms[0].submit();
+  await shown;
+})()"""
+"""The portal's form, answered in a frame of the portal's page. A frame has loaded when its style sheets have."""
+
+
+async def test_no_page_shows_an_answer_in_a_frame(scene: Scene) -> None:
+    """The answer arrives, and the browser shows it nowhere: its style sheet is not asked for."""
+    page = await scene.browser.open(f"{PORTAL}/")
+    await page.run(FRAMED)
+    assert scene.reasons() == [None]
+    assert [request.split(b" ")[1] for request in scene.api.requests] == [b"/portail/droits"]
+
+
 INTRUDER: Final = f"""(async () => {{
   const seen = new Set();
   document.addEventListener("securitypolicyviolation", event => seen.add(event.effectiveDirective));

@@ -41,6 +41,8 @@ async def test_a_good_question_is_answered_reduced(node: RunningNode, upstream: 
     assert headers.keys() == {
         b"cache-control",
         b"x-content-type-options",
+        b"referrer-policy",
+        b"content-security-policy",
         b"content-type",
         b"content-length",
         b"ratelimit",

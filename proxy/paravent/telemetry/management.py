@@ -32,6 +32,14 @@ LOGOUT_PATH: Final = "/backchannel-logout"
 MAX_FORM_BYTES: Final = 3 * 8192
 """A token of 8 KB, each of its characters escaped."""
 
+ALWAYS: Final = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+)
+"""As with the answers of the proxied port: an operator's browser is one, too."""
+
 _LENGTH: Final = re.compile("[0-9]{1,5}")
 _REFUSED_LOGOUT: Final = b'{"error": "invalid_request"}\n'
 """Back-Channel Logout 1.0 section 2.8, with the one word that it names."""
@@ -59,19 +67,7 @@ class Management:
         summed_up = ready or is_ready
         public_key = json.dumps(jwks).encode()
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 10  # a client that sends nothing holds one thread, for ten seconds
-            server_version = "paravent"
-            sys_version = ""
-            # The standard page repeats what the client sent.
-            error_message_format = "refused\n"
-            error_content_type = "text/plain; charset=utf-8"
-
-            @override
-            def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-                """The standard message does so too, in the status line."""
-                super().send_error(code)
-
+        class Handler(_Answers):
             def do_GET(self) -> None:
                 match self.path:
                     case "/metrics" if metrics is not None:
@@ -100,18 +96,6 @@ class Management:
                 status = _told(logout, self.rfile.read(int(length)))
                 self._send(status, "application/json", _REFUSED_LOGOUT if status == 400 else b"{}\n")
 
-            def _send(self, status: int, content_type: str, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Cache-Control", "no-store")
-                self.end_headers()
-                self.wfile.write(body)
-
-            @override
-            def log_message(self, format: str, *args: object) -> None:
-                """Scrapes are not news, and a path is not ours to log."""
-
         self._server = _Server(sock, Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(POLL_S,), name="management", daemon=True)
 
@@ -139,6 +123,38 @@ CONNECTIONS: Final = 64
 LONGEST_S: Final = 10.0
 """From a connection's beginning to its end. Prometheus gives up after 10 s; a client that drips bytes must not keep
 its place for ever."""
+
+
+class _Answers(BaseHTTPRequestHandler):
+    timeout = 10  # a client that sends nothing holds one thread, for ten seconds
+    server_version = "paravent"
+    sys_version = ""
+    # The standard page repeats what the client sent.
+    error_message_format = "refused\n"
+    error_content_type = "text/plain; charset=utf-8"
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The standard message repeats it too, in the status line."""
+        super().send_error(code)
+
+    @override
+    def end_headers(self) -> None:
+        """Also of what the standard library refuses by itself."""
+        for name, value in ALWAYS:
+            self.send_header(name, value)
+        super().end_headers()
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Scrapes are not news, and a path is not ours to log."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -38,6 +38,14 @@ def management(
         served.close()
 
 
+BROWSER = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
 def ask(served: Management, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     with closing(http.client.HTTPConnection(*served.address, timeout=5)) as connection:
         connection.request(method, path)
@@ -58,12 +66,12 @@ def ask(served: Management, path: str, method: str = "GET") -> tuple[int, dict[s
     ],
 )
 def test_paths(path: str, status: int, content_type: str) -> None:
-    """Four paths; none of them may be kept by a cache."""
+    """Four paths; none of them may be kept by a cache, or taken by a browser for what it is not."""
     with management({"policy": True}) as served:
         got, headers, _ = ask(served, path)
     assert got == status
     assert headers["Content-Type"].startswith(content_type)
-    assert headers["Cache-Control"] == "no-store"
+    assert {name: headers[name] for name in BROWSER} == BROWSER
     assert headers["Server"].strip() == "paravent"
 
 
@@ -96,8 +104,9 @@ def test_other_methods_are_refused_without_an_echo() -> None:
     """An unknown method, or what is no request, gets a constant, not the standard page or the standard status line
     that repeat it."""
     with management({}) as served:
-        status, _, body = ask(served, "/metrics", "PUT")
+        status, headers, body = ask(served, "/metrics", "PUT")
         assert (status, body) == (501, b"refused\n")
+        assert {name: headers[name] for name in BROWSER} == BROWSER
         for sent in (
             b"PUT284059999 /metrics HTTP/1.0\r\n\r\n",
             b"GET /284059999 HTTP/284059999\r\n\r\n",
