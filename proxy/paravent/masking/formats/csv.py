@@ -3,17 +3,21 @@
     /lignes[]/nomUsuel: keep
 
 The first record names the columns. Refused: no header, a column twice, a record of another length, quotes that do not
-close, a byte order mark, more rows than a table that is about the person asked for has. How many persons may leave is
-`max_persons` of the operation. What leaves has the columns of the view, in its order.
+close, a quote inside a cell that is not quoted, a carriage return that ends no line, a byte order mark, more rows than
+a table that is about the person asked for has. How many persons may leave is `max_persons` of the operation. What
+leaves has the columns of the view, in its order.
 
 A spreadsheet takes a cell that begins with = + - or @ for a formula, and runs it. Such a cell leaves with an apostrophe
 before it: docs/decisions/0021-cells-are-no-formulas.md.
+
+    =1+1      '=1+1        "=1+1"    '"=1+1"        a;"=1+1"    a;'"=1+1"        -12,50    -12,50
 """
 
 import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from paravent.masking.formats.base import MAX_MARKUP_BYTES, Dress, media_type
@@ -27,9 +31,16 @@ ROOT: Final = "lignes"
 MAX_ROWS: Final = 1000
 """As many as persons in one answer."""
 
-_FORMULA: Final = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+_SKIPPED: Final = r'"\x00-\x08\x0b\x0c\x0e-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff'
+"""What a reader may take off before it looks at a cell: blanks and marks that do not show, and quotes, which close an
+empty text where a cell is cut inside our own (`""=1`), with the formula behind them."""
+_FORMULA: Final = re.compile(
+    rf"(?:^|(?<=[;\t\r\n]))(?=[{_SKIPPED}]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b])"
+)
 """OWASP, CSV Injection; in full width too. A French spreadsheet cuts at semicolons, and any one at tabs and line ends
 when it was not told how to cut: what comes behind one begins a cell."""
+_ENDS: Final = ("", ",", "\r", "\n")
+"""What a cell ends with, and where the document does."""
 _AMOUNT: Final = re.compile(r"[+-][0-9]{1,15}(?:[.,][0-9]{1,9})?")
 """A number is what it says, with a sign too."""
 
@@ -67,20 +78,34 @@ def _read(body: bytes, limit_bytes: int) -> Members | Reason:
         return Reason.ANSWER_TOO_LARGE
     try:
         text = body.decode("utf-8")
-        if text.startswith("\ufeff") or "\0" in text:
+        if text.startswith("\ufeff") or "\0" in text or not _is_cut_in_one_way(text):
             return Reason.ANSWER_MALFORMED
-        # Without translation of line ends: a carriage return alone would be one to this reader and none to others.
-        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        records = list(islice(csv.reader(io.StringIO(text, newline=""), strict=True), MAX_ROWS + 2))
     except (UnicodeDecodeError, csv.Error):
         # Their texts can quote the document: they end here.
         return Reason.ANSWER_MALFORMED
     header, *rows = records or [[]]
-    if not header or len(set(header)) != len(header) or any(len(row) != len(header) for row in rows):
-        return Reason.ANSWER_MALFORMED
     if len(rows) > MAX_ROWS:
         return Reason.ANSWER_TOO_LARGE
+    if not header or len(set(header)) != len(header) or any(len(row) != len(header) for row in rows):
+        return Reason.ANSWER_MALFORMED
     lines: list[Tree] = [dict[str, Tree](zip(header, row, strict=True)) for row in rows]
     return {ROOT: lines}
+
+
+def _is_cut_in_one_way(text: str) -> bool:
+    """Whether quotes stand around whole cells alone, and carriage returns outside them at line ends alone (RFC 4180
+    section 2, rules 1, 5 to 7). To other readers a quote is a quote wherever it stands, and a lone return no end."""
+    first, *parts = text.split('"')
+    if len(parts) % 2:
+        return False
+    last = parts.pop() if parts else ""
+    between = set(parts[1::2]) - {""}  # Nothing between two of them, inside: one quote of a cell, written twice.
+    if parts and not (first[-1:] in _ENDS and last[:1] in _ENDS):
+        return False
+    if not all([each[0] in _ENDS and each[-1] in _ENDS for each in between]):
+        return False
+    return not any(["\r" in each.replace("\r\n", "") for each in (first, *between, last)])
 
 
 def _whole(body: bytes) -> Members | None:
