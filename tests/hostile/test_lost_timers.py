@@ -111,11 +111,13 @@ class TestThePatrol:
     async def test_who_waits_for_the_upstream_gets_a_refusal(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The books of the request are closed: the reason is a timeout's."""
+        """The books of the request are closed: a timeout, in the ledger and where failures are counted."""
         async with raw_upstream(lambda *_: None) as silent, running_node(tmp_path, silent.port, timeout="60s") as node:
             monkeypatch.setattr(node.node.house, "answer_s", 0.3)
             assert (await node.ask())[0] == 504
             assert [record["reason"] for record in node.records()] == ["upstream_timeout"]
+            assert node.metric("paravent_upstream_failures_total", reason="upstream_timeout") == 1
+            assert node.metric("paravent_stage_seconds_count", stage="upstream") == 1
 
     async def test_a_connection_that_could_not_leave_is_put_out(
         self, tmp_path: Path, upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch

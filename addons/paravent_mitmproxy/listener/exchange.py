@@ -78,11 +78,13 @@ class Exchange:
         try:
             answer = await self._upstream.ask(question)
         except asyncio.CancelledError:
-            # The drain is over, or the process ends. Whoever was asked about is charged: the books are closed first.
-            return Reason.UPSTREAM_TIMEOUT if caller.overdue() else Reason.DRAINING
+            # Whoever was asked about is charged: the books are closed first.
+            if not caller.overdue():
+                return Reason.DRAINING  # the drain is over, or the process ends
+            answer = Reason.UPSTREAM_TIMEOUT
+        else:
+            answer = Reason.CLIENT_LEFT if caller.gone() else answer
         self._metrics.stage("upstream", time.perf_counter() - started)
-        if caller.gone():
-            answer = Reason.CLIENT_LEFT
         if isinstance(answer, Reason):
             self._metrics.upstream_failed(answer.value)
         return answer
