@@ -21,6 +21,7 @@ from paravent.identity.gate import Gate
 from paravent.identity.issuers import MAX_LIFETIME_S, PSC_LIFETIME_S, Issuer, Profile
 from paravent.identity.nonces import Nonces
 from paravent.identity.portal import Portal
+from paravent.identity.verified import VerifiedTokens
 from paravent.keys.asking import Trust
 from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
@@ -99,6 +100,7 @@ class _Fixed:
         self.assertor = Assertor(self.keys.assertion)
         self.nonces = Nonces(self.keys.nonce)
         self.issuers: Mapping[str, Issuer] = {each.issuer: _issuer(each) for each in settings.issuers.values()}
+        self.verified = VerifiedTokens()
 
 
 class Runtime:
@@ -417,7 +419,7 @@ def _rulebook(settings: Settings, files: Mapping[str, bytes], fixed: _Fixed) -> 
         policy=policy,
         routes=RouteTable(policy.operations.values()),
         views=views,
-        gate=Gate(fixed.issuers, settings.listen.external_origin, fixed.nonces, _portal(settings)),
+        gate=Gate(fixed.issuers, settings.listen.external_origin, fixed.nonces, _portal(settings), fixed.verified),
         subject_key=fixed.keys.subject,
         assertor=fixed.assertor,
         disguise_key=fixed.keys.disguise,

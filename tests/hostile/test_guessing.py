@@ -76,6 +76,21 @@ async def test_guesses_beyond_the_bound_are_not_verified(tmp_path: Path, upstrea
         )
 
 
+async def test_who_is_at_work_works_on_under_another_policy(tmp_path: Path, upstream: RawUpstream) -> None:
+    """Whoever tightens a limit while somebody guesses does not send the colleagues of the guesser away."""
+    async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:
+        here = introduced("192.0.2.1")
+        assert parse(await node.send(here + node.request()))[0] == 200
+        token = node.credentials[-2]
+        for _ in range(MOST):
+            await node.send(here + guess(node))
+        quotas = tmp_path / "policies" / "quotas.yaml"
+        quotas.write_text(quotas.read_text().replace("{limit: 60, per: 10m}", "{limit: 50, per: 10m}"))
+        assert node.node.runtime.reload_policy()
+        assert parse(await node.send(here + again(node, token)))[0] == 200
+        assert parse(await node.send(here + node.request()))[0] == 429
+
+
 async def test_who_is_at_work_works_on(tmp_path: Path, upstream: RawUpstream) -> None:
     """A token that was verified before is served from the same network, and one that is new waits; not elsewhere."""
     async with running_node(tmp_path, upstream.port, listen=INTRODUCED) as node:

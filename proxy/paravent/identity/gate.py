@@ -1,4 +1,4 @@
-"""What callers are judged against that no policy says: facts of the deployment, and what one revision remembers."""
+"""What callers are judged against that no policy says: facts of the deployment, and the tokens that were verified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,4 +22,5 @@ class Gate:
     portal: Portal | None = None
     """None: a token comes in the Authorization header, and a cookie is not looked at."""
     verified: VerifiedTokens = field(default_factory=VerifiedTokens)
-    """A cache of pure functions. Its own: no revision inherits what another one verified."""
+    """A cache of functions that know nothing of the policy: one for all revisions. Whoever has just been told to look
+    at fewer persons need not be looked at anew as who they are."""

@@ -6,7 +6,7 @@ change is asked again at every use, remembered or not:
     expiry, clock            `claims.out_of_force`, at that moment
     a key withdrawn          `FindKey`, by the caller: another key under that kid, or none, and nothing is remembered
     an issuer's terms        the issuer must be the very one that it was verified for
-    the policy               each revision of the rules begins with an empty memory
+    the policy               nothing of it is in the claims: strength, age and binding are judged by the one in force
     a revocation             `FindRevocations`, by the caller; `Introspect`, where an issuer is asked
     who holds the token      certificate or proof, for every request
 

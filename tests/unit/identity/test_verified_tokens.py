@@ -3,18 +3,20 @@
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from asking import CALLER_KEY, ISSUER_KEY, REQUIREMENT, ask, facts
+from asking import ASSURANCE, CALLER_KEY, ISSUER_KEY, REQUIREMENT, ask, facts
 from paravent.effects import FindKey, KeyMissing
 from paravent.identity.authenticate import Authenticated, Refusal, Requirement
 from paravent.identity.issuers import Issuer
 from paravent.identity.verified import VerifiedTokens
 from paravent.model import Facts
 from paravent.reasons import Reason
+from paravent.rules import Binding, ThumbprintEncoding
 from tokens import (
     AUDIENCE,
     CLIENT,
@@ -117,6 +119,18 @@ def test_an_operation_may_ask_more_than_the_last_one(verified: VerifiedTokens) -
     assert reason(with_certificate(weak), verified) is None
     strong = Requirement("eleve", REQUIREMENT.max_auth_age_s)
     assert reason(with_certificate(weak), verified, requirement=strong) is Reason.ASSURANCE_TOO_LOW
+
+
+def test_another_policy_is_asked_of_what_was_verified_under_the_last_one(verified: VerifiedTokens) -> None:
+    """Levels, bindings and how a thumbprint is written are the policy's, and nothing of them is remembered."""
+    (higher,) = (each for each in ASSURANCE.levels if each.name == "eleve")
+    for stricter, expected in (
+        (replace(ASSURANCE, bindings=frozenset({Binding.DPOP})), Reason.BINDING_NOT_ACCEPTED),
+        (replace(ASSURANCE, thumbprint_encoding=ThumbprintEncoding.ANS_HEX), Reason.BINDING_CERTIFICATE),
+        (replace(ASSURANCE, levels=(replace(higher, name="substantiel", acr=frozenset()),)), Reason.ASSURANCE_TOO_LOW),
+    ):
+        assert reason(with_certificate(), verified, assurance=stricter) is expected
+    assert reason(with_certificate(), verified) is None
 
 
 def test_a_key_withdrawn_lets_nobody_in(verified: VerifiedTokens) -> None:
