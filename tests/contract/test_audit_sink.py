@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -221,13 +222,13 @@ async def test_a_ledger_that_is_disturbed_takes_no_more(folder: Path, disturb: o
 
 
 @contextlib.contextmanager
-def hung_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """No sync of a file comes back before the event is set. It is, at the end."""
+def hung_disk(monkeypatch: pytest.MonkeyPatch, name: str = "") -> Iterator[threading.Event]:
+    """No sync of a file, or of one that is so called, comes back before the event is set. It is, at the end."""
     released = threading.Event()
     real = os.fdatasync
 
     def sync(descriptor: int) -> None:
-        assert released.wait(30)
+        assert name not in os.readlink(f"/proc/self/fd/{descriptor}") or released.wait(30)
         real(descriptor)
 
     with monkeypatch.context() as patch:
@@ -249,6 +250,46 @@ async def test_a_disk_that_hangs_is_not_healthy_until_it_answers(folder: Path, m
         await until(lambda: sink.healthy)
     assert verify_directory(folder, CHAIN).whole
     assert "2" not in ids(folder)
+
+
+async def test_nobody_waits_for_their_own_head(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is durable and the head has moved: that is enough to be told True. Nobody else is before the head is
+    durable too, and a disk that does not take it is not healthy."""
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=50)) as sink:
+        with hung_disk(monkeypatch, ".head") as released:
+            assert await sink.append(numbered(1))
+            report = verify_directory(folder, CHAIN)
+            assert (report.whole, report.records, report.notes) == (True, 1, ())
+            assert not await sink.append(numbered(2))
+            await until(lambda: sink.trouble == "the disk does not answer")
+            released.set()
+        await until(lambda: sink.healthy)
+        assert await sink.append(numbered(3))
+    assert ids(folder) == ["1", "3"]
+
+
+async def test_a_head_that_cannot_be_made_durable_closes_the_sink(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was told True is on record; nobody else is told so until it is opened again, and then nothing is missing."""
+    real = os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        if ".head" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EIO, "a fault of this test")
+        real(descriptor)
+
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=30_000)) as sink:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", sync)
+            assert await sink.append(numbered(1))
+            await until(lambda: not sink.healthy)
+        assert sink.trouble == "EIO"
+        assert not await sink.append(numbered(2))
+    with contextlib.closing(FileSink(folder, CHAIN, deadline_ms=30_000)) as sink:
+        assert await sink.append(numbered(3))
+    assert ids(folder) == ["1", "3"]
+    assert verify_directory(folder, CHAIN).whole
 
 
 async def test_closing_does_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from audit_records import CHAIN, KEY, a_record
 from failing_calls import Calls, Fault, Killed, failing
-from paravent.audit.chain import genesis, seal
+from paravent.audit.chain import Head, genesis, seal
 from paravent.audit.verify import Damage
-from paravent.sinks.folder import read_records
+from paravent.sinks.folder import read_head, read_records
 from paravent.sinks.journal import Journal
 from paravent.sinks.verify import verify_directory
 from power_cut import DurableFolder
@@ -48,6 +48,10 @@ class Writer:
             return False
         if durable:
             self.acknowledged.append(identity)
+        try:
+            journal.keep_head()
+        except Killed:
+            self.stop()
         if journal.closed:
             assert calls.failed in LASTING
             self.stop()
@@ -102,8 +106,9 @@ def test_whichever_call_fails_nothing_acknowledged_is_lost(tmp_path: Path, fault
         writer.check(complete=True)
 
 
-def write_until_killed(folder: Path, at: int) -> list[str]:
-    """Write five records, two a file; die at the call of this number. What was acknowledged until then."""
+def write_until_killed(folder: Path, at: int, *, keeps: bool) -> list[str]:
+    """Write five records, two a file; die at the call of this number. What was acknowledged until then. `keeps`: as the
+    sink does, else the next commit makes the head durable."""
     acknowledged: list[str] = []
     journal: Journal | None = None
     with failing(at, Fault.KILLED_BEFORE):
@@ -111,7 +116,9 @@ def write_until_killed(folder: Path, at: int) -> list[str]:
             journal = Journal(folder, KEY, "0", TWO_LINES)
             for number in range(1, RECORDS + 1):
                 if journal.commit(*seal(journal.tip, a_record() | {"id": str(number)}, KEY)):
-                    acknowledged.append(str(number))  # noqa: PERF401 (one by one: a kill must not take them along)
+                    acknowledged.append(str(number))  # one by one: a kill must not take them along
+                if keeps:
+                    journal.keep_head()
         except Killed:
             pass
     if journal is not None:
@@ -135,19 +142,37 @@ def assert_survived(folder: Path, acknowledged: list[str]) -> None:
     assert (report.findings, report.notes) == ((), ())
 
 
-def test_a_power_cut_at_any_moment_loses_no_acknowledged_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keeps", [True, False], ids=["the head is kept at once", "the next commit keeps the head"])
+def test_a_power_cut_at_any_moment_loses_no_acknowledged_record(tmp_path: Path, keeps: bool) -> None:
     """Of the files and of their names, only what was synced is left: every acknowledged record is in it, and nobody
     calls the rest damage."""
     calls_made = calls_of_an_untroubled_run(tmp_path / "untroubled")
     for at in range(1, calls_made + 2):
         folder = tmp_path / str(at)
         with DurableFolder(folder) as disk:
-            acknowledged = write_until_killed(folder, at)
+            acknowledged = write_until_killed(folder, at, keeps=keeps)
             assert_survived(disk.after_power_cut(tmp_path / f"{at}-now"), acknowledged)
             # The kill came first, the next start found everything in the page cache, then the power went.
             assert_survived(folder, acknowledged)
         assert_survived(disk.after_power_cut(tmp_path / f"{at}-later"), [*map(str, ids(folder))])
     assert len(acknowledged) == RECORDS
+
+
+def test_of_two_groups_one_at_most_stands_behind_the_durable_head(tmp_path: Path) -> None:
+    """However late the head is kept: after a power cut no more lines are behind it than one commit wrote."""
+    folder = tmp_path / "audit"
+    with DurableFolder(folder) as disk:
+        journal = Journal(folder, KEY, "0", 1 << 20)
+        for number in range(1, RECORDS + 1):
+            assert journal.commit(*seal(journal.tip, a_record() | {"id": str(number)}, KEY))
+            head = read_head(disk.after_power_cut(tmp_path / f"after-{number}"), "0", KEY)
+            assert isinstance(head, Head)
+            assert head.link.seq == number - 1
+        journal.keep_head()
+        head = read_head(disk.after_power_cut(tmp_path / "after"), "0", KEY)
+        journal.close()
+    assert isinstance(head, Head)
+    assert head.link.seq == RECORDS
 
 
 def test_a_power_cut_after_a_failed_rotation_loses_no_acknowledged_record(tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ def put_on_record(directory: Path, chain_key: Secret[bytes], record: dict[str, o
         return False
     try:
         line, tip = seal(journal.tip, record, key)
-        return journal.commit(line, tip)
+        written = journal.commit(line, tip)
+        journal.keep_head()
+        return written
     finally:
         journal.close()
 

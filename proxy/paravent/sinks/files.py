@@ -1,7 +1,8 @@
 """The ledger as a sink: many requests append, one thread writes, a group is made durable at once.
 
 The thread takes all records that wait, seals them in order, writes them with one call, syncs once, moves the head,
-then answers each caller. While it syncs the next group gathers, so the disk sets the pace and never the event loop.
+then answers each caller, and syncs the head while they go on. While it syncs the next group gathers, so the disk sets
+the pace and never the event loop.
 """
 
 import asyncio
@@ -199,6 +200,7 @@ class FileSink:
             sealed.append(waiting)
         durable = bool(lines) and self._journal.commit(b"".join(lines), tip)
         _answer(answers + [(waiting, durable) for waiting in sealed])
+        self._journal.keep_head()
 
 
 def _answer(answers: Sequence[tuple[_Waiting, _Answer]]) -> None:

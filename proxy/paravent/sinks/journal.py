@@ -1,7 +1,9 @@
 """The files of one writer, written so that kill -9 at any moment loses nothing that was acknowledged.
 
 Rules of this file
-  1. Lines first, made durable; then the head; only then has anything been acknowledged.
+  1. Lines first, made durable; then the head moves on to them; only then has anything been acknowledged. The head
+     itself is made durable before anything else is written. So after a power cut, as after a kill, it stands before
+     one group of whole lines at most, and never ahead of them.
   2. What could not be made durable is taken back: the file ends again where the last acknowledged line ends.
   3. When it cannot be taken back, or the disk said that the sync of a file failed, nothing is written any more. After
      a failed sync the kernel may forget the pages and call the next one a success.
@@ -57,6 +59,8 @@ class Journal:
         """Bytes of the segment that are lines."""
         self._full = False
         """The file in hand takes no more: the next one could not be made yet."""
+        self._head_moved = False
+        """Since it was last made durable."""
         self.tip = genesis(writer)
         """The last acknowledged line: the next one chains on to it."""
         self.closed = False
@@ -72,7 +76,8 @@ class Journal:
             raise
 
     def commit(self, lines: bytes, tip: Link) -> bool:
-        """Append sealed lines that end in `tip`. True: they and the head are durable. False: count on none of them."""
+        """Append sealed lines that end in `tip`. True: they are durable, and the head stands behind them; whoever waits
+        may be told, and `keep_head` is due. False: count on none of them."""
         try:
             return self._commit(lines, tip)
         except BaseException as bug:
@@ -80,7 +85,22 @@ class Journal:
             self.shut(type(bug).__name__)
             raise
 
+    def keep_head(self) -> None:
+        """Make the head durable, if it moved. Should that fail, nothing is written any more."""
+        if not self._head_moved or self.closed:
+            return
+        try:
+            os.fdatasync(self._head_file)
+        except OSError as failure:
+            self._shut(failure)
+        except BaseException as bug:
+            self.shut(type(bug).__name__)
+            raise
+        else:
+            self._head_moved = False
+
     def _commit(self, lines: bytes, tip: Link) -> bool:
+        self.keep_head()
         if self.closed or not self._undisturbed():
             return False
         try:
@@ -91,7 +111,7 @@ class Journal:
             return self._take_back(failure)
         try:
             os.fdatasync(self._file)
-            self._write_head(Head(tip, self._segment))
+            self._move_head(Head(tip, self._segment))
         except OSError as failure:
             return self._shut(failure)
         self._size += len(lines)
@@ -132,11 +152,11 @@ class Journal:
         if os.write(self._file, data) != len(data):
             raise OSError(errno.ENOSPC, "short write")
 
-    def _write_head(self, head: Head) -> None:
+    def _move_head(self, head: Head) -> None:
         sealed = seal_head(head, self._key)
+        self._head_moved = True
         if os.pwrite(self._head_file, sealed, 0) != len(sealed):
             raise OSError(errno.ENOSPC, "short write")
-        os.fdatasync(self._head_file)
 
     def _take_back(self, failure: OSError) -> bool:
         try:
@@ -155,20 +175,18 @@ class Journal:
     def _undisturbed(self) -> bool:
         """Are the files still those we wrote, where we wrote them? A log rotator that moves one away stops us here."""
         try:
-            for file, path in (
-                (self._file, segment_path(self._directory, self._writer, self._segment)),
-                (self._head_file, head_path(self._directory, self._writer)),
-            ):
-                if not os.path.samestat(os.fstat(file), path.lstat()):
-                    self.shut("a file of the ledger was replaced")
-            if os.fstat(self._file).st_size != self._size:
-                self.shut("a file of the ledger was written by someone else")
+            lines, head = (os.stat(path, follow_symlinks=False) for path in (self._path, self._head_path))
         except FileNotFoundError:
             self.shut("a file of the ledger was removed")
         except OSError as failure:
             # No answer. Nothing is written before there is one.
             self.trouble = _name(failure)
             return False
+        else:
+            if (_identity(lines), _identity(head)) != (self._identity, self._head_identity):
+                self.shut("a file of the ledger was replaced")
+            elif lines.st_size != self._size:
+                self.shut("a file of the ledger was written by someone else")
         return not self.closed
 
     # ---- files
@@ -178,17 +196,23 @@ class Journal:
         self.tip = ending.tip
         self._segment = ending.segment
         self._size = ending.size
+        self._head_path = str(head_path(self._directory, self._writer))
         self._head_file = self._kept(open_head(self._directory, self._writer))
-        path = segment_path(self._directory, self._writer, self._segment)
-        self._file = self._kept(os.open(path, os.O_WRONLY | os.O_APPEND | FLAGS))
+        self._head_identity = _identity(os.fstat(self._head_file))
+        self._path = str(segment_path(self._directory, self._writer, self._segment))
+        self._file = self._kept(os.open(self._path, os.O_WRONLY | os.O_APPEND | FLAGS))
         # Whoever made the newest file may have died before the folder was synced.
         sync_folder(self._directory)
-        if os.fstat(self._file).st_size != ending.size:
+        found = os.fstat(self._file)
+        self._identity = _identity(found)
+        if found.st_size != ending.size:
             # Never acknowledged: a line that a kill or a power cut left half written.
             os.ftruncate(self._file, ending.size)
         os.fdatasync(self._file)
         if ending.tip != ending.head.link:
-            self._write_head(Head(ending.tip, ending.segment if ending.size else ending.head.segment))
+            self._move_head(Head(ending.tip, ending.segment if ending.size else ending.head.segment))
+            os.fdatasync(self._head_file)
+            self._head_moved = False
 
     def _rotate(self) -> None:
         """The next file becomes the one in hand. On failure the one before stays, and the next try begins anew."""
@@ -198,10 +222,12 @@ class Journal:
         fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | FLAGS, 0o600)
         try:
             sync_folder(self._directory)
+            identity = _identity(os.fstat(fresh))
         except BaseException:
             os.close(fresh)
             raise
         before, self._file = self._file, self._kept(fresh)
+        self._path, self._identity = str(path), identity
         self._segment += 1
         self._size = 0
         self._full = False
@@ -221,6 +247,11 @@ def _remove_empty(path: Path) -> None:
         found = path.lstat()
         if stat.S_ISREG(found.st_mode) and not found.st_size:
             path.unlink()
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    """Which file it is, whatever it is called."""
+    return found.st_dev, found.st_ino
 
 
 def _name(failure: OSError) -> str:

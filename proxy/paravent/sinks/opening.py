@@ -50,7 +50,7 @@ class Ending:
     head: Head
     """As it stands."""
     tip: Link
-    """The last whole line: the head's, or one after it that was never acknowledged."""
+    """The last whole line: the head's, or one of the group after it."""
     segment: int
     """Number of the last file that is not empty."""
     size: int

@@ -38,7 +38,7 @@ class Report:
     further: int
     """Findings that are not listed: there were too many."""
     notes: tuple[Finding, ...]
-    """What is no damage: lines that were never acknowledged when writing stopped."""
+    """What is no damage: lines of the last moment before writing stopped."""
 
     @property
     def whole(self) -> bool:

@@ -39,14 +39,15 @@ def assert_goes_on(journal: Journal, folder: Path, records: int) -> None:
 
 @pytest.mark.parametrize(
     ("call", "at"),
-    [("fsync", 1), ("open", 2), ("open", 1), ("stat", 3), ("fstat", 1), ("stat", 1)],
+    [("fsync", 1), ("open", 2), ("open", 1), ("stat", 3), ("fstat", 1), ("stat", 1), ("stat", 2)],
     ids=[
         "the folder could not be synced after the next file was made",
         "the folder could not be opened after the next file was made",
         "the next file could not be made",
         "nobody could say whether the next file was there",
+        "the next file could not be looked at",
         "the file in hand could not be looked at",
-        "the folder could not be looked at",
+        "the head could not be looked at",
     ],
 )
 def test_a_failure_that_passes_costs_one_record(journal: Journal, tmp_path: Path, call: str, at: int) -> None:
