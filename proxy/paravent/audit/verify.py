@@ -125,7 +125,7 @@ class Walk:
         if self._fragment is not None:
             self._torn(self._fragment, whole=head is not None and self.tip.seq >= head.seq)
         if head is not None and self.tip.seq > head.seq:
-            beyond = f"{self.tip.seq - head.seq} record(s) after the head: written in the last moment before it stopped."
+            beyond = f"{self.tip.seq - head.seq} record(s) after the head: written in the moment before it stopped."
             self.notes.append(Finding(Damage.UNACKNOWLEDGED, place.file, place.line, beyond))
 
     def _next(self, sealed: Sealed, place: Place) -> None:

@@ -6,6 +6,7 @@ the pace and never the event loop.
 """
 
 import asyncio
+import queue
 import threading
 import time
 from collections import deque
@@ -74,7 +75,8 @@ class FileSink:
         self._journal = Journal(directory, self._key, writer, segment_bytes)
         self._deadline_s = deadline_ms / 1000
         self._waiting: deque[_Waiting] = deque()
-        self._wake = threading.Condition()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """A turn of a loop brought records, or it is over. Once too often does no harm."""
         self._closing = False
         self._deadline = Alarm(self._deadline_s)
         self._telling: asyncio.AbstractEventLoop | None = None
@@ -130,14 +132,12 @@ class FileSink:
 
     def _tell(self) -> None:
         self._telling = None
-        with self._wake:
-            self._wake.notify()
+        self._bell.put(None)
 
     def close(self) -> None:
         """Write what waits, then give up the files. Blocks until the disk is done, but no longer than `CLOSE_S`."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._closing = True
+        self._bell.put(None)
         self._thread.join(CLOSE_S)
 
     # ---- the thread
@@ -165,19 +165,24 @@ class FileSink:
 
     def _take(self) -> list[_Waiting] | None:
         """The next group; empty when it is time to look at the disk again; None when it is over."""
-        with self._wake:
-            if not self._waiting and not self._closing:
-                hopeful = self._journal.trouble is not None and not self._journal.closed
-                self._wake.wait(PROBE_S if hopeful else None)
-            if not self._waiting and self._closing:
+        while True:
+            closing = self._closing  # first: whoever was let in before it was said waits by now
+            if self._waiting:
+                break
+            if closing:
                 return None
-            if not self._busy:
-                return self._drawn()
-        time.sleep(GATHER_S)
-        with self._wake:
-            return self._drawn()
+            hopeful = self._journal.trouble is not None and not self._journal.closed
+            try:
+                self._bell.get(timeout=PROBE_S if hopeful else None)
+            except queue.Empty:
+                return []
+        if self._busy:
+            time.sleep(GATHER_S)
+        return self._drawn()
 
     def _drawn(self) -> list[_Waiting]:
+        while not self._bell.empty():  # before the records: who rings from here on may not be among them
+            self._bell.get()
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_MAX))]
         self._busy = len(group) > 1
         return group
