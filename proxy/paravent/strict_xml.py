@@ -135,6 +135,16 @@ def add(parent: Element, name: str, namespace: str) -> Element:
     return etree.SubElement(parent, tag(name, namespace))
 
 
+def written(text: str) -> tuple[str, ...]:
+    """How a text stands in the document: between tags, and as an attribute."""
+    if not text or text.isalnum():
+        return (text,)
+    element = etree.Element("a", a=text)
+    element.text = text
+    attribute, _, between = etree.tostring(element, encoding="unicode").partition('">')
+    return between[: -len("</a>")], attribute[len('<a a="') :]
+
+
 def serialise(root: Element) -> bytes:
     """The document, with a declaration."""
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))

@@ -88,7 +88,8 @@ class View:
         if swept is not None:
             return swept
         written = self.dress.write(reduced)
-        if leaks(written, (*run.vouched, asked.sent_nir or "")):
+        vouched = [form for text in (*run.vouched, asked.sent_nir or "") for form in self.dress.said(text)]
+        if leaks(written, vouched):
             return Reason.ANSWER_IDENTIFIER_LEFT
         released = {self.paths[index]: count for index, count in enumerate(run.counts) if count}
         released.pop("", None)  # what a format adds of its own is on no line of the view

@@ -32,6 +32,11 @@ def too_long(body: bytes, limit_bytes: int) -> bool:
     return len(body) > min(limit_bytes, MAX_MARKUP_BYTES) or body.count(b"<") > _MAX_TAGS
 
 
+def as_it_is(text: str) -> tuple[str, ...]:
+    """Of a format that changes nothing in a text."""
+    return (text,)
+
+
 @dataclass(frozen=True, slots=True)
 class Dress:
     """One format, made ready for one view."""
@@ -46,6 +51,8 @@ class Dress:
     """One document of at most so many bytes, as a tree; or why it is none. Never raises for what the bytes hold."""
     write: Callable[[dict[str, Outgoing]], bytes] = field(repr=False)
     """The document that leaves."""
+    said: Callable[[str], tuple[str, ...]] = field(repr=False)
+    """How a text can stand in that document: what an operator vouches for is known by it in the last look."""
     whole: Callable[[bytes], Members | None] | None = field(default=None, repr=False)
     """All names of a document, for who looks for new ones. None: a file, which has none."""
     fault: Callable[[bytes], bool] | None = field(default=None, repr=False)

@@ -59,13 +59,17 @@ def csv_dress(spec: ViewSpec) -> Dress:
                 table.writerow([_text(row.get(column)) for column in columns])
         return out.getvalue().encode()
 
-    return Dress(b"text/csv", media_type(rb"text/csv"), b"text/csv; charset=utf-8", _read, write, _whole)
+    return Dress(b"text/csv", media_type(rb"text/csv"), b"text/csv; charset=utf-8", _read, write, _said, _whole)
 
 
 def _text(value: Outgoing) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return _inert(value) if isinstance(value, str) else ""
+
+
+def _said(text: str) -> tuple[str, ...]:
+    return (_inert(text).replace('"', '""'),)
 
 
 def _inert(cell: str) -> str:

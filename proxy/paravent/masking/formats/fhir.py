@@ -20,7 +20,7 @@ from paravent.masking import json
 from paravent.masking.formats.base import Dress, media_type
 from paravent.masking.formats.fhir_bundle import NIR, OF, RANK, SUBJECTS, arrange, bundle, by_types
 from paravent.masking.formats.fhir_required import TYPES
-from paravent.masking.formats.json import MAX_WHOLE_BYTES
+from paravent.masking.formats.json import MAX_WHOLE_BYTES, said
 from paravent.masking.formats.json import read as read_json
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
@@ -75,7 +75,7 @@ def fhir_dress(spec: ViewSpec) -> Dress:
         return None if isinstance(root, Reason) else by_types(root)
 
     types = media_type(rb"application/(?:fhir\+)?json")
-    return Dress(b"application/fhir+json", types, b"application/fhir+json", read, write, by_type)
+    return Dress(b"application/fhir+json", types, b"application/fhir+json", read, write, said, by_type)
 
 
 def fhir_spec(spec: ViewSpec) -> ViewSpec:

@@ -73,7 +73,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         root = None if too_long(body, MAX_WHOLE_BYTES) else _parse(body, silent=())
         return None if root is None or _is_crowded(root) else _everything(root, regions)
 
-    return Dress(b"text/html", media_type(rb"text/html"), b"text/html; charset=utf-8", read, write, whole)
+    return Dress(b"text/html", media_type(rb"text/html"), b"text/html; charset=utf-8", read, write, _said, whole)
 
 
 class _Region:
@@ -125,6 +125,10 @@ def _text(value: Outgoing) -> str:
     if isinstance(value, bool):
         return "oui" if value else "non"
     return value if isinstance(value, str) else ""
+
+
+def _said(text: str) -> tuple[str, ...]:
+    return (escape(text),)
 
 
 def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:

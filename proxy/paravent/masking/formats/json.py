@@ -16,6 +16,11 @@ def read(body: bytes, limit_bytes: int) -> Members | Reason:
     return root if isinstance(root, dict) else Reason.ANSWER_SHAPE
 
 
+def said(text: str) -> tuple[str, ...]:
+    """As the writer escapes it."""
+    return (text if text.isalnum() else json.encode(text)[1:-1].decode(),)
+
+
 def whole(body: bytes) -> Members | None:
     """The document as it is."""
     root = json.decode(body, limit_bytes=MAX_WHOLE_BYTES)
@@ -31,5 +36,6 @@ JSON: Final = Dress(
     content_type=b"application/json",
     read=read,
     write=json.encode,
+    said=said,
     whole=whole,
 )

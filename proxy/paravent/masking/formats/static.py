@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from paravent.masking.formats.base import UTF8, Dress
+from paravent.masking.formats.base import UTF8, Dress, as_it_is
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
 from paravent.reasons import Reason
@@ -39,7 +39,7 @@ def static_dress(shape: ResponseShape) -> Dress:
         return {CONTENT: text}
 
     content_type = media + b"; charset=utf-8" if media.startswith(b"text/") else media
-    return Dress(media, re.compile(re.escape(media) + UTF8, re.IGNORECASE), content_type, read, _write)
+    return Dress(media, re.compile(re.escape(media) + UTF8, re.IGNORECASE), content_type, read, _write, as_it_is)
 
 
 def _write(reduced: dict[str, Outgoing]) -> bytes:

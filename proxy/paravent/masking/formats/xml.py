@@ -97,7 +97,7 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     types = media_type(rb"(?:text/xml|application/xml|application/soap\+xml)")
     content_type = _CONTENT_TYPES[envelope]
     faults = fault if envelope is not Envelope.NONE else None
-    return Dress(content_type, types, content_type, read, write, whole, faults)
+    return Dress(content_type, types, content_type, read, write, strict_xml.written, whole, faults)
 
 
 def xml_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
