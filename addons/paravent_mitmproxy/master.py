@@ -59,7 +59,7 @@ def _supervised(settings: Settings) -> Place:
     with bind(settings.listen.address, "listen.address") as first:
         address = Address(host, int(first.getsockname()[1]))
     metrics = settings.metrics.address
-    shared = _management(metrics)
+    shared = _silent(metrics)
     held = [_held(Address(metrics.host, metrics.port and metrics.port + n)) for n in range(1, count + 1)]
     ports = [int(sock.getsockname()[1]) for sock in held]
     sockets = Sockets(
@@ -172,6 +172,22 @@ def _reusable(address: Address) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind((address.host, address.port))
     return sock
+
+
+def _silent(address: Address) -> socket.socket:
+    """Bound where nobody listens, and not listening yet: it refuses connections."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address.host, address.port))
+    except OSError as failure:
+        sock.close()
+        raise _taken("metrics.address", address, failure) from None
+    if address.port:
+        return sock
+    with sock:  # once more by its number: a port that the system chose is given back when listening ends
+        chosen = int(sock.getsockname()[1])
+    return _silent(Address(address.host, chosen))
 
 
 def _held(address: Address) -> socket.socket:

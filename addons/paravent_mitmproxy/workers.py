@@ -5,8 +5,8 @@
               state file, and the management port of `metrics.address` plus n
 
 The kernel spreads connections over the workers. On `metrics.address` itself whichever worker is free tells of all of
-them. A worker lives in a process group of its own, so that a Ctrl-C reaches it through the parent, once; when the
-parent is gone it drains as after SIGTERM.
+them; while there is none, it refuses. A worker lives in a process group of its own, so that a Ctrl-C reaches it through
+the parent, once; when the parent is gone it drains as after SIGTERM.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from typing import Final
 
 from paravent.settings import Settings
 from paravent.telemetry import logs
-from paravent.telemetry.management import Management, is_ready
+from paravent.telemetry.management import Management, is_ready, listening
 from paravent.wiring import Runtime
 
 BACK_OFF_S: Final = 0.1
@@ -48,10 +48,18 @@ log = logging.getLogger(logs.OURS)
 
 
 class Board:
-    """Which workers are ready, in memory that all of them share: when each last said so, on the machine's own clock."""
+    """Which workers are ready, in memory that all of them share: when each last said so, on the machine's own clock.
+    And which of them take calls on the shared address."""
 
     def __init__(self, workers: int) -> None:
         self._said = mmap.mmap(-1, workers * _MOMENT.size)
+        self._telling = mmap.mmap(-1, workers)
+
+    def tells(self, number: int, does: bool) -> None:
+        self._telling[number - 1] = does
+
+    def anybody_tells(self) -> bool:
+        return any(self._telling[:])
 
     def set(self, number: int, ready: bool) -> None:
         _MOMENT.pack_into(self._said, (number - 1) * _MOMENT.size, time.monotonic() if ready else 0.0)
@@ -73,7 +81,7 @@ class Place:
     """From 1; None: it is alone."""
     board: Board | None = None
     shared: socket.socket | None = None
-    """Where whoever is free tells of all."""
+    """Where whoever is free tells of all. The first worker that can tell listens on it, for everybody."""
     parent: int | None = None
     """A pipe that ends with the parent."""
 
@@ -87,6 +95,7 @@ class Sockets:
     listen: Callable[[], socket.socket]
     """One more on the same port, for a worker."""
     shared: socket.socket
+    """Bound, and silent until a worker listens on it."""
     manage: Callable[[int], socket.socket]
     """One for the metrics of a worker, on the port that is held for it. Listens, and ends with the process that made
     it: were it the parent's, the port of a worker that died would still take calls, and answer none."""
@@ -192,8 +201,13 @@ class Supervisor:
         return max(0.0, min([_REST_S, *due]))
 
     def _ended(self, worker: _Worker, code: int) -> None:
-        self._board.set(worker.number, False)
         worker.pid = None
+        self._board.set(worker.number, False)
+        self._board.tells(worker.number, False)
+        if not self._board.anybody_tells():
+            # Still listening in our hands, it would take calls that nobody answers. Those who wait are told as well.
+            with suppress(OSError):  # nobody has listened yet
+                self._sockets.shared.shutdown(socket.SHUT_RDWR)
         if self._stopping:
             return
         log.warning("worker_ended", extra={"worker": worker.number, "count": code})
@@ -230,6 +244,7 @@ async def among_others(runtime: Runtime, place: Place, stop: Callable[[], None])
     async def tell() -> None:
         while True:
             checks()
+            listening(shared)  # again: the parent may have looked a moment before we were there
             await asyncio.sleep(TELL_S)
 
     def orphaned() -> None:
@@ -238,7 +253,8 @@ async def among_others(runtime: Runtime, place: Place, stop: Callable[[], None])
 
     loop = asyncio.get_running_loop()
     loop.add_reader(parent, orphaned)
-    everybody = Management(shared, None, checks, runtime.jwks(), runtime.logout, _any_ready)
+    board.tells(number, True)
+    everybody = Management(listening(shared), None, checks, runtime.jwks(), runtime.logout, _any_ready)
     everybody.start()
     telling = loop.create_task(tell())
     try:
@@ -247,6 +263,7 @@ async def among_others(runtime: Runtime, place: Place, stop: Callable[[], None])
         telling.cancel()
         everybody.close()
         board.set(number, False)
+        board.tells(number, False)
 
 
 def _any_ready(workers: Mapping[str, bool]) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from paravent.simulate.client import Login
+from paravent.simulate.processes import free_ports
 from stack import Reply, Stack, running_stack
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("serve")]
@@ -152,6 +153,20 @@ def test_the_metrics_of_a_dead_worker_refuse_at_once(stack: Stack) -> None:
     assert stack.scrape("/readyz")[0] == 200
 
 
+def test_while_no_worker_runs_the_shared_address_refuses(stack: Stack) -> None:
+    """A load balancer is told at once, and waits for no deadline of its own; then the next worker tells of all."""
+    everybody, _ = told(stack)
+    assert accepts(everybody)
+    for pid in children(stack):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not accepts(everybody))
+    stack.management = everybody
+    eventually(lambda: is_ready(stack) and all(json.loads(stack.scrape("/readyz")[1])["checks"].values()))
+    os.kill(min(children(stack)), signal.SIGKILL)
+    for _ in range(100):
+        assert accepts(everybody)  # one that is missed by nobody
+
+
 def test_one_port_tells_of_all(stack: Stack) -> None:
     """Ready as long as one is, with each by name, also one that hangs; metrics are each worker's own, and not there."""
     stack.management, _ = told(stack)
@@ -177,9 +192,18 @@ def test_one_port_tells_of_all(stack: Stack) -> None:
 def test_what_is_wrong_for_all_is_said_once(stack: Stack) -> None:
     """A ledger that was cut off: exit code 2 with one sentence, and nobody goes on trying."""
     stack.stop()
+    (port,) = free_ports(1)
+    everybody = f"127.0.0.1:{port}"
+    stack.config.write_text(
+        stack.config.read_text().replace('[metrics]\naddress = "127.0.0.1:0"', f'[metrics]\naddress = "{everybody}"')
+    )
     (stack.folder / "audit" / ".ledger-1.head").write_bytes(b"x")
     started = stack.parts.start("again", "-m", "paravent.cli", "serve", "--config", str(stack.config))
-    assert started.process.wait(30) == 2
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(started.process.wait, 30)
+        taken = {accepts(f"http://{everybody}") for _ in iter(ended.done, True)}
+    assert ended.result() == 2
+    assert taken == {False}, "and nobody is kept waiting on the address that tells of all"
     assert started.log.read_text().count("audit.path: ") == 1
 
 
