@@ -18,10 +18,11 @@ import orjson
 from bench.targets import ROOT
 from bench.upstream import PERSON, answer
 from paravent.masking.json import MAX_VALUES
-from paravent.masking.view import MAX_BODY_BYTES
+from paravent.masking.view import MAX_BODY_BYTES, compile_view
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
 from paravent.model import Asked
 from paravent.policy.question import read_question
+from paravent.rules import FieldRule, ResponseShape, Step, ViewSpec
 from paravent.settings import read_policy_folder
 from paravent.wiring import compile_views
 from paravent_mitmproxy.listener.conversation import Conversation
@@ -48,7 +49,7 @@ class Shape:
 
 def shapes() -> Iterator[Shape]:
     """Every shape."""
-    for name, size, read in (*_answers(), *_pieces(), *_requests()):
+    for name, size, read in (*_answers(), *_texts(), *_pieces(), *_requests()):
         yield Shape(name, size, read)
 
 
@@ -95,11 +96,35 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
     yield "a text of a megabyte", padded(dateReponse="à la carte " * 80_000)
     yield "a text of digits, as long as is looked through", padded(dateReponse="1" * 3500)
     yield "words, as many as are looked through", padded(dateReponse="été " * 8000)
+    yield "marks that combine, as many as are looked through", padded(dateReponse="\u0f71\u0f72" * 16_000)
+    yield "characters that open out, as many", padded(dateReponse="\ufdfa" * 32_000)
     yield (
         "numbers of members, as long as may be",
         padded(contratsAMC=[contract | {"numeroAdherent": "1" * (MAX_TEXT_CHARACTERS - 1)}] * 110),
     )
     yield "a megabyte of escapes", b'{"x":"' + b"\\u00e9" * 170_000 + b'"}'
+
+
+_UNITS: Final = {
+    "words": "mutation ",
+    "numbers": "1 23 45 67 890 12 ",
+    "base64": "ILMNILMNILMNILMN ",
+    "entities": "&" + "a" * 32,
+    "marks that combine": "\u0315\u0300",
+    "characters that open out": "\ufdfa",
+}
+
+
+def _texts() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    """A megabyte of texts, each as long as an operator works on, under operators that look into them."""
+    path = (Step("a", array=True), Step("b"))
+    for operator, parameter in (("free-text", None), ("mask", 4), ("initial", None), ("keep", "member-number")):
+        view = compile_view(ViewSpec("o", "21", "p", (FieldRule(path, operator, parameter),)), ResponseShape())
+        for shape, unit in _UNITS.items():
+            text = (unit * MAX_TEXT_CHARACTERS)[:MAX_TEXT_CHARACTERS]
+            one = orjson.dumps({"b": text})
+            body = b'{"a":[%b]}' % b",".join([one] * ((MAX_BODY_BYTES - 10) // (len(one) + 1)))
+            yield f"answer: {shape} under {operator}", len(body), lambda view=view, body=body: view.apply(body, ASKED)  # type: ignore[misc]
 
 
 def _pieces() -> Iterator[tuple[str, int, Callable[[], object]]]:

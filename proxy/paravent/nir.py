@@ -19,6 +19,7 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from paravent.model import Secret, Subject
@@ -295,7 +296,9 @@ def _is_medicine(digits: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_Plain())
+    # Character by character: normalising a text puts marks that combine in order, at a cost that is quadratic in how
+    # many stand in a row, and none of them can be part of a number.
+    return text if text.isascii() else text.translate(_Plain())
 
 
 class _Plain(dict[int, str]):
@@ -307,7 +310,18 @@ class _Plain(dict[int, str]):
         return plain
 
 
+_LONGEST_PLAIN: Final = 6
+"""Characters that one can stand for and hold a digit, as 20 in brackets does; what opens out further is a sentence."""
+
+
+@lru_cache(maxsize=4096)
 def _plain_character(character: str) -> str:
+    whole = unicodedata.normalize("NFKC", character)
+    if len(whole) > 1:
+        return "".join(map(_plain_character, whole)) if len(whole) <= _LONGEST_PLAIN else character
+    if whole.isascii():
+        return whole
+    character = whole
     digit = unicodedata.decimal(character, None)
     if digit is not None:
         return str(digit)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 from html import escape, unescape
 from typing import Final
@@ -17,7 +18,7 @@ from effort import examples
 from masking_views import CONSULTATION, NOBODY, path, rule, view
 from paravent.masking import Reduced, View, compile_view
 from paravent.masking.formats.fhir import IDENTITY
-from paravent.masking.operators.free_text import MARK, without_identifiers
+from paravent.masking.operators.free_text import MARK, effort, without_identifiers
 from paravent.masking.scanner import leaks, undressed
 from paravent.model import Asked
 from paravent.nir import contains_identifier
@@ -208,3 +209,33 @@ def test_so_much_free_text_is_looked_through() -> None:
     assert isinstance(outcome(f"nir {NIR} " * 20, 5), Reduced)
     assert outcome(f"nir {NIR} " * 20, 50) is Reason.ANSWER_TOO_LARGE
     assert outcome("1 23 45 67 890 12 " * 100, 3) is Reason.ANSWER_TOO_LARGE
+
+
+def test_no_more_is_looked_through_than_there_is_room_for() -> None:
+    """Its cost is known before: a text that is longer than the room is not looked into, nor one dress of it more."""
+    assert effort("mutation " * 100, 10_000) == 900
+    assert effort(f"nir {NIR} " * 10, 10_000) == 9 * len(f"nir {NIR} " * 10)
+    assert effort(f"nir {NIR} " * 10, 100) == len(f"nir {NIR} " * 10)
+    assert effort("%41" * 1000, 3500) == 3000 + 1000
+    assert effort("&#39;" * 1000, 3500) == 5000
+    assert effort("", 0) == 0
+
+
+@pytest.mark.parametrize("unit", ["&" + "a" * 32, "ILMNILMNILMNILMN ", "\ufdfa", "\u0315\u0300", "mutation "])
+def test_what_is_too_much_is_not_searched_text_by_text(unit: str) -> None:
+    """Twice as many texts behind the one that is too much cost the time to read them, and no more."""
+    compiled = FORMATS["json, a list"][0]
+    text = (unit * 4000)[:4000]
+    few, many = (json.dumps({"a": [text] * times}, ensure_ascii=False).encode() for times in (40, 80))
+
+    def cpu_ms(body: bytes) -> float:
+        return min(_cpu_ms(lambda: compiled.apply(body, NOBODY)) for _ in range(5))
+
+    assert compiled.apply(few, NOBODY) is Reason.ANSWER_TOO_LARGE
+    assert cpu_ms(many) - cpu_ms(few) < 5
+
+
+def _cpu_ms(work: Callable[[], object]) -> float:
+    before_ns = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - before_ns) / 1e6

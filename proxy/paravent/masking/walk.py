@@ -159,8 +159,10 @@ def _leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Dr
 
 
 def _affordable(value: Scalar, run: Run) -> bool:
-    run.effort += effort(value) if isinstance(value, str) else 0
-    run.too_large |= run.effort > MAX_EFFORT
+    # Nothing of an answer that does not leave is looked through: what has been spent on it is enough.
+    if isinstance(value, str) and not run.too_large:
+        run.effort += effort(value, MAX_EFFORT - run.effort)
+        run.too_large = run.effort > MAX_EFFORT
     return not run.too_large
 
 

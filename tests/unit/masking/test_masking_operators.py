@@ -56,6 +56,7 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
         pytest.param("initial", None, "CLAIRE", "C.", id="initial: of a name"),
         pytest.param("initial", None, " Élodie", "É.", id="initial: with its accent"),
         pytest.param("initial", None, "e\u0301lodie", "é.", id="initial: with a combining accent"),
+        pytest.param("initial", None, "E\u0323\u0302" + "\u0315\u0300" * 9, "Ệ.", id="initial: with both its marks"),
         pytest.param("initial", None, "C.", "C.", id="initial: of an initial"),
         pytest.param("initial", None, "2840575990003", DROP, id="initial: a digit is no initial"),
         pytest.param("initial", None, "", DROP, id="initial: of nothing"),
@@ -71,6 +72,8 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
         pytest.param(
             "mask", 4, "2840575990003", "**********", id="mask: nothing of a NIR that stands where none should"
         ),
+        pytest.param("mask", 4, "A" * 48, "******AAAA", id="mask: as long as a number in groups is"),
+        pytest.param("mask", 4, "A" * 49, "**********", id="mask: nothing of a sentence"),
         pytest.param("mask", 4, 12345678901, DROP, id="mask: a number has no last characters"),
         pytest.param("code-map", CODES, "0100", "1", id="code-map: a coarser code"),
         pytest.param("code-map", CODES, "0400", DROP, id="code-map: a code that is not listed"),

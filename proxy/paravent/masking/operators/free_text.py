@@ -38,11 +38,19 @@ def _marked(text: str) -> str:
     return "".join((*parts, text[behind:]))
 
 
-def effort(text: str) -> int:
-    """What it costs to look for numbers in a text and behind its dresses, in characters of the sweep."""
-    if len(text) < SHORTEST:
-        return len(text)
-    return sum(len(each) * (1 + _NUMERIC * seems_numeric(each)) for each in undressed(text))
+def effort(text: str, room: int) -> int:
+    """What it costs to look for numbers in a text and behind its dresses, in characters of the sweep.
+
+    `room`: of that, as much as there is. A text that needs more is put down before it is looked into any further.
+    """
+    spent = 0
+    for each in undressed(text) if len(text) >= SHORTEST else (text,):
+        spent += len(each)
+        if spent <= room and seems_numeric(each):
+            spent += _NUMERIC * len(each)
+        if spent > room:
+            break
+    return spent
 
 
 def _release(value: Scalar, _: Asked) -> Scalar | Drop:

@@ -1,15 +1,20 @@
 """`initial`: of a name, only the first letter leaves."""
 
 import unicodedata
+from typing import Final
 
 from paravent.masking.json import Scalar
 from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release
 from paravent.model import Asked
 
+_LETTER: Final = 4
+"""Characters of one letter, with its marks."""
+
 
 def _initial(value: Scalar, _: Asked) -> Scalar | Drop:
-    # NFC, so that the accent of a decomposed É stays with its letter.
-    name = unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else ""
+    # NFC, so that the accent of a decomposed É stays with its letter. Of the first letter alone: to put marks in order
+    # costs the square of how many there are.
+    name = unicodedata.normalize("NFC", value.strip()[:_LETTER]) if isinstance(value, str) else ""
     return f"{name[0]}." if name[:1].isalpha() else DROP
 
 

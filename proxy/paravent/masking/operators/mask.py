@@ -16,10 +16,14 @@ _WIDTH: Final = 6
 _SHOWN_MAX: Final = 4
 """As on a payment receipt (PCI DSS 3.4 lets the last four digits of a card number be shown)."""
 
+_LONGEST: Final = 48
+"""Characters of what has an end to be recognised by: an IBAN in groups has 42. Nothing is shown of a longer text, which
+is not looked through either."""
+
 
 def masked(text: str, shown: int) -> str:
     """A text of constant length; nothing is shown of what is not more than twice as long as the part shown."""
-    hidden = len(text) <= 2 * shown or contains_identifier(text)
+    hidden = not 2 * shown < len(text) <= _LONGEST or contains_identifier(text)
     return "*" * _WIDTH + ("*" * shown if hidden else text[-shown:])
 
 
