@@ -135,6 +135,13 @@ def _fronts(given: Given, plaintext: bool) -> None:
             "proxy_protocol needs plaintext_from: over TLS it would come before the front proxy has shown who it is"
         )
         given.complain(("listen", "proxy_protocol"), message)
+    introduced = given.value("listen", "proxy_protocol") is True
+    if given.has("listen", "refusals_per_minute") and (plaintext or pinned) and not introduced:
+        message = (
+            "refusals_per_minute bounds nobody: behind a front proxy without proxy_protocol, who calls is not known"
+        )
+        hint = "proxy_protocol = true with plaintext_from; or count refusals for each address at the front proxy"
+        given.remark(("listen", "refusals_per_minute"), message, hint)
 
 
 def _networks(given: Given) -> tuple[Network, ...]:

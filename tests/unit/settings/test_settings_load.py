@@ -12,6 +12,8 @@ from paravent.problems import InvalidFiles
 from paravent.settings import Address, Redis, Sqlite
 from paravent.settings.keys import SECTIONS, variable
 
+CERTIFIED = 'certificate = "server.pem"\nkey = "server.key"'
+
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
@@ -66,6 +68,31 @@ def test_behind_a_front_proxy(deployment: Deployment) -> None:
     listen = deployment.load().listen
     assert (listen.certificate, listen.key) == (None, None)
     assert listen.plaintext_from == (ip_network("127.0.0.1/32"), ip_network("fd00::/64"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "noted"),
+    [
+        ('plaintext_from = ["10.0.0.0/8"]\nrefusals_per_minute = 60', True),
+        ('plaintext_from = ["10.0.0.0/8"]\nrefusals_per_minute = 60\nproxy_protocol = false', True),
+        (f'{CERTIFIED}\nfront_certificates = "server.pem"\nrefusals_per_minute = 60', True),
+        ('plaintext_from = ["10.0.0.0/8"]\nrefusals_per_minute = 60\nproxy_protocol = true', False),
+        ('plaintext_from = ["10.0.0.0/8"]', False),
+        (f"{CERTIFIED}\nrefusals_per_minute = 60", False),
+    ],
+    ids=[
+        "a front proxy that is trusted for where it comes from",
+        "one that is said not to introduce anybody",
+        "one that has a certificate",
+        "one that introduces whom it speaks for",
+        "nothing is said of a bound",
+        "TLS ends here",
+    ],
+)
+def test_a_bound_of_refusals_that_bounds_nobody_is_noted(deployment: Deployment, lines: str, noted: bool) -> None:
+    """It works, and whoever wrote the bound believes in it."""
+    notes = deployment.change((CERTIFIED, lines)).load().notes
+    assert [note.message.partition(" ")[0] for note in notes] == ["refusals_per_minute"] * noted
 
 
 def test_an_upstream_with_tls(deployment: Deployment) -> None:
