@@ -3,7 +3,8 @@
 Only the topmost name counts: of an address that nobody names, `/adresse`, not its lines. Names come from the upstream,
 so they are only passed on when they look like names: a map that is keyed by people's numbers shows as `?`.
 
-A page has no names of fields. What stands in it is told by its element: `/personnes[]/td:11`, `/script.donnees`.
+A page has no names of fields. What stands in it is told by its element and class, `/personnes[]/td:11`, `/p.avis`, and
+never by an id, which in a row is whose the row is.
 """
 
 import re

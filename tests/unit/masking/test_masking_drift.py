@@ -57,9 +57,9 @@ def test_the_reference_api_sends_what_no_view_names(operation: str, body: bytes,
 
 
 def test_a_page_is_told_by_where_its_texts_stand() -> None:
-    """A cell that no selector points at, by its place; what has an id or a class, by that; embedded data too."""
+    """A cell that no selector points at, by its place; embedded data too."""
     found = view_of("portail.droits", "21").unnamed(PAGE_EXAMPLE)
-    assert {"/personnes[]/td:11", "/contrats[]/td:6", "/script.donnees", "/h:1", "/table.contrats"} <= set(found)
+    assert {"/personnes[]/td:11", "/contrats[]/td:6", "/script:1", "/h:1", "/table:2"} <= set(found)
     named = ("/personnes[]/nomUsuel", "/personnes[]/td:1", "/personnes[]/td:7", "/contrats[]/td:5")
     assert not set(named) & set(found)
 
@@ -69,9 +69,19 @@ def test_a_page_is_told_by_where_its_texts_stand() -> None:
     [
         pytest.param(b"<td class='note grave'>x</td></tr></tbody></table>", "/personnes[]/td.note", id="a column"),
         pytest.param(b"<td><b>x</b></td></tr></tbody></table>", "/personnes[]/td:12", id="one inside an element"),
-        pytest.param(b"</tr></tbody></table><p id=avis>x</p>", "/p.avis", id="a paragraph"),
+        pytest.param(
+            b"<td id=benef-AB>x</td></tr></tbody></table>", "/personnes[]/td:12", id="not by an id: a person's"
+        ),
+        pytest.param(
+            b"<td class='b-12 x'>x</td></tr></tbody></table>", "/personnes[]/td.x", id="nor a class with digits"
+        ),
+        pytest.param(b"<td class=b\xc2\xb2>x</td></tr></tbody></table>", "/personnes[]/td:12", id="of any kind"),
+        pytest.param(b"<td><x-y>x</x-y></td></tr></tbody></table>", "/personnes[]/td:12", id="nor a name of its own"),
+        pytest.param(b"</tr></tbody></table><dupont>x</dupont>", "/?", id="nor one that HTML does not have"),
+        pytest.param(b"</tr></tbody></table><p id=avis>x</p>", "/p:1", id="a paragraph"),
         pytest.param(b"</tr></tbody></table><div class=c><p>x</p></div>", "/div.c", id="one in a block with a name"),
-        pytest.param(b"</tr></tbody></table><p id=p-123456>x</p>", "/?", id="a name that could be a number"),
+        pytest.param(b"</tr></tbody></table><p class=' c d'>x</p>", "/p.c", id="by the first of its classes"),
+        pytest.param(b"</tr></tbody></table><p class='c\xe2\x80\xa6'>x</p>", "/?", id="but for one that is no name"),
         pytest.param(b"</tr></tbody></table><p id=avis> </p>", None, id="not one without a text"),
         pytest.param(b"</tr></tbody></table><!-- x -->", None, id="not a comment"),
     ],

@@ -19,6 +19,7 @@ from cssselect import SelectorError
 from lxml import etree
 from lxml import html as lxml_html
 from lxml.cssselect import CSSSelector
+from lxml.html import defs
 
 from paravent.masking.formats.base import Dress, media_type, too_long
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
@@ -38,6 +39,9 @@ _ROWS_LOOKED_THROUGH: Final = 20
 
 _SILENT: Final = ("script", "style", "template", "noscript", "iframe", "object", "svg", "textarea", "select")
 """Elements whose text is not the page's, or not shown as such."""
+
+_ELEMENTS: Final = frozenset(defs.tags) | {"data", "dialog", "main", "picture", "slot", "template"}
+"""Of HTML; lxml's list is that of 2014."""
 
 type _Element = etree._Element
 
@@ -170,21 +174,21 @@ def _everything(root: _Element, regions: Mapping[str, "_Region"]) -> Members:
 
 
 def _places(element: _Element, known: Container[_Element], label: str | None) -> Iterator[str]:
-    """What stands below an element: the nearest id or class above each text, as in `td.note`; without one, `td:11`.
+    """What stands below an element: the nearest class above each text, as in `td.note`; without one, `td:11`.
 
-    A heading is `h:1` whatever its level: digits in the middle of a name could be somebody's.
+    Never an id: in a row it is whose the row is (`benef-12294990`). Nor is a class with a digit told, nor the name of
+    an element that HTML does not have. A heading is `h:1` whatever its level.
     """
     seen: dict[str, int] = {}
     if label is not None and any((text or "").strip() for text in (element.text, *(each.tail for each in element))):
         yield label
     for child in element:
-        seen[child.tag] = seen.get(child.tag, 0) + 1
+        tag = child.tag.rstrip("123456") if child.tag in _ELEMENTS else "?"
+        seen[tag] = seen.get(tag, 0) + 1
         if child not in known:
-            name = child.get("id") or child.get("class", "").partition(" ")[0]
-            above = (
-                None if child.tag in {"head", "body"} else label or f"{child.tag.rstrip('123456')}:{seen[child.tag]}"
-            )
-            yield from _places(child, known, f"{child.tag}.{name}" if name else above)
+            names = [name for name in child.get("class", "").split() if not any(map(str.isdigit, name))]
+            above = None if child.tag in {"head", "body"} else label or f"{tag}:{seen[tag]}"
+            yield from _places(child, known, f"{tag}.{names[0]}" if names else above)
 
 
 def _head(details: HtmlShape) -> str:
