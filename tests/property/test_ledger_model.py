@@ -12,7 +12,7 @@ from paravent.stores import sqlite_state
 from paravent.stores.sqlite import SqliteLedger
 from state_file import whole
 
-FEW = {"UNWRITTEN_ENTRIES": 3, "WRITTEN_AT_ONCE": 2, "KEPT": 4, "ACCOUNTS_HELD": 2}
+FEW = {"UNWRITTEN_ENTRIES": 3, "SPARE_ENTRIES": 3, "WRITTEN_AT_ONCE": 2, "KEPT": 4, "ACCOUNTS_HELD": 2}
 """So few that rows go to the tables, are let go and read again, and workers miss each other's entries."""
 
 

@@ -2,7 +2,8 @@
 
     begin(operations)                           what they will need is looked up in one go
     charge() | settle() | proof_seen()          any number
-    finish()                                    sweep a little, write the log
+    finish()                                    write the log
+    tidy()                                      in a transaction of its own: sweep a little, write the tables
 
 Each of the three checks everything before it changes anything; whoever calls them rolls back when one raises.
 """
@@ -25,6 +26,9 @@ from paravent.values import Value
 
 SWEEP_EVERY: Final = 32
 """Operations between two sweeps."""
+
+SWEEP_OVERDUE: Final = 4 * SWEEP_EVERY
+"""So many while `tidy` is expected to come."""
 
 NOBODY: Final = Person(-(2**53), None, 0, None)
 """A person whom no set knows: last seen before any window."""
@@ -100,11 +104,28 @@ class Books:
             wanted.proofs.add(operation.proof.key)
 
     def finish(self) -> None:
-        """Now and then remove some of what no window can see any more; write the log."""
-        if self._since_sweep >= SWEEP_EVERY:
-            self._sweep.step(self._state)
-            self._since_sweep = 0
+        """Write the log. What somebody waits for does no more, as long as `tidy` comes; and it is not to come while
+        other workers are about, who would have to wait for one more lock."""
+        if self._since_sweep >= (SWEEP_OVERDUE if self._state.is_alone else SWEEP_EVERY):
+            self._sweep_up()
         self._state.finish()
+
+    @property
+    def is_untidy(self) -> bool:
+        """`tidy` has something to do."""
+        return self._state.is_alone and (self._since_sweep >= SWEEP_EVERY or self._state.is_behind)
+
+    def tidy(self) -> None:
+        """Remove some of what no window can see any more, bring the tables up to date by some rows. Nobody waits."""
+        if self._since_sweep >= SWEEP_EVERY:
+            self._sweep_up()
+        self._state.tidy()
+
+    def _sweep_up(self) -> None:
+        """As often as operations were performed: in one go for those that had no time for it."""
+        for _ in range(self._since_sweep // SWEEP_EVERY):
+            self._sweep.step(self._state)
+        self._since_sweep %= SWEEP_EVERY
 
     def rest(self) -> bool:
         """Nothing else is to be done: bring the tables up to date, some rows at a time. Whether they are."""

@@ -2,7 +2,8 @@
 
     begin(…)     read what other workers did since; look up what this transaction will need
     …            read and change rows, in memory
-    finish()     one log entry; now and then some of the rows that have waited longest go to their tables
+    finish()     one log entry
+    tidy()       where nobody waits: some of the rows that have waited longest go to their tables
 
 All of it inside the write lock, so that what is read stays true until the commit. When a transaction is rolled back,
 this object is thrown away and made anew from the file.
@@ -24,6 +25,9 @@ from paravent.stores.sqlite_tables import PersonKey, Tables
 
 UNWRITTEN_ENTRIES: Final = 512
 """So many transactions are only in the log: a few thousand rows, a few MB, and some 20 ms to read at the next start."""
+
+SPARE_ENTRIES: Final = 64
+"""So many more while `tidy` is expected to come."""
 
 WRITTEN_AT_ONCE: Final = 4
 """Entries whose rows go to the tables together: about a hundred rows, about a millisecond."""
@@ -56,6 +60,8 @@ class State:
         self.tables = Tables(connection)
         self._log = Log(connection)
         self._seq = self._written = 0
+        self.is_alone = True
+        """No other worker has changed anything since the last transaction of this one."""
         self._accounts: dict[str, Account] = {}
         self._recent_accounts: Recent[str, Account | None] = Recent()
         self._recent_persons: Recent[PersonKey, Person | None] = Recent()
@@ -82,6 +88,7 @@ class State:
         entries = self._log.after(self._seq) if self._seq else self._log.unwritten()
         if entries is None:
             return False
+        self.is_alone = not entries
         for seq, entry in entries:
             self._adopt(seq, entry)
         self._begin_nothing()
@@ -109,9 +116,22 @@ class State:
 
     def finish(self) -> None:
         """Before COMMIT."""
-        if self._seq - self._written > UNWRITTEN_ENTRIES:
+        if self._seq - self._written > UNWRITTEN_ENTRIES + (SPARE_ENTRIES if self.is_alone else 0):
             self.write_back(self._written + WRITTEN_AT_ONCE)
         if self._started != (self.now_ms, self.longest_s) or self._changed:
+            self._append()
+
+    @property
+    def is_behind(self) -> bool:
+        """Some rows have waited long enough for their tables."""
+        return self._seq - self._written > UNWRITTEN_ENTRIES
+
+    def tidy(self) -> None:
+        """Before COMMIT of a transaction that nobody waits for."""
+        if self.is_behind:
+            self.write_back(self._written + WRITTEN_AT_ONCE)
+            self._append()  # also where nothing has changed: the other workers need not write these rows
+        elif self._changed:
             self._append()
 
     @property

@@ -31,7 +31,7 @@ class Tables:
         self._executemany = connection.executemany
 
     def accounts(self, payers: Sequence[str]) -> dict[str, Account]:
-        found = self._find("SELECT payer, account FROM accounts WHERE payer IN (VALUES :rows)", [(p,) for p in payers])
+        found = self._find("SELECT payer, account FROM accounts WHERE payer IN (:rows)", [(p,) for p in payers])
         return {payer: _account.decode(account) for payer, account in found}
 
     def persons(self, keys: Sequence[PersonKey]) -> dict[PersonKey, Person]:
@@ -44,11 +44,11 @@ class Tables:
         return {(payer, subject): Person(*row) for payer, subject, *row in found}
 
     def charges(self, ids: Sequence[str]) -> dict[str, int]:
-        return dict(self._find("SELECT id, at_ms FROM charges WHERE id IN (VALUES :rows)", [(each,) for each in ids]))
+        return dict(self._find("SELECT id, at_ms FROM charges WHERE id IN (:rows)", [(each,) for each in ids]))
 
     def proofs(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         rows = [(key,) for key in keys]
-        return dict(self._find("SELECT key, until_ms FROM proofs WHERE key IN (VALUES :rows)", rows))
+        return dict(self._find("SELECT key, until_ms FROM proofs WHERE key IN (:rows)", rows))
 
     def write_accounts(self, accounts: Iterable[tuple[str, Account | None]]) -> None:
         rows = list(accounts)
@@ -149,6 +149,8 @@ class Tables:
 
 @lru_cache
 def _with_rows(sql: str, rows: int, width: int) -> str:
-    """`sql` with `:rows` replaced by placeholders: rows=2, width=3 → "(?,?,?),(?,?,?)". Sizes in, never values."""
+    """`sql` with `:rows` replaced by placeholders: rows=2, width=3 → "(?,?,?),(?,?,?)". Sizes in, never values.
+
+    Of width 1 they are a list, which SQLite looks up twice as fast as a table of `VALUES` that it must build first."""
     row = f"({','.join('?' * width)})"
     return sql.replace(":rows", ",".join([row] * rows))

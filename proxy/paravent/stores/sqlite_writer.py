@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -184,6 +184,8 @@ class Writer:
                     self._transact(batches)
                     for batch in batches:
                         batch.finish()
+                    if self._queue.empty():
+                        self._tidy()
                 elif not stopping:
                     self._rest()
             while not self._rest():
@@ -240,19 +242,34 @@ class Writer:
         connection.execute("COMMIT")
         self._well = True
 
+    def _tidy(self) -> None:
+        """Everybody was answered, and nobody asks at this moment: what must be done now and then is done here. Where it
+        fails, the next transaction shows what is wrong to whoever waits for it."""
+        if self._books.is_untidy:
+            with suppress(Exception):
+                self._by_the_way(Books.tidy)
+
     def _rest(self) -> bool:
         """Nothing is asked for: write what waits in the log to the tables, a little at a time. Whether that is done, or
         cannot be done: another process has the file, and will do it, or the file is ill."""
         try:
+            self._resting = self._by_the_way(Books.rest)
+        except (sqlite3.Error, StateFileError):
+            return True
+        return self._resting
+
+    def _by_the_way[Done](self, work: Callable[[Books], Done]) -> Done:
+        """A transaction of our own, if the file can be had at once. Raises sqlite3.Error, StateFileError."""
+        try:
             connection = self._connect()
             connection.execute("BEGIN IMMEDIATE")
             self._books.begin(())
-            self._resting = self._books.rest()
+            done = work(self._books)
             connection.execute("COMMIT")
-        except (sqlite3.Error, StateFileError):
+        except BaseException:
             self._rollback()
-            return True
-        return self._resting
+            raise
+        return done
 
     def _lock(self, connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
         """Take the write lock that all processes on this file share. Raises OperationalError at the deadline."""

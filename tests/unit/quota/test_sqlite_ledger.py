@@ -6,7 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +21,7 @@ from paravent.stores.sqlite import LATER_S, SqliteLedger
 from paravent.stores.sqlite_books import SWEEP_EVERY, Books
 from paravent.stores.sqlite_log import KEPT
 from paravent.stores.sqlite_schema import StateFileError, open_state_file
-from paravent.stores.sqlite_state import UNWRITTEN_ENTRIES
+from paravent.stores.sqlite_state import SPARE_ENTRIES, UNWRITTEN_ENTRIES
 from state_file import whole
 from until import until
 
@@ -399,6 +399,79 @@ async def test_the_log_stays_short(path: Path, ledger: SqliteLedger, clock: Froz
 
 
 # ---- cost and size
+
+
+def transact(connection: sqlite3.Connection, books: Books, number: int) -> None:
+    """One that somebody waits for: a charge, written with its settlement."""
+    charge = Charge(str(number), 1_000_000 + number, FULL_HOUSE, (person(number),))
+    settle = Settle(charge, charge.now_ms, charge.persons, missed=False)
+    connection.execute("BEGIN IMMEDIATE")
+    books.begin([charge, settle])
+    books.charge(charge)
+    books.settle(settle)
+    books.finish()
+    connection.execute("COMMIT")
+
+
+def tidy(connection: sqlite3.Connection, books: Books) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    books.begin(())
+    books.tidy()
+    connection.execute("COMMIT")
+
+
+def rows_in_tables(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT COUNT(*) FROM persons").fetchone()[0])
+
+
+def test_who_waits_does_not_wait_for_the_tables(connection: sqlite3.Connection) -> None:
+    """A transaction that somebody waits for writes the log alone; the tables are written by the next one that nobody
+    waits for, and by any other only when that one does not come."""
+    books = Books(connection, 86_400)
+    for number in range(UNWRITTEN_ENTRIES):
+        transact(connection, books, number)
+        while books.is_untidy:
+            tidy(connection, books)
+    before = rows_in_tables(connection)
+    for number in range(UNWRITTEN_ENTRIES, UNWRITTEN_ENTRIES + SPARE_ENTRIES // 2):
+        transact(connection, books, number)
+    assert rows_in_tables(connection) == before
+    assert books.is_untidy
+    tidy(connection, books)
+    assert before < (tidied := rows_in_tables(connection))
+    for number in range(2 * UNWRITTEN_ENTRIES, 2 * UNWRITTEN_ENTRIES + 2 * SPARE_ENTRIES):
+        transact(connection, books, number)
+    assert rows_in_tables(connection) > tidied
+
+
+def test_beside_another_worker_nobody_is_made_to_wait_for_one_more_lock(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    """Two that take turns write the tables in the transactions that they make anyway, and sweep there."""
+    with closing(open_state_file(path)) as other:
+        both = [(connection, Books(connection, 86_400)), (other, Books(other, 86_400))]
+        for number in range(2 * UNWRITTEN_ENTRIES):
+            transact(*both[number % 2], number)
+            assert number == 0 or not both[number % 2][1].is_untidy
+        assert rows_in_tables(connection) > UNWRITTEN_ENTRIES // 2
+
+
+async def test_a_file_that_cannot_be_tidied_up_is_charged_all_the_same(
+    path: Path, ledger: SqliteLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody waits for fails without a word; who waits is answered, until what is put off must be done."""
+    tried = threading.Event()
+
+    def fails(_: Books) -> NoReturn:
+        tried.set()
+        raise MemoryError
+
+    monkeypatch.setattr(Books, "tidy", fails)
+    desk = Desk(ledger, clock, own_persons((10**6, HOUR)))
+    for n in range(2 * SWEEP_EVERY):
+        assert await desk.passes(n)
+    assert tried.is_set()
+    assert ledger.healthy
 
 
 def steps_of(connection: sqlite3.Connection, books: Books, charge: Charge) -> int:
