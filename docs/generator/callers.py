@@ -25,7 +25,7 @@ CLAIMS: Final = (
     ("`iss`", "exactly the `issuer` of the configuration"),
     ("`aud`", "one of `audience`, and nobody else"),
     ("`scope`", "every scope of `scopes`, where the configuration names some"),
-    ("`sub`", "the RPPS, eleven digits; or `8` and the RPPS"),
+    ("`sub`", "the RPPS, eleven digits; or `8` and the RPPS. No other national number: not `0` and an ADELI number"),
     ("`client_id`", "one of `clients`"),
     ("`profession`", "a TRE_G15 code: `10` doctor, `21` pharmacist, `28` optician"),
     ("`finess`", "the establishment, 9 characters; may be left out"),

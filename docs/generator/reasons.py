@@ -114,7 +114,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.TOKEN_SCOPE: "`scope` lacks one of the issuer's `scopes`",
     Reason.TOKEN_CLIENT: "`client_id` is not in `clients` of the issuer, or `azp` contradicts it",
     Reason.TOKEN_IDENTITY: "A claim that says who asks (`sub`, `profession`, `client_id`, `finess`; of Pro Santé "
-    "Connect, `preferred_username`, `SubjectRole`, `azp`) is missing, malformed, or contradicts another",
+    "Connect, `preferred_username`, `SubjectRole`, `azp`) is missing, malformed, or contradicts another; or it names a "
+    "person by another number than RPPS, as ADELI",
     Reason.TOKEN_INACTIVE: "The issuer, when it was asked, said that the token does not stand any more",
     Reason.TOKEN_REVOKED: "A list of revocations names this token",
     Reason.SESSION_REVOKED: "A list of revocations names the login that the token comes from, or its issuer reported a "

@@ -42,7 +42,7 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     could not be written, 2 when something is not written as it should or the policy does not allow it.
     """
     from paravent.audit.keys import derive_keys
-    from paravent.cli.measures import Lifting, lift, new, period, spoken, write
+    from paravent.cli.measures import Lifting, canonical, lift, new, period, spoken, write
     from paravent.effects import MeasureKind
     from paravent.measures.entries import check_grant
     from paravent.problems import InvalidFiles
@@ -55,13 +55,14 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
             how = Lifting("withdraw", None, *spoken(author, reason, needed=False))
             lift(settings, withdraw, MeasureKind.GRANT, how)
             return
+        number = canonical(rpps)
         from_s, until_s = period(begins, until, lasts, int(time.time()))
         key = derive_keys(settings.audit.key).practitioner
-        entry = new(key, MeasureKind.GRANT, rpps, persons or 0, (from_s, until_s), author, reason)
+        entry = new(key, MeasureKind.GRANT, number, persons or 0, (from_s, until_s), author, reason)
         check_grant(entry, load_rulebook(settings).policy.quotas)
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
         click.echo(f"{error}; nothing was granted.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
-    write(settings, entry, "grant", rpps or "")
+    write(settings, entry, "grant", number)

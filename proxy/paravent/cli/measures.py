@@ -13,6 +13,7 @@ from paravent.audit.keys import derive_keys
 from paravent.books import measure_book
 from paravent.cli.moments import shown
 from paravent.effects import Measure, MeasureKind, StoreDown
+from paravent.identity.claims import PRACTITIONER_IS, rpps_of
 from paravent.measures.entries import measure, without_numbers
 from paravent.policy.paths import parse_duration
 from paravent.revocations.entries import explained, moment
@@ -33,6 +34,16 @@ def period(begins: str | None, until: str | None, lasts: str | None, now_s: int)
     return from_s, _moment("--until", until or "")
 
 
+def canonical(rpps: str | None) -> str:
+    """The number of a practitioner, in any form that tokens write it in. Raises ValueError with a sentence."""
+    if not rpps:
+        raise ValueError("RPPS is missing")
+    number = rpps_of(rpps)
+    if number is None:
+        raise ValueError(f"a practitioner is {PRACTITIONER_IS}")
+    return number
+
+
 def spoken(author: str | None, reason: str | None, *, needed: bool) -> tuple[str, str]:
     """Who does something and why; where it is not needed, each may be empty. Raises ValueError with a sentence."""
     said = (("--author", author or ""), ("--reason", reason or ""))
@@ -46,15 +57,13 @@ def spoken(author: str | None, reason: str | None, *, needed: bool) -> tuple[str
 def new(
     key: "Secret[bytes]",
     kind: MeasureKind,
-    rpps: str | None,
+    rpps: str,
     persons: int,
     in_force_s: tuple[int, int],
     author: str | None,
     reason: str | None,
 ) -> Measure:
     """With an id of its own. Raises ValueError with a sentence."""
-    if not rpps:
-        raise ValueError("RPPS is missing")
     said = spoken(author, reason, needed=True)
     return measure(key, secrets.token_hex(8), kind, rpps, persons, in_force_s, *said)
 

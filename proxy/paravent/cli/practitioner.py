@@ -40,13 +40,14 @@ def show(rpps: str, config: Path, profession: str | None, as_machine: bool) -> N
 
     Exits 0 when it is shown, 1 when the state store did not answer, 2 when something is not written as it should.
     """
+    from paravent.cli.measures import canonical
     from paravent.cli.standing import as_json, as_text
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
 
     try:
         settings = load_settings(config, os.environ)
-        standing = _standing(settings, _canonical(rpps), profession)
+        standing = _standing(settings, canonical(rpps), profession)
     except InvalidFiles as invalid:
         give_up(invalid.problems, as_machine)
     except ValueError as error:
@@ -75,7 +76,7 @@ def suspend(
     something is not written as it should.
     """
     from paravent.audit.keys import derive_keys
-    from paravent.cli.measures import new, period, write
+    from paravent.cli.measures import canonical, new, period, write
     from paravent.effects import MeasureKind
     from paravent.measures.entries import check_suspension
     from paravent.problems import InvalidFiles
@@ -85,15 +86,15 @@ def suspend(
         settings = load_settings(config, os.environ)
         in_force_s = period(None, until, lasts, int(time.time()))
         key = derive_keys(settings.audit.key).practitioner
-        canonical = _canonical(rpps)
-        entry = new(key, MeasureKind.SUSPENSION, canonical, 0, in_force_s, author, reason)
+        number = canonical(rpps)
+        entry = new(key, MeasureKind.SUSPENSION, number, 0, in_force_s, author, reason)
         check_suspension(entry)
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
         click.echo(f"{error}; nobody was suspended.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
-    write(settings, entry, "suspend", canonical)
+    write(settings, entry, "suspend", number)
 
 
 @practitioner.command()
@@ -111,16 +112,16 @@ def release(rpps: str, config: Path, author: str | None, reason: str | None) -> 
     could not be written, 2 when something is not written as it should.
     """
     from paravent.audit.keys import derive_keys, practitioner_hash
-    from paravent.cli.measures import Lifting, lift_all, read, spoken
+    from paravent.cli.measures import Lifting, canonical, lift_all, read, spoken
     from paravent.effects import MeasureKind
     from paravent.problems import InvalidFiles
     from paravent.settings import load_settings
 
     try:
         settings = load_settings(config, os.environ)
-        canonical = _canonical(rpps)
-        hashed = practitioner_hash(derive_keys(settings.audit.key).practitioner, canonical)
-        how = Lifting("release", canonical, *spoken(author, reason, needed=True))
+        number = canonical(rpps)
+        hashed = practitioner_hash(derive_keys(settings.audit.key).practitioner, number)
+        how = Lifting("release", number, *spoken(author, reason, needed=True))
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
@@ -129,15 +130,6 @@ def release(rpps: str, config: Path, author: str | None, reason: str | None) -> 
     now_s, kind = int(time.time()), MeasureKind.SUSPENSION
     found = [each for each in read(settings) if (each.practitioner, each.kind) == (hashed, kind)]
     lift_all(settings, [each for each in found if each.until_s > now_s], "suspension of theirs", how)
-
-
-def _canonical(rpps: str) -> str:
-    from paravent.identity.claims import rpps_of
-
-    canonical = rpps_of(rpps)
-    if canonical is None:
-        raise ValueError("a practitioner is an RPPS number: 11 digits, or 8 and 11 digits")
-    return canonical
 
 
 def _standing(settings: "Settings", rpps: str, word: str | None) -> "Standing":

@@ -21,6 +21,8 @@ _PERSON: Final = re.compile(r"8?([0-9]{11})")
 """ANS, IdNat_PS: type of identifier 8, then the RPPS number; or that number alone, as some authorization servers write
 it. The two cannot be taken for one another: they differ in length. The number's Luhn key is not checked: test numbers
 may fail it."""
+PRACTITIONER_IS: Final = "an RPPS number: 11 digits, or 8 and 11 digits"
+"""What is said to whoever names a practitioner otherwise."""
 _PROFESSION: Final = re.compile(r"[0-9]{2}")
 """ANS, TRE_G15."""
 _FINESS: Final = re.compile(r"[0-9A-Z]{9}")
@@ -147,7 +149,8 @@ def _practitioner(payload: Mapping[str, Json], issuer: Issuer) -> Practitioner |
 
 
 def rpps_of(identifier: Json) -> str | None:
-    """The canonical practitioner: 11 digits, whichever way the issuer writes them. None when it is no RPPS number."""
+    """The canonical practitioner: 11 digits, whichever way the issuer writes them. None when it is no RPPS number: no
+    token is accepted for an ADELI number (type 0) or any other, so that nobody has two names, and two budgets."""
     match = _PERSON.fullmatch(identifier) if isinstance(identifier, str) else None
     return match[1] if match is not None else None
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from paravent import effects
 from paravent.effects import Deciding, FindRevocations, Revocation, StoreDown
-from paravent.identity.claims import Claims, name_of
+from paravent.identity.claims import PRACTITIONER_IS, Claims, name_of, rpps_of
 from paravent.reasons import Reason
 
 
@@ -46,7 +46,7 @@ _REASONS: Final = {
 _VALUES: Final = {
     Kind.TOKEN: (re.compile("[0-9a-f]{16}"), "16 hexadecimal characters, as the ledger names a token"),
     Kind.SESSION: (re.compile(r"[\x21-\x7e]{1,256}"), "the sid of a login"),
-    Kind.PRACTITIONER: (re.compile("[0-9]{11}"), "an RPPS number, 11 digits"),
+    Kind.PRACTITIONER: (re.compile("8?[0-9]{11}"), PRACTITIONER_IS),
     Kind.CLIENT: (re.compile(r"[\x20-\x7e]{1,256}"), "a client_id"),
     Kind.CERTIFICATE: (re.compile("[0-9a-f]{64}"), "the SHA-256 of a certificate, 64 hexadecimal characters"),
     Kind.KEY: (re.compile(r"[\x21-\x7e]{1,128}"), "a kid"),
@@ -72,6 +72,8 @@ def mark_of(kind: Kind, value: str, issuer: Named | None = None) -> str:
     pattern, meaning = _JTI if kind is Kind.TOKEN and issuer is not None else _VALUES[kind]
     if pattern.fullmatch(value) is None:
         raise ValueError(f"{kind.value} must be {meaning}")
+    if kind is Kind.PRACTITIONER:
+        value = rpps_of(value) or value  # a second spelling would stand in the list, and stop nobody
     match kind, issuer:
         case ((Kind.SESSION | Kind.KEY), None):
             raise ValueError(f"{kind.value} needs an issuer: its name in the configuration")

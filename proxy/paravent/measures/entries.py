@@ -9,6 +9,7 @@ from typing import Final
 from paravent.audit.grammar import said
 from paravent.audit.keys import practitioner_hash
 from paravent.effects import Measure, MeasureKind
+from paravent.identity.claims import PRACTITIONER_IS
 from paravent.model import Secret
 from paravent.nir import contains_identifier
 from paravent.policy.lint_thresholds import MAX_SUSPENSION_S
@@ -28,9 +29,10 @@ def measure(  # noqa: PLR0913, PLR0917 (what a measure is made of)
     author: str,
     because: str,
 ) -> Measure:
-    """`in_force_s`: from and until, seconds since 1970. The words are kept for years, so they hold nobody's number."""
+    """`rpps`: canonical. `in_force_s`: from and until, seconds since 1970. The words are kept for years, so they hold
+    nobody's number."""
     if _RPPS.fullmatch(rpps) is None:
-        raise ValueError("a practitioner is an RPPS number, 11 digits")
+        raise ValueError(f"a practitioner is {PRACTITIONER_IS}")
     without_numbers("--author", author)
     without_numbers("--reason", because)
     if in_force_s[1] <= in_force_s[0]:

@@ -40,6 +40,7 @@ MARKS = (
     (mark_of(Kind.SESSION, "login-1", OPERATEUR), Reason.SESSION_REVOKED),
     (mark_of(Kind.PRACTITIONER, RPPS), Reason.PRACTITIONER_REVOKED),
     (mark_of(Kind.PRACTITIONER, RPPS, OPERATEUR), Reason.PRACTITIONER_REVOKED),
+    (mark_of(Kind.PRACTITIONER, "8" + RPPS), Reason.PRACTITIONER_REVOKED),
     (mark_of(Kind.CLIENT, CLIENT), Reason.CLIENT_REVOKED),
     (mark_of(Kind.CERTIFICATE, CERTIFICATE.hex()), Reason.CERTIFICATE_REVOKED),
     (mark_of(Kind.KEY, "k1", OPERATEUR), Reason.KEY_REVOKED),
@@ -167,7 +168,7 @@ def test_a_token_may_name_no_login() -> None:
     ("kind", "value", "issuer", "sentence"),
     [
         (Kind.TOKEN, "token-1", None, "token must be 16 hexadecimal characters, as the ledger names a token"),
-        (Kind.PRACTITIONER, "8" + RPPS, None, "practitioner must be an RPPS number, 11 digits"),
+        (Kind.PRACTITIONER, "0" + RPPS, None, "practitioner must be an RPPS number: 11 digits, or 8 and 11 digits"),
         (
             Kind.CERTIFICATE,
             "AB" * 32,

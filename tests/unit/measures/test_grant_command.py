@@ -29,7 +29,7 @@ def paravent(tmp_path: Path) -> Callable[..., Result]:
 
 def test_grant_list_withdraw(paravent: Callable[..., Result]) -> None:
     """The three things there are to do. The list names nobody: there the practitioner is a keyed hash."""
-    given = paravent("grant", RPPS, "--persons", "40", "--for", "2d", *SAID)
+    given = paravent("grant", "8" + RPPS, "--persons", "40", "--for", "2d", *SAID)
     assert given.exit_code == 0, given.output
     listed = paravent("grants").output
     (entry,) = json.loads(paravent("grants", "--json").output)
@@ -52,7 +52,9 @@ def test_grant_list_withdraw(paravent: Callable[..., Result]) -> None:
         ((RPPS, "--persons", "40", *SAID), "give either --until or --for"),
         ((RPPS, "--persons", "40", "--until", "2020-01-01T00:00:00Z", *SAID), "it must end after it begins"),
         ((RPPS, "--persons", "40", "--until", "sunday", *SAID), "--until is no time such as"),
-        (("8" + RPPS, "--persons", "40", "--for", "2d", *SAID), "an RPPS number, 11 digits"),
+        (("0" + RPPS[:9], "--persons", "40", "--for", "2d", *SAID), "an RPPS number: 11 digits, or 8 and 11 digits"),
+        (("9" + RPPS, "--persons", "40", "--for", "2d", *SAID), "an RPPS number: 11 digits, or 8 and 11 digits"),
+        (("--persons", "40", "--for", "2d", *SAID), "RPPS is missing"),
         ((RPPS, "--persons", "40", "--for", "2d", "--reason", "x"), "--author is missing"),
         ((RPPS, "--persons", "40", "--for", "2d", "--author", "x"), "--reason is missing"),
         ((RPPS, "--persons", "40", "--for", "2d", "--author", RPPS, "--reason", "x"), "must not hold the number"),
@@ -81,7 +83,7 @@ async def test_a_running_node_serves_under_it_and_says_so(tmp_path: Path) -> Non
     async with raw_upstream(ANSWER) as upstream, running_node(tmp_path, upstream.port) as node:
         config = str(node.sandbox.config)
         _, before, _ = await node.ask()
-        words = ("grant", RPPS, "--persons", "40", "--for", "1h", *SAID)
+        words = ("grant", "8" + RPPS, "--persons", "40", "--for", "1h", *SAID)  # as tokens write it
         assert CliRunner().invoke(main, [*words, "--config", config]).exit_code == 0
         await until(lambda: node.metric("paravent_measures", kind="grant") == 1)
         _, during, _ = await node.ask()

@@ -56,7 +56,7 @@ def test_an_empty_file_revokes_nothing(text: str) -> None:
         ("practitioner: x\n", "revoked.yaml:1:1: the file must be a list: each entry begins with -"),
         ("- 10003461033\n", 'revoked.yaml:1:3: an entry must be a mapping, such as practitioner: "10003461033"'),
         ("- practitioner: 10003461033\n", "revoked.yaml:1:17: practitioner must be text"),
-        ('- practitioner: "1"\n', "revoked.yaml:1:3: practitioner must be an RPPS number, 11 digits"),
+        ('- practitioner: "1"\n', "revoked.yaml:1:3: practitioner must be an RPPS number: 11 digits, or 8 "),
         ("- praticien: x\n", "revoked.yaml:1:3: unknown key 'praticien'"),
         ("- client: portail\n  key: k1\n", "revoked.yaml:1:3: an entry names one thing"),
         ("- until: 2026-12-01T08:00:00Z\n", "revoked.yaml:1:3: an entry names one thing"),

@@ -54,7 +54,7 @@ def test_revoke_list_lift(paravent: Callable[..., Result]) -> None:
     ("words", "said"),
     [
         (("practicioner", RPPS), "nothing that can be revoked; did you mean practitioner?"),
-        (("practitioner", "8" + RPPS), "practitioner must be an RPPS number, 11 digits"),
+        (("practitioner", "0" + RPPS), "practitioner must be an RPPS number: 11 digits, or 8 and 11 digits"),
         (("key", "k1"), "key needs an issuer"),
         (("key", "k1", "--issuer", "operator"), "did you mean operateur?"),
         (("client", "portail", "--until", "tomorrow"), "until is no time such as"),
@@ -83,7 +83,7 @@ async def test_a_running_node_refuses_from_then_on(tmp_path: Path) -> None:
     why; and once it is lifted, they are served again."""
     async with raw_upstream(ANSWER) as upstream, running_node(tmp_path, upstream.port) as node:
         assert (await node.ask())[0] == 200
-        CliRunner().invoke(main, ["revoke", "practitioner", RPPS, "--config", str(node.sandbox.config)])
+        CliRunner().invoke(main, ["revoke", "practitioner", "8" + RPPS, "--config", str(node.sandbox.config)])
         revocations = node.node.runtime._revocations
         await until(lambda: revocations.entries()["state"] == 1)
         asked = len(upstream.requests)
