@@ -18,7 +18,7 @@ from paravent.cli.problems import EXIT_WRONG_INPUT, give_up
 @click.option("--from", "begins", help="When it begins, as 2026-11-28T07:00:00Z. Without it, now.")
 @click.option("--until", help="When it ends, as 2026-11-30T20:00:00Z.")
 @click.option("--for", "lasts", help="In place of its end, how long it lasts, as 4h or 2d.")
-@click.option("--author", help="Who grants it.")
+@click.option("--author", help="Who grants it, or withdraws it.")
 @click.option("--reason", help="Why.")
 @click.option("--withdraw", metavar="ID", help="End the grant of this id instead.")
 def grant(  # noqa: PLR0913, PLR0917 (one option each)
@@ -35,8 +35,9 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     """Let one practitioner, by RPPS number, look up more persons than the limits of their profession, for a time.
 
     Every node of the deployment that --config describes hears of it within a second. It ends by itself, and what was
-    used by then stays used. How much and for how long is bounded by the policy (`grants` in quotas.yaml). It is on
-    record in the ledger of this machine before it is done. May run beside `serve`.
+    used by then stays used. How much and for how long is bounded by the policy (`grants` in quotas.yaml). A grant and
+    the end of one need an author and a reason, and are on record in the ledger of this machine before they are done.
+    May run beside `serve`.
 
     Exits 0 when it is granted or withdrawn, 1 when the state store did not answer or has no such grant, or the ledger
     could not be written, 2 when something is not written as it should or the policy does not allow it.
@@ -52,7 +53,7 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     try:
         settings = load_settings(config, os.environ)
         if withdraw is not None:
-            how = Lifting("withdraw", None, *spoken(author, reason, needed=False))
+            how = Lifting("withdraw", None, *spoken(author, reason, needed=True))
             lift(settings, withdraw, MeasureKind.GRANT, how)
             return
         number = canonical(rpps)
@@ -63,6 +64,6 @@ def grant(  # noqa: PLR0913, PLR0917 (one option each)
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:
-        click.echo(f"{error}; nothing was granted.", err=True)
+        click.echo(f"{error}; nothing was {'granted' if withdraw is None else 'withdrawn'}.", err=True)
         raise SystemExit(EXIT_WRONG_INPUT) from None
     write(settings, entry, "grant", number)

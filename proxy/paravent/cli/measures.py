@@ -47,9 +47,9 @@ def canonical(rpps: str | None) -> str:
 def spoken(author: str | None, reason: str | None, *, needed: bool) -> tuple[str, str]:
     """Who does something and why; where it is not needed, each may be empty. Raises ValueError with a sentence."""
     said = (("--author", author or ""), ("--reason", reason or ""))
-    for name, text in said:
-        if needed and not text:
-            raise ValueError(f"{name} is missing")
+    missing = [name for name, text in said if not text]
+    if needed and missing:
+        raise ValueError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     by, because = (without_numbers(name, explained(name, text)) if text else "" for name, text in said)
     return by, because
 

@@ -37,9 +37,9 @@ def test_grant_list_withdraw(paravent: Callable[..., Result]) -> None:
     assert f"grant {entry['id']}: 40 more persons in each window" in given.output
     assert listed.splitlines()[-1] == "1 granted."
     assert RPPS not in given.output + listed
-    assert paravent("grant", "--withdraw", entry["id"]).output == f"grant {entry['id']} is over.\n"
+    assert paravent("grant", "--withdraw", entry["id"], *SAID).output == f"grant {entry['id']} is over.\n"
     assert paravent("grants").output == "0 granted.\n"
-    again = paravent("grant", "--withdraw", entry["id"])
+    again = paravent("grant", "--withdraw", entry["id"], *SAID)
     assert (again.exit_code, "nothing was changed" in again.output) == (1, True)
 
 
@@ -69,10 +69,31 @@ def test_what_may_not_be_granted_is_refused(paravent: Callable[..., Result], wor
     assert paravent("grants").output == "0 granted.\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--author and --reason are missing; nothing was withdrawn.\n"),
+        (SAID[2:], "--author is missing; nothing was withdrawn.\n"),
+        (SAID[:2], "--reason is missing; nothing was withdrawn.\n"),
+    ],
+    ids=["neither", "no author", "no reason"],
+)
+def test_who_withdraws_says_who_they_are_and_why(
+    paravent: Callable[..., Result], words: tuple[str, ...], said: str
+) -> None:
+    """As whoever grants, suspends or releases: all that is missing in one sentence, and the grant stands."""
+    assert paravent("grant", RPPS, "--persons", "40", "--for", "2d", *SAID).exit_code == 0
+    (entry,) = json.loads(paravent("grants", "--json").output)
+    told = paravent("grant", "--withdraw", entry["id"], *words)
+    assert (told.exit_code, told.output) == (2, said)
+    assert paravent("grants").output.endswith("1 granted.\n")
+
+
 def test_no_state_store_is_said(tmp_path: Path) -> None:
     """Nobody may believe that somebody has a grant who has none: exit code 1."""
     config = make_folder(tmp_path, 9).config
-    for words in (("grant", RPPS, "--persons", "4", "--for", "1h", *SAID), ("grant", "--withdraw", "a"), ("grants",)):
+    granting = ("grant", RPPS, "--persons", "4", "--for", "1h", *SAID)
+    for words in (granting, ("grant", "--withdraw", "a", *SAID), ("grants",)):
         told = CliRunner().invoke(main, [*words, "--config", str(config)])
         assert (told.exit_code, "The state store did not answer" in told.output) == (1, True)
 
@@ -88,7 +109,7 @@ async def test_a_running_node_serves_under_it_and_says_so(tmp_path: Path) -> Non
         await until(lambda: node.metric("paravent_measures", kind="grant") == 1)
         _, during, _ = await node.ask()
         (entry,) = json.loads(CliRunner().invoke(main, ["grants", "--json", "--config", config]).output)
-        CliRunner().invoke(main, ["grant", "--withdraw", entry["id"], "--config", config])
+        CliRunner().invoke(main, ["grant", "--withdraw", entry["id"], *SAID, "--config", config])
         await until(lambda: node.metric("paravent_measures", kind="grant") == 0)
         _, after, _ = await node.ask()
         assert b"q=60;" in before[b"ratelimit-policy"]

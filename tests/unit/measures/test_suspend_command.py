@@ -35,7 +35,7 @@ def test_suspend_and_release(paravent: Callable[..., Result]) -> None:
     assert (entry["kind"], entry["author"], entry["because"]) == ("suspension", "J. Essai", "ticket 4711")
     assert given.output == f"suspension {entry['id']}, from {entry['from']} until {entry['until']}.\n"
     assert paravent("grants").output == "0 granted.\n"
-    refused = paravent("grant", "--withdraw", entry["id"])
+    refused = paravent("grant", "--withdraw", entry["id"], *SAID)
     assert (refused.exit_code, "There is no grant" in refused.output) == (1, True)
     released = paravent("practitioner", "release", RPPS, *SAID)
     assert (released.exit_code, released.output) == (0, f"suspension {entry['id']} is over.\n")
