@@ -16,6 +16,7 @@ from tokens import NOW_MS
 PAGE: Final = "open-a-search-or-an-export.md"
 ONE, TWO, THREE = (("2840599990001", "19840517", 1), ("2840599990001", "20120405", 1), ("1770899990045", "19770820", 1))
 STRANGER: Final = ("1910199990110", "19910120", 1)
+CHILD, OTHER_CHILD = ("1120499990091", "20120405", 1), ("2120499990092", "20120405", 1)
 type Person = tuple[str, str, int]
 
 
@@ -32,6 +33,22 @@ def answered(*persons: Person) -> dict[str, Any]:
             answered(ONE), 200, Release, 3, True, id="one of three found: the others are paid for, and a miss"
         ),
         pytest.param(answered(ONE, TWO, STRANGER), 200, Release, 3, True, id="somebody else is nobody of them"),
+        pytest.param(
+            answered(ONE, CHILD, THREE),
+            200,
+            Release,
+            3,
+            False,
+            id="a child whom the API knows by a number of their own",
+        ),
+        pytest.param(
+            answered(ONE, CHILD, OTHER_CHILD),
+            200,
+            Release,
+            3,
+            True,
+            id="two who could be that child: neither, and a miss",
+        ),
         pytest.param(answered(STRANGER), 200, Reason.BENEFICIARY_UNKNOWN, 3, True, id="nobody of them"),
         pytest.param({}, 404, Reason.BENEFICIARY_UNKNOWN, 3, True, id="not known to the API"),
         pytest.param(answered(ONE), 500, Reason.ANSWER_STATUS, 0, False, id="the API failed: nobody was told of"),

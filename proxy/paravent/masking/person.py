@@ -4,6 +4,7 @@ from typing import Final
 
 from paravent.masking.json import Tree
 from paravent.nir import normalise_answer
+from paravent.rules import PersonFields
 from paravent.values import Value
 
 _RANKS: Final = frozenset("123456789")
@@ -46,6 +47,28 @@ def birth_rank(value: Tree) -> int | None:
     if isinstance(value, str):
         return int(value) if value in _RANKS else None
     return value if type(value) is int and 1 <= value <= 9 else None  # `type`: true is an int in Python, and no rank.
+
+
+def identity_of(members: Members, fields: PersonFields) -> PersonIdentity | None:
+    """Who an object of an answer is; None when it does not say."""
+    get = members.get
+    nir, date, rank = (
+        written_nir(get(fields.nir)),
+        birth_date(get(fields.birth_date)),
+        birth_rank(get(fields.birth_rank)),
+    )
+    return None if nir is None or date is None or rank is None else PersonIdentity(nir, date, rank)
+
+
+def under_a_parent(nir: str, date: str) -> bool:
+    """Whether a NIR says another year or month of birth than a birth date: it is not that person's own.
+
+    Only of numbers that hold a date (first digit 1 to 4), and not where either month is one of incomplete civil status.
+    """
+    if nir[0] not in "1234":
+        return False
+    months = {nir[3:5], date[4:6]}
+    return nir[1:3] != date[2:4] or (len(months) == 2 and all("01" <= month <= "12" for month in months))
 
 
 def _is_number(value: Tree) -> bool:

@@ -20,9 +20,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from paravent.masking.json import Tree, same_tree
-from paravent.masking.person import Members, PersonIdentity, birth_date, birth_rank, written_nir
+from paravent.masking.person import (
+    Members,
+    PersonIdentity,
+    birth_date,
+    birth_rank,
+    identity_of,
+    under_a_parent,
+    written_nir,
+)
 from paravent.masking.places import Found, PersonsAt, find_persons, listing, listing_elements, persons_at
 from paravent.masking.rules import Skeleton, skeleton
+from paravent.masking.several import asked_for
 from paravent.model import Asked
 from paravent.nir import same_text
 from paravent.reasons import Reason
@@ -88,14 +97,17 @@ class Scope:
     def _everyone(self, root: Members, found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
         first: dict[PersonIdentity, Members] = {}
         counted: list[tuple[PersonIdentity, Found]] = []
+        named = asked_for(found, fields, asked.several) if asked.several else None
         for person in found:
-            identity = _identity(person.members, fields)
-            if identity is None:
-                if person.alone:
-                    return Reason.ANSWER_SHAPE
-                continue  # Whoever cannot be counted does not leave.
-            known = first.setdefault(identity, person.members) if _as_asked(identity, asked) else None
-            if known is not None and not _contradicts(known, person.members):
+            identity = identity_of(person.members, fields) if named is None or person.alone else None
+            if identity is None and person.alone:
+                return Reason.ANSWER_SHAPE
+            if named is not None:
+                identity = named.get(id(person.members))
+            elif identity is not None and not _as_asked(identity, asked):
+                identity = None
+            # Whoever cannot be counted does not leave.
+            if identity is not None and not _contradicts(first.setdefault(identity, person.members), person.members):
                 counted.append((identity, person))
         kept = frozenset([id(person.members) for _, person in counted])
         foreign = _uncounted(root, self.places, found, kept)
@@ -219,15 +231,7 @@ def _own_or_asked(nirs: set[str | None], asked: str | None) -> _Nirs:
 
 
 def _under_a_parent(asked: Asked) -> bool:
-    """Whether the NIR asked with says another year or month of birth than the birth date asked with.
-
-    Only of numbers that hold a date (first digit 1 to 4), and not where either month is one of incomplete civil status.
-    """
-    nir, date = asked.nir, asked.birth_date
-    if nir is None or date is None or nir[0] not in "1234":
-        return False
-    months = {nir[3:5], date[4:6]}
-    return nir[1:3] != date[2:4] or (len(months) == 2 and all("01" <= month <= "12" for month in months))
+    return asked.nir is not None and asked.birth_date is not None and under_a_parent(asked.nir, asked.birth_date)
 
 
 def _foreign(judged: list[_Judged], chosen: _Nirs, asked: Asked) -> frozenset[int]:
@@ -256,21 +260,8 @@ def _twice_in_one_list(kept: list[Found]) -> bool:
     return not all([same_tree(seen.setdefault(person.siblings, person.members), person.members) for person in shown])
 
 
-def _identity(members: Members, fields: PersonFields) -> PersonIdentity | None:
-    get = members.get
-    nir, date, rank = (
-        written_nir(get(fields.nir)),
-        birth_date(get(fields.birth_date)),
-        birth_rank(get(fields.birth_rank)),
-    )
-    return None if nir is None or date is None or rank is None else PersonIdentity(nir, date, rank)
-
-
 def _as_asked(identity: PersonIdentity, asked: Asked) -> bool:
-    """A search by birth date that answers with other dates would tell who bears a name, for any date at all; and of
-    several who are asked about, each is, by all three."""
-    if asked.several:
-        return (identity.nir, identity.birth_date, identity.birth_rank) in asked.several
+    """A search by birth date that answers with other dates would tell who bears a name, for any date at all."""
     return asked.birth_date in (None, identity.birth_date) and asked.birth_rank in (None, identity.birth_rank)
 
 

@@ -428,3 +428,73 @@ def test_of_several_asked_about_only_they_leave(answers: list[tuple[Person, list
     shown = json.loads(reduced.body)["reponses"]
     assert shown == [{"beneficiaire": {"prenom": name, "noNIRCertifie": MOTHER}, "c": 1} for name in left]
     assert MOTHER not in repr(Asked(several=several))
+
+
+SON, DAUGHTER = "1190769991071", "2190769991072"
+LEA: Final = person("LEA", DAUGHTER, "20190713", 2)
+"""A twin with a number of her own."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers", "left"),
+    [
+        pytest.param([(MOTHER, 2)], [(LEA, [])], ["LEA"], id="under her mother's number"),
+        pytest.param([(DAUGHTER, 2)], [(LEA, [])], ["LEA"], id="under her own"),
+        pytest.param(
+            [(MOTHER, 1), (MOTHER, 2)],
+            [(person("LEO", SON, "20190713", 1), [LEA]), (LEA, [])],
+            ["LEO", "LEA"],
+            id="and her twin under the same number: they are told apart by rank",
+        ),
+        pytest.param([(MOTHER, 1)], [(LEA, [])], [], id="not for her twin"),
+        pytest.param([(MOTHER, 2)], [(ZOE, []), (LEA, [])], ["ZOE"], id="not where another stands under what was sent"),
+        pytest.param(
+            [(MOTHER, 2)],
+            [(LEA, []), (person("EVA", "2190769991079", "20190713", 2), [])],
+            [],
+            id="not where two were born that day: nobody then",
+        ),
+        pytest.param(
+            [(MOTHER, 2)],
+            [(LEA, []), (person("EVA", None, "20190713", 2), [])],
+            [],
+            id="though one of them has no number yet",
+        ),
+        pytest.param([(MOTHER, 2), (FATHER, 2)], [(LEA, [])], [], id="not where two were asked for so: whose is she"),
+        pytest.param(
+            [(MOTHER, 2), ("2190769991079", 2)], [(LEA, [])], [], id="one of them under a number of that birth"
+        ),
+        pytest.param([("2190769991079", 2)], [(LEA, [])], [], id="not under a number that could be somebody's own"),
+        pytest.param([("7190769991079", 2)], [(LEA, [])], [], id="nor under one that holds no date"),
+        pytest.param([(MOTHER, 2)], [(PAUL, [LEA])], [], id="not of a family: nobody answered about her"),
+        pytest.param([(MOTHER, 2)], [(LEA, [LEA])], ["LEA"], id="but with a family of which she is, too"),
+        pytest.param(
+            [(MOTHER, 2)],
+            [(person("EVA", STRANGER, "20190713", 2), [])],
+            [],
+            id="not one whose number says another birth",
+        ),
+    ],
+)
+def test_a_child_with_a_number_of_their_own_is_found_under_a_parents(
+    asked: list[tuple[str, int]], answers: list[tuple[Person, list[Person]]], left: list[str]
+) -> None:
+    """As in a question about one person, and charged by the name that was asked with. Their own number stays behind."""
+    several = tuple((nir, "20190713", rank) for nir, rank in asked)
+    body = {"reponses": [{"beneficiaire": one, "famille": family, "c": 1} for one, family in answers]}
+    reduced = ROUND.apply(json.dumps(body).encode(), Asked(several=several))
+    assert isinstance(reduced, Reduced)
+    assert [each["beneficiaire"]["prenom"] for each in json.loads(reduced.body)["reponses"]] == left
+    assert {(one.nir, one.birth_date, one.birth_rank) for one in reduced.persons} <= set(several)
+    assert len(reduced.persons) == len(left)
+    assert DAUGHTER.encode() not in reduced.body or (DAUGHTER, 2) in asked
+
+
+def test_who_was_asked_about_under_their_own_number_is_nobody_elses_child() -> None:
+    """An API that overlooks a wrong birth date would else answer about them under a name that is not theirs."""
+    several = ((DAUGHTER, "20180101", 1), (MOTHER, "20190713", 2))
+    body = {"reponses": [{"beneficiaire": LEA, "famille": [], "c": 1}]}
+    reduced = ROUND.apply(json.dumps(body).encode(), Asked(several=several))
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {"reponses": []}
+    assert reduced.persons == ()
