@@ -7,16 +7,15 @@ import asyncio
 import gc
 from pathlib import Path
 
-from mitmproxy import http
-
 from answers import ANSWER
 from node import TLS, RunningNode, parse, read_answer, running_node
 from paravent_mitmproxy.guard import InFlight
 from paravent_mitmproxy.listener.client import ClientConnection
 from paravent_mitmproxy.listener.conversation import Conversation
+from paravent_mitmproxy.messages import LiveFlow
 from wire import raw_upstream
 
-KINDS = (ClientConnection, Conversation, http.HTTPFlow, InFlight)
+KINDS = (ClientConnection, Conversation, LiveFlow, InFlight)
 
 
 def alive() -> dict[str, int]:

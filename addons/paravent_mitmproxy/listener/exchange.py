@@ -20,7 +20,7 @@ from paravent_mitmproxy.guard import FAILURE, cleared
 from paravent_mitmproxy.listener.head import Head
 from paravent_mitmproxy.listener.hooks import Hooks
 from paravent_mitmproxy.listener.upstream import Upstream
-from paravent_mitmproxy.messages import Answered, Place, Request, Sent
+from paravent_mitmproxy.messages import Answered, LiveFlow, Place, Request, Sent
 
 MARGIN_S: Final = 2.0
 """For records that are written when a hook's deadline has passed, and for a loop that is late."""
@@ -53,7 +53,7 @@ class Exchange:
 
     async def run(self, client: connection.Client, caller: Caller, head: Head, body: bytes) -> http.Response | None:
         """The response that the addons agreed on. Whether it may leave is for whoever writes to decide."""
-        live = self._flow(client)
+        live = LiveFlow(client, self._server)
         request = live.request = Request(self._place, Sent(head.method, head.target, head.headers, head.lowered))
         # Without the guard, or when an addon before it halts the chain, this is what the caller gets.
         refusal = live.response = reply.poison(reply.INTERNAL)
@@ -66,7 +66,7 @@ class Exchange:
         answer = Reason.INTERNAL_ERROR if _killed(live) else await self._ask(question, caller)
         if isinstance(answer, Reason):
             return await self._failed(live, answer)
-        live.response = _response(answer)
+        live.response = Answered(answer)
         await self._hooks.fire("responseheaders", live)
         await self._hooks.fire("response", live)
         return reply.poison(reply.WITHHELD) if _killed(live) else live.response
@@ -95,9 +95,6 @@ class Exchange:
         await self._hooks.fire("error", live)
         return live.response
 
-    def _flow(self, client: connection.Client) -> http.HTTPFlow:
-        return http.HTTPFlow(client, self._server, live=True)
-
 
 def _lifted(live: http.HTTPFlow) -> bool:
     """No addon answers in the upstream's place."""
@@ -107,7 +104,3 @@ def _lifted(live: http.HTTPFlow) -> bool:
 def _killed(live: http.HTTPFlow) -> bool:
     """An addon called `flow.kill()`: mitmproxy's layers would go no further with it."""
     return live.error is not None and live.error.msg == flow.Error.KILLED_MESSAGE
-
-
-def _response(answer: Answer) -> http.Response:
-    return Answered(answer)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from paravent.model import Answer, Connection, UpstreamRequest
 from paravent_mitmproxy.facts import answer_of, facts_of
-from paravent_mitmproxy.messages import Answered, Place, Request, Sent
+from paravent_mitmproxy.messages import Answered, LiveFlow, Place, Request, Sent
 
 PLACE = Place("upstream.example", 443, b"https")
 SENT = Sent(b"POST", b"/v1/a", ((b"Host", b"droits.example"), (b"X-A", b" 1 ")))
@@ -68,3 +68,24 @@ def test_after_the_verdict_the_flow_shows_what_goes_upstream() -> None:
 def test_copies_are_plain_messages() -> None:
     assert type(Request(PLACE, SENT).copy()) is http.Request
     assert type(Answered(ANSWER).copy()) is http.Response
+
+
+def test_a_flow_of_ours_is_a_flow_of_mitmproxy() -> None:
+    """The same members with the same values, and a name that stays."""
+    theirs = tflow.tflow()
+    ours = LiveFlow(theirs.client_conn, theirs.server_conn)
+    plain = http.HTTPFlow(theirs.client_conn, theirs.server_conn, live=True)
+    assert ours.id == ours.id != LiveFlow(theirs.client_conn, theirs.server_conn).id
+    ours.timestamp_created, plain.id = plain.timestamp_created, ours.id
+    assert vars(ours) == vars(plain)
+    ours.request = plain.request = theirs.request
+    assert ours.get_state() == plain.get_state()
+
+
+def test_a_copy_of_a_flow_is_a_flow_of_mitmproxy() -> None:
+    theirs = tflow.tflow()
+    ours = LiveFlow(theirs.client_conn, theirs.server_conn)
+    ours.request = theirs.request
+    assert type(ours.copy()) is http.HTTPFlow
+    ours.set_state(ours.get_state())
+    assert ours.id
