@@ -39,7 +39,6 @@ class InFlight:
     """One request between two hooks."""
 
     facts: Facts
-    language: str
     plan: Plan | None = None
     """Set when the request was let through."""
     closed: bool = False
@@ -79,7 +78,7 @@ class Guard:
         self._metrics = metrics
         self._deadline = Alarm(HOOK_DEADLINE_S)
 
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Poison the flow. It stays poisoned until `request` has decided."""
         flow.response = reply.poison(reply.INTERNAL)
         flow.metadata.pop(STATE, None)  # of an earlier life of this flow, where somebody replays it
@@ -94,7 +93,7 @@ class Guard:
             flow.response = reply.poison(reply.INTERNAL)
             self._metrics.hook_raised("request")
 
-    async def responseheaders(self, flow: http.HTTPFlow) -> None:
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Never stream: a streamed body would pass before `response` sees it."""
         if flow.response is not None:
             flow.response.stream = False
@@ -125,15 +124,14 @@ class Guard:
         if connection is None:
             return reply.poison(Problem.MALFORMED_REQUEST)
         facts = facts_of(flow, self._engine.now_ms(), connection)
-        language = reply.language_of(facts.values(b"accept-language"))
-        state = InFlight(facts, language)
+        state = InFlight(facts)
         flow.metadata[STATE] = state
         verdict = await self._decide(facts)
         if not isinstance(verdict, Allow):
             state.closed = True
             if self._refusals is not None:
                 self._refusals.count(connection.source_ip, verdict.reason, time.monotonic())
-            return reply.deny(verdict, facts.request_id, language)
+            return reply.deny(verdict, facts.request_id, _language(facts))
         state.plan = verdict.plan
         _rebuild(flow.request, verdict.plan)
         return None
@@ -156,7 +154,7 @@ class Guard:
         outcome = await self._engine.settle(state.facts, state.plan, answer_of(answered))
         if isinstance(outcome, Release):
             return reply.release(outcome, state.plan)
-        return reply.withhold(outcome, state.facts.request_id, state.language)
+        return reply.withhold(outcome, state.facts.request_id, _language(state.facts))
 
     async def _error(self, flow: http.HTTPFlow) -> http.Response:
         reason = flow.metadata.get(FAILURE)
@@ -167,7 +165,12 @@ class Guard:
             return reply.constant(reason)
         state.closed = True
         outcome = await self._engine.abandon(state.facts, state.plan, reason)
-        return reply.withhold(outcome, state.facts.request_id, state.language)
+        return reply.withhold(outcome, state.facts.request_id, _language(state.facts))
+
+
+def _language(facts: Facts) -> str:
+    """Of a refusal: an answer has none of ours."""
+    return reply.language_of(facts.values(b"accept-language"))
 
 
 def _rebuild(request: http.Request, plan: Plan) -> None:

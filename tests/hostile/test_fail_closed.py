@@ -429,7 +429,7 @@ async def test_a_flow_is_answered_once(tmp_path: Path) -> None:
         assert flow.response.status_code == 502
         await guard.error(flow)
         assert flow.response.status_code == 502
-        await guard.requestheaders(flow)
+        guard.requestheaders(flow)
         assert (flow.response.status_code, flow.metadata.get(STATE), cleared(flow)) == (503, None, None)
         assert len(node.records()) == 1
         keeps.flow = None
