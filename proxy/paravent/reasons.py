@@ -28,6 +28,8 @@ class ProblemText:
 class Problem(Enum):
     """What a caller is told. The member's name, in lower case, is the last part of the document's `type`."""
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and each request is refused four times, to begin with
+
     MALFORMED_REQUEST = ProblemText(
         400,
         "The request is malformed",

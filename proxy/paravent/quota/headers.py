@@ -26,7 +26,7 @@ from typing import Final
 
 from paravent.effects import BudgetKind, Scope, Usage
 from paravent.quota.windows import name_of
-from paravent.rules import Window
+from paravent.rules import Span, Window
 
 _UNITS: Final[Mapping[BudgetKind, str]] = {
     BudgetKind.PERSONS: "distinct-persons",
@@ -43,43 +43,47 @@ def rate_limit_headers(usage: Iterable[Usage]) -> tuple[tuple[bytes, bytes], ...
     shown = [use for use in usage if use.scope is Scope.PRACTITIONER and use.kind in _UNITS]
     if not shown:
         return ()
+    windows = tuple([(use.kind, use.window.limit, use.window.span) for use in shown])
     return (
         (b"RateLimit", ", ".join(_tightest(shown)).encode("ascii")),
-        (b"RateLimit-Policy", _policy(tuple([(use.kind, use.window) for use in shown]))),
+        (b"RateLimit-Policy", _policy(windows)),
     )
 
 
 def warning_headers(nearly_spent: Iterable[Window]) -> tuple[tuple[bytes, bytes], ...]:
     """None while no window is nearly spent."""
-    names = ", ".join(f'"persons-{name_of(window.span)}"' for window in nearly_spent)
+    names = ", ".join([f'"persons-{name_of(window.span)}"' for window in nearly_spent])
     return ((b"Paravent-Warning", names.encode("ascii")),) if names else ()
 
 
-def _tightest(shown: list[Usage]) -> Iterable[str]:
-    for kind in _UNITS:
-        windows = [use for use in shown if use.kind is kind]
-        if windows:
-            # Of two windows with as much left, the longer one holds for longer.
-            tightest = min(windows, key=lambda use: (_left(use), -use.window.per_s))
-            yield f"{_name(kind, tightest.window)};r={_left(tightest)}"
+def _tightest(shown: list[Usage]) -> list[str]:
+    tightest: dict[BudgetKind, tuple[int, int, Span]] = {}
+    for use in shown:
+        kind, window = use.kind, use.window
+        # Of two windows with as much left, the longer one holds for longer.
+        rank = _left(use), -window.per_s, window.span
+        if kind not in tightest or rank < tightest[kind]:
+            tightest[kind] = rank
+    return [f"{_name(kind, tightest[kind][2])};r={tightest[kind][0]}" for kind in _UNITS if kind in tightest]
 
 
 def _left(use: Usage) -> int:
     # Below zero after a policy lowered the limit; section 4.1.1 asks for a non-negative integer.
-    return min(max(0, use.window.limit - use.used), _MOST)
-
-
-def _name(kind: BudgetKind, window: Window) -> str:
-    return f'"{kind.value}-{name_of(window.span)}"'
+    left = use.window.limit - use.used
+    return left if 0 <= left <= _MOST else min(max(0, left), _MOST)
 
 
 @lru_cache(maxsize=64)
-def _policy(windows: tuple[tuple[BudgetKind, Window], ...]) -> bytes:
+def _name(kind: BudgetKind, span: Span) -> str:
+    return f'"{kind}-{name_of(span)}"'
+
+
+@lru_cache(maxsize=64)
+def _policy(windows: tuple[tuple[BudgetKind, int, Span], ...]) -> bytes:
     """The same for everybody of one profession."""
     return ", ".join([_policy_item(*each) for each in windows]).encode("ascii")
 
 
-def _policy_item(kind: BudgetKind, window: Window) -> str:
-    limit = min(window.limit, _MOST)
-    length = "" if window.calendar else f";w={window.per_s}"
-    return f'{_name(kind, window)};q={limit}{length};paravent-unit="{_UNITS[kind]}"'
+def _policy_item(kind: BudgetKind, limit: int, span: Span) -> str:
+    length = f";w={span}" if span > 0 else ""
+    return f'{_name(kind, span)};q={min(limit, _MOST)}{length};paravent-unit="{_UNITS[kind]}"'
