@@ -43,7 +43,8 @@ _PATH = re.compile(rf"(?=.{{1,256}}\Z)(?:{_STEP})+")
 
 def number(value: int) -> int:
     """A count or a duration, between 0 and `NUMBER_MAX`."""
-    return min(max(int(value), 0), NUMBER_MAX)
+    fits = type(value) is int and 0 <= value <= NUMBER_MAX
+    return value if fits else min(max(int(value), 0), NUMBER_MAX)
 
 
 def request_id(text: str) -> str:
@@ -51,6 +52,7 @@ def request_id(text: str) -> str:
     return _fit(_REQUEST_ID, text)
 
 
+@lru_cache(maxsize=1024)
 def digest(text: str) -> str:
     """16 hexadecimal characters: a policy's revision, a token's id."""
     return _fit(_DIGEST, text)

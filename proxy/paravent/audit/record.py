@@ -27,15 +27,16 @@ def record(
     `status`: what the caller is answered. `revision`: of the policy that decided. `elapsed_ms`: from `facts.now_ms`
     to the decision.
     """
-    members: dict[str, object] = {
+    return {
         "v": VERSION,
         "id": grammar.request_id(facts.request_id),
         "at": rfc3339(facts.now_ms),
         "status": status if 100 <= status <= 599 else 0,
         "policy": grammar.digest(revision),
         "elapsed_ms": grammar.number(elapsed_ms),
+        **_who(result.about),
+        **_what(result),
     }
-    return members | _who(result.about) | _what(result)
 
 
 def _who(about: About) -> dict[str, object]:
