@@ -8,6 +8,7 @@ the last Sunday of March to the last Sunday of October, 01:00 UTC both. So a day
 """
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 type Period = tuple[int, int]
@@ -18,7 +19,13 @@ _DAY: Final = timedelta(days=1)
 
 def day_in_paris(now_s: int) -> str:
     """YYYYMMDD of a moment in seconds since 1970."""
-    return f"{_date(now_s):%Y%m%d}"
+    return _day(now_s // 3600)
+
+
+@lru_cache(maxsize=8)
+def _day(hour: int) -> str:
+    """A day begins at a whole hour of UTC, and the requests of an hour share it."""
+    return f"{_date(hour * 3600):%Y%m%d}"
 
 
 def day_around(at_ms: int) -> Period:
