@@ -29,6 +29,13 @@ class Sent(Value, frozen=True):
     lowered: Headers | None = None
     """The same with names in lower case and bare values, where whoever read them has made them already."""
 
+    @property
+    def bare(self) -> Headers:
+        """Names as sent, values without the blanks around them where they are known."""
+        if self.lowered is None:
+            return self.headers
+        return tuple([(name, value) for (name, _), (_, value) in zip(self.headers, self.lowered, strict=True)])
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -104,7 +111,7 @@ class Request(http.Request):
                 authority=b"",
                 path=sent.target,
                 http_version=b"HTTP/1.1",
-                headers=http.Headers(sent.headers),
+                headers=http.Headers(sent.bare),
                 content=self._body,
                 trailers=http.Headers(),
                 timestamp_start=now_s,

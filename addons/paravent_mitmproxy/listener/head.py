@@ -48,9 +48,9 @@ class Head(Value, frozen=True):
     method: bytes
     target: bytes
     headers: tuple[tuple[bytes, bytes], ...]
-    """Names as sent; values without surrounding blanks."""
+    """As sent, blanks around values included."""
     lowered: tuple[tuple[bytes, bytes], ...]
-    """The same with names in lower case."""
+    """The same with names in lower case; values without surrounding blanks."""
     body_bytes: int
     close: bool
     """The client asked to close after this answer."""
@@ -94,16 +94,15 @@ def read_head(data: bytes, limits: Limits, *, vouched: bool = False) -> Head | R
 def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits, vouched: bool) -> Head | Reason:
     if len(parsed.headers) > limits.headers:
         return Reason.HEADERS_TOO_LARGE
-    line = data[: data.index(b"\r\n")]
-    if line != method + b" " + parsed.target + b" HTTP/1.1":
+    if not data.startswith(b"%b %b HTTP/1.1\r\n" % (method, parsed.target)):
         return Reason.REQUEST_AMBIGUOUS
-    headers = tuple([(name, value.strip(b" \t")) for name, value in parsed.headers])
-    lowered = tuple([(name.lower(), value) for name, value in headers])
-    names, by_name = [name for name, _ in lowered], dict(lowered)
+    headers = parsed.headers
+    lowered = [(name.lower(), value.strip(b" \t")) for name, value in headers]
+    by_name = dict(lowered)
     # RFC 9112 section 3.2: a request without exactly one Host is answered 400.
     if b"host" not in by_name or not by_name.keys().isdisjoint(_OF_FRONT if vouched else REFUSED):
         return Reason.REQUEST_AMBIGUOUS
-    if len(by_name) < len(names) and any(names.count(name) > 1 for name in SINGLE):
+    if len(by_name) < len(lowered) and _twice([name for name, _ in lowered]):
         return Reason.REQUEST_AMBIGUOUS
     length = by_name.get(b"content-length", b"0")
     if _LENGTH.fullmatch(length) is None or _HOST.fullmatch(by_name[b"host"]) is None:
@@ -111,14 +110,18 @@ def _judge(method: bytes, parsed: _Parsed, data: bytes, limits: Limits, vouched:
     if int(length) > limits.body_bytes:
         return Reason.REQUEST_TOO_LARGE
     certificate = by_name.get(CLIENT_CERT)
-    if certificate is not None:
-        headers = tuple([field for field in headers if field[0].lower() != CLIENT_CERT])
-        lowered = tuple([field for field in lowered if field[0] != CLIENT_CERT])
+    if certificate is not None:  # it comes once: it is one of `SINGLE`
+        at = lowered.index((CLIENT_CERT, certificate))
+        del headers[at], lowered[at]
     close = b"connection" in by_name and _asks_to_close(lowered)
-    return Head(method, parsed.target, headers, lowered, int(length), close, certificate)
+    return Head(method, parsed.target, tuple(headers), tuple(lowered), int(length), close, certificate)
 
 
-def _asks_to_close(lowered: tuple[tuple[bytes, bytes], ...]) -> bool:
+def _twice(names: list[bytes]) -> bool:
+    return any(names.count(name) > 1 for name in SINGLE)
+
+
+def _asks_to_close(lowered: list[tuple[bytes, bytes]]) -> bool:
     """RFC 9110 section 7.6.1: a list of tokens, over as many fields as there are."""
     options = b",".join(value for name, value in lowered if name == b"connection").lower().split(b",")
     return any(option.strip(b" \t") == b"close" for option in options)

@@ -8,6 +8,7 @@ from effort import examples
 from paravent.reasons import Reason
 from paravent_mitmproxy.listener.head import Head, read_head
 from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.messages import Sent
 
 LIMITS = Limits()
 GOOD = (
@@ -131,4 +132,5 @@ def test_a_changed_byte_never_adds_a_header_or_changes_the_framing_unseen(positi
         lines = data[:-4].split(b"\r\n")
         assert lines[0] == head.method + b" " + head.target + b" HTTP/1.1"
         rebuilt = [(name, value.strip(b" \t")) for name, _, value in (line.partition(b":") for line in lines[1:])]
-        assert rebuilt == list(head.headers)
+        assert rebuilt == list(Sent(head.method, head.target, head.headers, head.lowered).bare)
+        assert [(name.lower(), value) for name, value in rebuilt] == list(head.lowered)
