@@ -96,15 +96,19 @@ def accepts_text(field: RequestField, text: str) -> bool:
 
 def accepts(field: RequestField, value: Json) -> bool:
     """Whether a member of a JSON body is a value of this field, of the right JSON type too."""
+    if isinstance(value, str):
+        return field.type is not FieldType.NUMBER and accepts_text(field, value)
     if field.type is FieldType.BIRTH_RANK:
         return _is_number(field, value, 9)
     if field.type is FieldType.NUMBER:
         return _is_number(field, value, field.at_most)
     if field.type is FieldType.PERSONS:
         return persons_of(field, value) is not None
-    if field.type is FieldType.ACTS:
-        return isinstance(value, list) and 1 <= len(value) <= _MAX_ACTS and all(map(_is_act, value))
-    return isinstance(value, str) and accepts_text(field, value)
+    return field.type is FieldType.ACTS and _are_acts(value)
+
+
+def _are_acts(value: Json) -> bool:
+    return isinstance(value, list) and 1 <= len(value) <= _MAX_ACTS and all(map(_is_act, value))
 
 
 def _is_number(field: RequestField, value: Json, most: int) -> bool:

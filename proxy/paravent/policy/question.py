@@ -62,11 +62,12 @@ def read_question(
     queried = read_query(operation.query, query)
     if queried is None:
         return Reason.QUERY_NOT_IN_SCHEMA
-    fields = {f"{{{name}}}": text for name, text in parameters.items()} | {
-        f"?{name}": queried[name] for name in queried
-    }
-    fields |= {f"/{name}": str(value) for name, value in members.items() if not isinstance(value, list)}
-    target = _target(operation, parameters) + written_query(queried).encode("ascii")
+    fields = {f"/{name}": str(value) for name, value in members.items() if not isinstance(value, list)}
+    target = _plain(operation.path)
+    if parameters or queried:
+        fields |= {f"{{{name}}}": text for name, text in parameters.items()}
+        fields |= {f"?{name}": text for name, text in queried.items()}
+        target = _target(operation, parameters) + written_query(queried).encode("ascii")
     opened = _open(operation, members, disguise)
     if opened is None:
         return Reason.HANDLE_REFUSED
@@ -82,7 +83,7 @@ def read_question(
         by_handle=opened is not members,
         care_date=day.replace("-", "") if isinstance(day, str) else today,
         disguise=disguise,
-        several=_several(operation, members),
+        several=_several(operation, members) if FieldType.PERSONS in by_type else (),
     )
     if not operation.request:
         return Question(asked, target, b"", ())
@@ -126,7 +127,8 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
         if member.name in sent:
             if not accepts(member, sent[member.name]) and not _is_handle(member, sent[member.name]):
                 return Reason.REQUEST_NOT_IN_SCHEMA
-            members[member.name] = _in_order(member, sent[member.name])
+            value = sent[member.name]
+            members[member.name] = value if isinstance(value, str) else _in_order(member, value)
         elif member.required:
             return Reason.REQUEST_NOT_IN_SCHEMA
     # Whatever was sent and is not among them is unknown.
