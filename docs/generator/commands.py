@@ -61,8 +61,9 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     },
     "revoke": {
         0: "it is in the list, or lifted from it",
-        1: "the state store did not answer: nothing was changed",
-        2: "the configuration or what is to be revoked is not written as it should: nothing was changed",
+        1: "the state store did not answer: nothing was changed, or a sentence says that it is not known; or the "
+        "ledger could not be written: it is revoked all the same, and nothing is lifted",
+        2: "the configuration, what is to be revoked or what was said is not written as it should: nothing was changed",
     },
     "revocations": {0: "listed", 1: "the state store did not answer", 2: "the configuration is wrong"},
     "grant": {

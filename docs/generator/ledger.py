@@ -11,10 +11,12 @@ from paravent.audit.record import record
 from paravent.model import About, Connection, Evidence, Facts, Practitioner, Release, Secret, Subject
 
 _INTRODUCTION: Final = """\
-One record a decision, written before the answer leaves: JSON lines in the folder `audit.path`. And one a command about
-a practitioner (`grant`, `practitioner suspend`, `practitioner release`), written before it is done, on the machine that
-it is run on: `ledger-commands-000001.jsonl`. Its `decision` is `"command"`, its `reason` the verb, and its member
-`command` says the author, why, how many persons, from when and until when.
+One record a decision, written before the answer leaves: JSON lines in the folder `audit.path`. And one a command that
+changes who may ask (`grant`, `practitioner suspend`, `practitioner release`, `revoke`), written before it is done, on
+the machine that it is run on: `ledger-commands-000001.jsonl`. Its `decision` is `"command"`, its `reason` the verb
+(`grant`, `withdraw`, `suspend`, `release`, `revoke`, `lift`), and its member `command` says the author and why (empty
+where nobody said), how many persons, from when and until when (null: until it is lifted); of a revocation also its
+`mark`, as `paravent revocations` lists it, and `issued_before`.
 
     ledger-0-000001.jsonl   lines of writer 0; the next file goes on where this one ends
     .ledger-0.head          where the chain of writer 0 ends

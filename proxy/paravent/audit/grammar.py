@@ -32,6 +32,8 @@ _DIGEST = re.compile(r"[0-9a-f]{16}")
 _RPPS = re.compile(r"[0-9]{11}")
 _PROFESSION = re.compile(r"[0-9A-Z]{1,3}")
 _FINESS = re.compile(r"[0-9A-Z]{9}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KID = re.compile(r"(?!eyJ)[A-Za-z0-9._~=-]{1,128}")
 _BINDING = re.compile(r"dpop|mtls|none")
 _NAME = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -97,6 +99,27 @@ def said(text: str) -> str:
     """A few words of an operator's, in any language; empty where there are none. Nobody's number, no token."""
     fits = _SAID.fullmatch(text) and not _reads_as_secret(text) and _LONG_NUMBER.search(text) is None
     return text if fits else OTHER
+
+
+def mark(text: str) -> str:
+    """What a revocation names, as its list writes it (`identity.revocation`): a kind, and which of it. What of that
+    does not fit is "other"."""
+    kind, _, which = text.partition(":")
+    match kind:
+        case "token" | "session":
+            return f"{kind}:{digest(which)}"
+        case "practitioner":
+            number, _, issuer = which.partition("@")
+            return f"{kind}:{rpps(number)}@{name(issuer)}" if issuer else f"{kind}:{rpps(number)}"
+        case "client":
+            return f"{kind}:{name(which)}"
+        case "certificate":
+            return f"{kind}:{_fit(_SHA256, which)}"
+        case "key":
+            issuer, _, kid = which.partition("/")
+            return f"{kind}:{name(issuer)}/{OTHER if _reads_as_nir(kid) else _fit(_KID, kid)}"
+        case _:
+            return OTHER
 
 
 @lru_cache(maxsize=1024)

@@ -73,7 +73,7 @@ def write(settings: "Settings", entry: Measure, verb: str, rpps: str) -> None:
     read(settings)  # so that what cannot be done is not on record
     put_down(settings, verb, entry, rpps, entry.author, entry.because)
     if isinstance(measure_book(settings).write(entry, int(time.time())), StoreDown):
-        _in_doubt()
+        in_doubt()
     what = f": {entry.persons} more persons in each window" if entry.persons else ""
     click.echo(f"{entry.kind.value} {entry.id}{what}, from {shown(entry.from_s)} until {shown(entry.until_s)}.")
 
@@ -104,7 +104,7 @@ def lift_all(settings: "Settings", found: Sequence[Measure], what: str, how: Lif
     for each in found:
         lifted = book.lift(each.id)
         if isinstance(lifted, StoreDown):
-            _in_doubt()
+            in_doubt()
         if lifted:
             done += 1
             click.echo(f"{each.kind.value} {each.id} is over.")
@@ -116,9 +116,18 @@ def lift_all(settings: "Settings", found: Sequence[Measure], what: str, how: Lif
 def put_down(settings: "Settings", verb: str, entry: Measure, rpps: str | None, author: str, because: str) -> None:
     """In the ledger of this machine, before anything is done. Exits 1 when it cannot be."""
     made = command_record(secrets.token_hex(16), time.time_ns() // 1_000_000, verb, entry, rpps, author, because)
-    if not put_on_record(settings.audit.path, derive_keys(settings.audit.key).chain, made):
-        click.echo("It could not be put on record in the ledger of this machine; nothing was changed.", err=True)
-        raise SystemExit(1)
+    if not on_record(settings, made):
+        not_on_record()
+
+
+def on_record(settings: "Settings", made: dict[str, object]) -> bool:
+    """In the ledger of this machine, durable."""
+    return put_on_record(settings.audit.path, derive_keys(settings.audit.key).chain, made)
+
+
+def not_on_record() -> NoReturn:
+    click.echo("It could not be put on record in the ledger of this machine; nothing was changed.", err=True)
+    raise SystemExit(1)
 
 
 def read(settings: "Settings") -> tuple[Measure, ...]:
@@ -140,9 +149,13 @@ def _moment(name: str, text: str) -> int:
         raise ValueError(f"{name} {error}") from None
 
 
-def _in_doubt() -> NoReturn:
-    said = "The state store stopped answering: it may have been told. The command is on record; look, then repeat it."
-    click.echo(said, err=True)
+def in_doubt(recorded: bool = True) -> NoReturn:
+    is_or_not = "is" if recorded else "could not be put"
+    click.echo(
+        "The state store stopped answering: it may have been told. "
+        f"The command {is_or_not} on record; look, then repeat it.",
+        err=True,
+    )
     raise SystemExit(1)
 
 
