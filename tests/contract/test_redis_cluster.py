@@ -253,11 +253,12 @@ async def test_a_refusal_stays_one_while_the_refund_is_slow(
 async def test_a_settlement_whose_caller_is_gone_is_written_all_the_same(
     cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
 ) -> None:
-    """Cancelled before any master has answered: who was not found is given back by each scope."""
+    """One that adds somebody, cancelled before any master has answered: nobody is told of whom it adds, and who was
+    asked about is given back by each scope."""
     desk = Desk(ledger, clock, OWN, *WIDER)
     charge, told = await desk.charge(1)
     assert isinstance(told, Charged)
-    settling = asyncio.create_task(desk.settle(charge, missed=True))
+    settling = asyncio.create_task(desk.settle(charge, (2,)))
     await asyncio.sleep(0)  # begun, and not answered
     settling.cancel()
     await asyncio.gather(settling, return_exceptions=True)
@@ -268,6 +269,75 @@ async def test_a_settlement_whose_caller_is_gone_is_written_all_the_same(
     assert int(fleet_of.hget(counter_key("fleet", BudgetKind.PERSONS.value, HOUR), "t") or 0) == 0
     establishment = cluster.master_of(persons_key(PAYERS[Scope.ESTABLISHMENT])).client()
     assert establishment.zcard(persons_key(PAYERS[Scope.ESTABLISHMENT])) == 0
+
+
+async def test_what_adds_nobody_waits_for_no_master(
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
+) -> None:
+    """All three are stopped when it is settled: it is answered all the same, and each scope has it when they wake."""
+    patient = Desk(ledger, clock, OWN, *WIDER)
+    found, told = await patient.charge(1)
+    missed, told_too = await patient.charge(2)
+    assert isinstance(told, Charged)
+    assert isinstance(told_too, Charged)
+    for each in cluster.masters:
+        assert each.process is not None
+        each.process.send_signal(signal.SIGSTOP)
+    try:
+        answers = [await patient.settle(found, (1,)), await patient.settle(missed, missed=True)]
+        assert (answers, ledger.owed) == ([Charged(()), Charged(())], 2)
+    finally:
+        for each in cluster.masters:
+            assert each.process is not None
+            each.process.send_signal(signal.SIGCONT)
+    await back(ledger)
+    assert await patient.used(HOUR) == 1
+    assert await fleet_used(ledger, clock) == 1
+    cluster.well()
+
+
+async def test_whom_it_settles_for_is_known_to_the_next_question(ledger: ClusterLedger, clock: FrozenClock) -> None:
+    """Not waited for, and yet before whatever is asked next: room for one person in each scope, given back each time,
+    is room for the next one; and one miss for the next miss."""
+    misses = budget(Scope.PRACTITIONER, BudgetKind.MISSES, (1, HOUR))
+    desk = Desk(ledger, clock, own_persons((1, HOUR)), misses, *fleet(1))  # type: ignore[arg-type]
+    for number in range(50):
+        charge, told = await desk.charge(number)
+        assert isinstance(told, Charged), number
+        assert await desk.settle(charge) == Charged(())
+    assert await desk.passes(1)
+    assert not await desk.passes(2)
+
+
+async def test_what_adds_somebody_takes_one_deadline_however_many_rounds_it_has(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """The master hangs: to give back, to charge and to confirm end together, as StoreDown; it gives back when it wakes.
+    Where it is gone before it could be asked, a search that found somebody pays its miss. Nobody stays charged."""
+    misses = budget(Scope.PRACTITIONER, BudgetKind.MISSES, (9, HOUR))
+    with running_cluster(tmp_path / "cluster") as cluster:
+        impatient = ClusterLedger(cluster.seed, deadline_ms=1_000)
+        await back(impatient)
+        desk = Desk(impatient, clock, OWN, misses, *WIDER)
+        searches = [(await desk.charge())[0] for _ in range(2)]
+        gone = cluster.master_of(persons_key(OWN.payer))
+        assert gone.process is not None
+        gone.process.send_signal(signal.SIGSTOP)
+        try:
+            started_s = time.monotonic()
+            assert await desk.settle(searches[0], (1,)) is StoreDown.UNAVAILABLE
+            assert time.monotonic() - started_s < 1.8
+        finally:
+            gone.process.send_signal(signal.SIGCONT)
+        cluster.well()
+        await back(impatient)
+        gone.kill()
+        assert await desk.settle(searches[1], (1,)) is StoreDown.UNAVAILABLE
+        gone.start()
+        cluster.well()
+        await back(impatient)
+        assert [await desk.used(HOUR, kind) for kind in (BudgetKind.PERSONS, BudgetKind.MISSES)] == [0, 1]
+        impatient.close()
 
 
 async def test_one_master_is_bridged_for_as_long_as_a_whole_store_and_no_longer(

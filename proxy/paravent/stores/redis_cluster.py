@@ -9,6 +9,10 @@ shows in the wider counters alone: a person counts there when they are new to th
 reserved, asked about again meanwhile, and then refused by a wider scope, passes the second time uncounted; and so does
 one of a node that died between the two scripts. At most one question in flight for each practitioner and person.
 
+A settlement that adds nobody is on its way to the practitioner's master when the answer goes on, before whatever that
+master is asked next; the wider ones follow. It is not waited for: its persons count by their reservation until then,
+and for good if it is lost.
+
 A proof has a slot of its own and is asked about first. Time is that of each master.
 """
 
@@ -111,8 +115,8 @@ class ClusterLedger:
         retention_s: int = RETENTION_S,
         server_time: bool = True,
     ) -> None:
-        """As of `RedisLedger`. `deadline_ms` bounds a proof, all the rounds of a charge, and its refund: one that
-        is refused stays so, however slow the refund. `seed`: any node of the cluster."""
+        """As of `RedisLedger`. `deadline_ms` bounds a proof; all the rounds of a charge, and then its refund: one that
+        is refused stays so, however slow the refund; all the rounds of a settlement. `seed`: any node of it."""
         self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, SHA)
         self._deadline_s = deadline_ms / 1000
         self._server_time = server_time
@@ -122,6 +126,8 @@ class ClusterLedger:
         """Charges of this process that are not settled → the wider payers that were charged."""
         self._highest_ms = 0
         self._owed: deque[_Owed] = deque(maxlen=OWED_AT_MOST)
+        self._settling: set[asyncio.Task[None]] = set()
+        """Settlements on their way that nobody waits for."""
         self._under_way = 0
 
     @property
@@ -136,8 +142,8 @@ class ClusterLedger:
 
     @property
     def owed(self) -> int:
-        """Settlements, of one payer each, that are not known to be written."""
-        return len(self._owed)
+        """Settlements that are not known to be written: of one payer each, or just on their way."""
+        return len(self._owed) + len(self._settling)
 
     async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
         """See `paravent.effects.Charge`. Raises ValueError when the id is that of an open charge."""
@@ -155,23 +161,21 @@ class ClusterLedger:
             self._under_way -= 1
 
     async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
-        """See `paravent.effects.Settle`. Whom it adds is charged first, as by a question of their own."""
+        """See `paravent.effects.Settle`. One that adds nobody is on its way when this returns, and not waited for. Whom
+        another one adds is charged first, as by a question of their own."""
         self._highest_ms = max(self._highest_ms, settle.now_ms)
         charge = settle.charge
         ours = charge.id in self._open
+        wider = self._open.pop(charge.id) if ours else self._parts.of(charge.budgets).wider
+        if ours and adds_nobody(settle, self._highest_ms):
+            self._settle_soon(settle, wider)
+            return Charged(())
         self._under_way += 1
         try:
-            wider = self._open.pop(charge.id) if ours else self._parts.of(charge.budgets).wider
-            if not settle.disclosed or (ours and adds_nobody(settle, self._highest_ms)):
+            if not settle.disclosed:
                 await self._settle(settle, wider)
                 return Charged(())
-            await self._settle(replace(settle, disclosed=()), wider)
-            told = await self._add(settle)
-            if told is StoreDown.UNAVAILABLE:
-                # Their answer does not leave, but the refusal may have told of them.
-                left = replace(withheld(settle), charge=replace(charge, id=f"{charge.id}-"))
-                await self._settle(left, wider)
-            return told
+            return await self._add(settle, wider)
         finally:
             self._under_way -= 1
 
@@ -264,19 +268,45 @@ class ClusterLedger:
                 worst = told
         return None if worst is None else replace(worst, short=None)
 
-    async def _add(self, settle: Settle) -> Charged | OverBudget | StoreDown:
-        """Charge everybody disclosed, and confirm them."""
+    async def _add(self, settle: Settle, wider: tuple[Part, ...]) -> Charged | OverBudget | StoreDown:
+        """Give back what was reserved, charge everybody disclosed, and confirm them."""
         persons = tuple(budget for budget in settle.charge.budgets if budget.kind is BudgetKind.PERSONS)
         more = replace(
-            settle.charge, id=f"{settle.charge.id}+", now_ms=settle.now_ms, budgets=persons, persons=settle.disclosed
+            settle.charge,
+            id=f"{settle.charge.id}+",
+            now_ms=settle.now_ms,
+            budgets=persons,
+            persons=settle.disclosed,
+            proof=None,
         )
+        gives_back = _Owed(None, replace(settle, disclosed=()), wider=wider)
+        given_back = False
         try:
-            told = await self._charge(replace(more, proof=None))
-        except LinkDown:
+            async with asyncio.timeout(self._deadline_s):
+                await self._say(gives_back)
+                given_back = True
+                told = await self._charge(more)
+        except (LinkDown, TimeoutError):
+            # Their answer does not leave, but the refusal may have told of them. Under two names: what was to be given
+            # back may be, and then it is too late to keep it.
+            left = withheld(settle)
+            for id in (f"{settle.charge.id}-", *(() if given_back else (settle.charge.id,))):
+                self._settle_soon(replace(left, charge=replace(settle.charge, id=id)), wider)
             return StoreDown.UNAVAILABLE
+        except asyncio.CancelledError:
+            if not given_back:
+                self._owed.append(gives_back)
+            raise
         if isinstance(told, Charged):
-            await self._settle(replace(settle, charge=more, missed=False), self._open.pop(more.id))
+            self._settle_soon(replace(settle, charge=more, missed=False), self._open.pop(more.id))
         return told
+
+    def _settle_soon(self, settle: Settle, wider: tuple[Part, ...]) -> None:
+        """The practitioner's part goes out at once, before whatever is asked of that master next."""
+        task = asyncio.eager_task_factory(asyncio.get_running_loop(), self._settle(settle, wider))
+        if not task.done():
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
 
     async def _settle(self, settle: Settle, wider: tuple[Part, ...]) -> None:
         """Every payer's part. What cannot be said now is owed."""
