@@ -30,6 +30,8 @@ MAX_AUTH_AGE_S: Final = 12 * 3600
 after 4."""
 
 _IDENTITY: Final = (FieldType.NIR, FieldType.BIRTH_DATE, FieldType.BIRTH_RANK)
+_PERSON: Final = ("nir", "birth_date", "birth_rank")
+"""The keys of what names a person, in the order of `_IDENTITY`."""
 _BOUNDED: Final = frozenset({FieldType.NUMBER, FieldType.PERSONS})
 _CARD: Final = (FieldType.AMC_NUMBER, FieldType.MEMBER_NUMBER)
 _LEADING: Final = frozenset({FieldType.MEMBER_NUMBER})
@@ -186,19 +188,26 @@ def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Prob
     if (field.type is FieldType.PERSONS) != bool(field.members):
         hint = "write members: {nir: …, birth_date: …, birth_rank: …}"
         yield placed.document.at_value(where, "persons, and nothing else, are named by members", hint)
+    yield from _one_name_each(placed, field.members, (*where, "members"))
     for choice in sorted(field.one_of):
         plain = RequestField(field.name, field.type, one_of=frozenset({choice}), at_most=field.at_most)
         if not accepts_text(plain, choice):
             yield placed.document.at_key((*where, "one_of"), f"{choice!r} is not a value of type {field.type}")
 
 
+def _one_name_each(placed: Placed, names: Sequence[str], where: Where) -> Iterator[Problem]:
+    """NIR, birth date and birth rank, in this order."""
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        keys = [key for key, named in zip(_PERSON, names, strict=True) if named == name]
+        message = f"{name} is the name of {' and of '.join(keys)}: nothing is both, so nobody would ever be served"
+        yield placed.document.at_value((*where, keys[-1]), message, "give each the name that the API has for it")
+
+
 def _subject(placed: Placed) -> Iterator[Problem]:
     """A child is asked for under a parent's NIR: NIR, birth date and rank name a person together or not at all."""
     operation, document, where = placed.operation, placed.document, placed.at("subject")
     subject = operation.subject
-    person = dict(
-        zip(("nir", "birth_date", "birth_rank"), (subject.nir, subject.birth_date, subject.birth_rank), strict=True)
-    )
+    person = dict(zip(_PERSON, (subject.nir, subject.birth_date, subject.birth_rank), strict=True))
     named = [key for key, pointer in person.items() if pointer is not None]
     if named and len(named) < 3:
         missing = ", ".join(key for key in person if key not in named)
@@ -260,8 +269,12 @@ def _response(placed: Placed) -> Iterator[Problem]:
     shape, document, where = placed.operation.response, placed.document, placed.at("response")
     if shape.persons and shape.identified_by is None:
         yield document.at_key((*where, "persons"), "identified_by must say which members name a person")
-    if shape.identified_by is not None and not shape.persons:
+    by = shape.identified_by
+    if by is not None and not shape.persons:
         yield document.at_key((*where, "identified_by"), "persons must say where the persons stand")
+    if by is not None:
+        names = (by.nir, by.birth_date, by.birth_rank)
+        yield from _one_name_each(placed, names, (*where, "identified_by"))
     if shape.scope == "listed" and not shape.persons:
         yield document.at_key((*where, "scope"), "a list of persons needs persons: where they stand")
     personal = next((member for member in placed.operation.request if member.type in _OF_PERSONS), None)

@@ -511,6 +511,21 @@ CROSS = [
         f"{D}:11:3: an answer about 0 persons needs scope: listed, and max_persons as many",
     ),
     row(
+        "one name for two members of a person is a question that nobody could ask",
+        {
+            "operations/x.yaml": "x:\n  match: {method: POST, path: /v1/lot}\n  require: {level: eleve, max_auth_age: 1h}\n"
+            "  request:\n    p: {type: persons, at_most: 3, members: {nir: n, birth_date: d, birth_rank: n}}\n"
+            "  subject: {persons: /p}\n  response:\n    format: json\n    scope: listed\n    max_persons: 3\n"
+            '    persons: ["/a[]"]\n    identified_by: {nir: n, birth_date: d, birth_rank: r}\n'
+        },
+        "operations/x.yaml:5:81: n is the name of nir and of birth_rank: nothing is both, so nobody would ever be served (give each the name that the API has for it)",
+    ),
+    row(
+        "one name for two members of an answer's person is an answer that never leaves",
+        {D: ("birth_date: dateNaissance, birth_rank: rangGemellaire}", "birth_date: nir, birth_rank: nir}")},
+        f"{D}:13:60: nir is the name of nir and of birth_date and of birth_rank: nothing is both, so nobody would ever be served (give each the name that the API has for it)",
+    ),
+    row(
         "one person and several are two questions, and an answer about several is one that lists them",
         {
             D: (
