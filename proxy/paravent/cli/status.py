@@ -61,7 +61,7 @@ def status(config: Path, top: int, rpps: bool, as_json: bool) -> None:
 def _rows(settings: "Settings", most: int, named: bool) -> "list[Row]":
     from paravent.audit.keys import derive_keys
     from paravent.books import usage_book
-    from paravent.cli.busiest import Sheet, rows_of, spans
+    from paravent.cli.busiest import Sheet, by_practitioner, rows_of, spans
     from paravent.cli.measures import answered, read
     from paravent.sinks.history import professions_in
     from paravent.wiring import load_rulebook
@@ -74,7 +74,7 @@ def _rows(settings: "Settings", most: int, named: bool) -> "list[Row]":
     sheet = Sheet(
         policy,
         professions_in(settings.audit.path, since.strftime("%Y-%m-%dT%H:%M:%S")),
-        {each.practitioner: tuple(m for m in measures if m.practitioner == each.practitioner) for each in measures},
+        by_practitioner(measures),
         derive_keys(settings.audit.key).practitioner,
         now_s,
     )

@@ -1,6 +1,7 @@
 """`paravent status`: how the node is, and who uses most of their budget."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -9,7 +10,7 @@ from answers import ANSWER
 from node import make_folder, running_node
 from paravent.audit.keys import practitioner_hash
 from paravent.cli import main
-from paravent.cli.busiest import Sheet, rows_of, spans, table
+from paravent.cli.busiest import Sheet, by_practitioner, rows_of, spans, table
 from paravent.effects import Measure, MeasureKind
 from paravent.model import Secret
 from paravent.settings import load_settings
@@ -55,6 +56,20 @@ def test_what_is_granted_is_part_of_the_limit() -> None:
     grant = Measure("0" * 16, MeasureKind.GRANT, practitioner_hash(KEY, OPTICIAN), 60, 0, 2000)
     row = next(each for each in rows_of(USED, sheet(grant), 10, named=True) if each["practitioner"] == OPTICIAN)
     assert (row["limit"], row["share"]) == (100, 0.3)
+
+
+def test_measures_are_walked_through_once() -> None:
+    """However many practitioners have one: those of each stand together, in the order of the book."""
+    walked = [0]
+
+    def book() -> Iterator[Measure]:
+        for number in range(3000):
+            walked[0] += 1
+            yield Measure(f"{number:016x}", MeasureKind.GRANT, f"{number % 1000:032x}", 1, 0, 2000)
+
+    found = by_practitioner(book())
+    assert (walked, len(found)) == ([3000], 1000)
+    assert [each.id for each in found[f"{7:032x}"]] == [f"{number:016x}" for number in (7, 1007, 2007)]
 
 
 def test_all_windows_of_all_professions_are_read() -> None:
