@@ -36,12 +36,15 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 class Node:
     """One node's ledger, under a policy and a clock that a test can change."""
 
-    def __init__(self, redis: RedisServer) -> None:
-        self.limits: Emergency | None = LIMITS
+    def __init__(self, redis: RedisServer, limits: Emergency = LIMITS, share: Share | None = None) -> None:
+        self.limits: Emergency | None = limits
         self.later_s = 0.0
         self.store = RedisLedger(redis.server, deadline_ms=DEADLINE_MS)
-        self.ledger = EmergencyLedger(self.store, lambda: self.limits, Share(), lambda: time.monotonic() + self.later_s)
+        self.ledger = EmergencyLedger(self.store, lambda: self.limits, share or Share(), self.now_s)
         self.desk = Desk(self.ledger, FrozenClock(), *BUDGETS)
+
+    def now_s(self) -> float:
+        return time.monotonic() + self.later_s
 
     async def back(self) -> None:
         """Wait until the store is heard of again and nothing is owed."""
@@ -208,6 +211,25 @@ async def test_an_outage_is_bridged_for_so_long_and_no_longer(redis: RedisServer
     await node.back()
     redis.kill()
     assert await node.desk.passes(2)
+
+
+async def test_what_a_worker_owes_is_twice_its_part_at_most(redis: RedisServer) -> None:
+    """Windows shorter than the outage: two workers of a node owe together what one process would, twice its budget."""
+    part = Emergency(practitioner=8, node=8, total=16, per_s=10, longest_s=60)
+    one = Node(redis, part, Share(workers=2, worker=1))
+    await one.patient()
+    redis.kill()
+    passed: list[int] = []
+    for window in range(4):
+        one.later_s = window * 11.0
+        desks = [one.desk.another(own_persons((10, HOUR), payer=f"rpps:{window}{n}")) for n in range(6)]
+        passed.append([await desk.passes(n) for n, desk in enumerate(desks)].count(True))
+    assert passed == [4, 4, 0, 0]
+    assert one.ledger.owed == part.node
+    redis.start()
+    await one.back()
+    assert one.ledger.settled == part.node
+    one.ledger.close()
 
 
 async def test_what_was_charged_before_the_outage_is_settled_as_ever(redis: RedisServer, node: Node) -> None:

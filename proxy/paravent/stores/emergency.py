@@ -64,6 +64,7 @@ class EmergencyLedger:
         self._limits = limits
         self._clock_s = clock_s
         self._book = EmergencyBook(share)
+        self._share = share
         self._since_s: float | None = None
         """When the store first did not answer, in this outage."""
         self._open: dict[str, Charge] = {}
@@ -146,13 +147,11 @@ class EmergencyLedger:
         limits, since_s = self._limits(), self._since_s
         if limits is None or (since_s is not None and self._clock_s() - since_s >= limits.longest_s):
             return None
-        # What is owed from before the window must not pile up either.
-        room = self._book.has_room(limits, self._now_ms()) and len(self._owed) < 2 * limits.node
-        return limits if room or self._known(limits) else None
-
-    def _known(self, limits: Emergency) -> bool:
-        """A second look at somebody of the window needs no room."""
-        return len(self._book) > 0 and len(self._owed) < 2 * limits.node
+        # What is owed from before the window must not pile up either: a node owes twice its budget, a worker its part.
+        if len(self._owed) >= 2 * self._share.of(limits.node):
+            return None
+        # A second look at somebody of the window needs no room.
+        return limits if self._book.has_room(limits, self._now_ms()) or len(self._book) > 0 else None
 
     async def _pay(self) -> None:
         while self._owed:
