@@ -43,6 +43,8 @@ _LITERAL: Final = re.compile(rf"{UNRESERVED}+")
 _PARAMETER: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,31})\}")
 QUERY_NAME: Final = r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}"
 """Names of query parameters, FHIR's among them: `_include`, `payor:identifier`, `patient.birthdate`."""
+ESCAPED_NAME: Final = r"[A-Za-z_](?:[A-Za-z0-9_.-]|%3A){0,63}"
+"""The same with every colon escaped."""
 DOTS: Final = frozenset({".", ".."})
 """RFC 3986 section 3.3: dot-segments mean another path to whoever resolves them."""
 

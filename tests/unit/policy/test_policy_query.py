@@ -56,6 +56,11 @@ ROUTES: Final = RouteTable(compiled({"operations/x.yaml": SEARCH}).operations.va
             {"subscriber-id": "1", "_include": "Coverage:beneficiary"},
             id="a colon escaped, as libraries write it",
         ),
+        pytest.param(
+            b"payor%3Aidentifier=99990001&subscriber-id=1",
+            {"subscriber-id": "1", "payor:identifier": "99990001"},
+            id="in a name too",
+        ),
     ],
 )
 def test_a_query_is_read_in_the_order_of_the_operation(query: bytes, values: dict[str, str]) -> None:
@@ -77,6 +82,14 @@ HOSTILE: Final = [
     pytest.param(GOOD + b"&subscriber-id:exact=0012345678", id="a known name with a modifier"),
     pytest.param(GOOD + b"&Page=1", id="a known name in capitals"),
     pytest.param(b"subscriber%2Did=0012345678", id="a name that is escaped"),
+    pytest.param(GOOD + b"&payor:identifier=99990001&payor%3Aidentifier=99990001", id="a name in both its spellings"),
+    pytest.param(GOOD + b"&payor%3aidentifier=99990001", id="a name with an escape in small letters"),
+    pytest.param(GOOD + b"&payor%253Aidentifier=99990001", id="a name with an escape twice over"),
+    pytest.param(GOOD + b"&payor%3A%3Aidentifier=99990001", id="a name with a colon more"),
+    pytest.param(GOOD + b"&p%61yor%3Aidentifier=99990001", id="a name of which a letter is escaped too"),
+    pytest.param(GOOD + b"&payor%3Aidentifier%3Atext=99990001", id="a name with an escaped modifier"),
+    pytest.param(GOOD + b"&payor%EF%BC%9Aidentifier=99990001", id="a name with a full-width colon"),
+    pytest.param(b"%3Asubscriber-id=0012345678", id="a colon in front of a name"),
     pytest.param(b"subscriber-id[]=0012345678", id="a name with brackets"),
     pytest.param(b"subscriber-id=", id="an empty value"),
     pytest.param(b"subscriber-id", id="no value"),
@@ -128,7 +141,17 @@ def test_an_operation_whose_parameters_may_be_left_out_may_be_asked_without() ->
     assert read_query((), None) == {}
 
 
-PIECES: Final = st.sampled_from([b"subscriber-id=1", b"page=1", b"_include=Coverage%3Abeneficiary", b"&", b"=", b"%"])
+PIECES: Final = st.sampled_from(
+    [
+        b"subscriber-id=1",
+        b"payor%3Aidentifier=99990001",
+        b"page=1",
+        b"_include=Coverage%3Abeneficiary",
+        b"&",
+        b"=",
+        b"%",
+    ]
+)
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -148,7 +171,7 @@ def ask(target: bytes) -> Question | Reason | None:
 
 def test_the_upstream_is_asked_with_what_was_read() -> None:
     """In the operation's order, without escapes; and each value may be echoed and charged by its name."""
-    question = ask(b"/fhir/Coverage?_include=Coverage%3Abeneficiary&payor:identifier=99990001&subscriber-id=A1")
+    question = ask(b"/fhir/Coverage?_include=Coverage%3Abeneficiary&payor%3Aidentifier=99990001&subscriber-id=A1")
     assert isinstance(question, Question)
     assert question.target == b"/fhir/Coverage?subscriber-id=A1&payor:identifier=99990001&_include=Coverage:beneficiary"
     assert question.asked.fields == {
