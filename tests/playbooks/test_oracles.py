@@ -15,12 +15,13 @@ from asking import ISSUER_KEY
 from conversation import run
 from paravent.decide import Allow, Outcome, decide, settle
 from paravent.effects import Charge, Effect, FindKey, FindRevocations, ProofSeen, Settle
-from paravent.model import Answer, Deny, Release
+from paravent.handles import EPOCH_S, make_handle
+from paravent.model import Answer, Deny, Disguise, Release, Secret
 from paravent.reasons import Problem
 from paravent.stores.memory import MemoryLedger
 from paravent_mitmproxy import reply
-from reference import Ask, allowed, answer, consultation, facts, rulebook, search, settled
-from tokens import NOW_MS
+from reference import Ask, allowed, answer, consultation, facts, page, rulebook, search, settled
+from tokens import NOW_MS, NOW_S, RPPS
 
 MISSES, PERSONS = 30, 60
 """A pharmacist's misses in an hour, and persons in ten minutes."""
@@ -66,15 +67,16 @@ class Attacker:
         self.count += 1
         now_ms = NOW_MS + self.count * 1000
         request = facts(ask, now_ms=now_ms, request_id=f"{self.count:032x}")
-        verdict = run(decide(request, rulebook()), self._world).result
+        verdict = run(decide(request, rulebook()), self.world).result
         if isinstance(verdict, Deny):
             return verdict.reason.problem
         assert isinstance(verdict, Allow)
         self.reached += 1
-        outcome = run(settle(verdict.plan, said, now_ms), self._world).result
+        outcome = run(settle(verdict.plan, said, now_ms), self.world).result
         return outcome if isinstance(outcome, Release) else outcome.reason.problem
 
-    def _world(self, effect: Effect) -> object:
+    def world(self, effect: Effect) -> object:
+        """What the store and the issuer answer."""
         match effect:
             case FindKey():
                 return ISSUER_KEY.public
@@ -181,3 +183,41 @@ def test_unknown_malformed_refused_and_nobody_are_one_answer() -> None:
         answers.add(sealed.wire(close=False, body=True))
     assert len(answers) == 1
     assert b"ratelimit" not in answers.pop().lower()
+
+
+def handle(key: bytes = b"d" * 32, *, rpps: str = RPPS, ago_s: int = 0) -> str:
+    return make_handle(Disguise(Secret(key), rpps, NOW_S - ago_s), nir(1))
+
+
+REFUSED_HANDLES: Final = {
+    "another practitioner's": handle(rpps="10009999999"),
+    "an expired one": handle(ago_s=2 * EPOCH_S),
+    "one that is not made yet": handle(ago_s=-2 * EPOCH_S),
+    "one of another key file": handle(b"e" * 32),
+    "a forged one": handle()[:-4] + "AAAA",
+    "one that nobody made": "h1." + "A" * 44,
+}
+
+
+def test_a_handle_that_does_not_open_is_one_answer_whatever_is_wrong_with_it() -> None:
+    """That of somebody whom the API does not know, to the byte; and of all of them nobody is asked and nothing charged:
+    to look for one costs guesses of 128 bits, and a page left open overnight costs its practitioner no patient."""
+    wires, asked = set(), []
+    for each in REFUSED_HANDLES.values():
+        world = Attacker()
+        conversation = run(decide(facts(page(each, "19840599", 1)), rulebook()), world.world)
+        assert isinstance(conversation.result, Deny)
+        wires.add(reply.deny(conversation.result, "0" * 32, "fr").wire(close=False, body=True))
+        asked.append([type(effect) for effect in conversation.asked])
+    outcome = settled(allowed(page(handle(), "19840599", 1), "21"), UNKNOWN)
+    assert not isinstance(outcome, Release)
+    assert wires == {reply.withhold(outcome, "0" * 32, "fr").wire(close=False, body=True)}
+    assert not any(effect in {Charge, Settle} for effects in asked for effect in effects)
+    assert all(effects == asked[0] for effects in asked)
+
+
+def test_a_handle_tells_of_the_person_what_their_number_would() -> None:
+    """Whoever may open it asked with the number before: the same person is charged, or a miss."""
+    plans = [allowed(page(each, "19840599", 1), "21") for each in (handle(), nir(1))]
+    assert plans[0].charge.persons == plans[1].charge.persons
+    assert plans[0].upstream.body == plans[1].upstream.body
