@@ -6,9 +6,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from redis.cluster import ClusterPipeline
 from redis.crc import key_slot
+from redis.exceptions import SlotNotCoveredError
 
 from answers import ANSWER
 from clock import FrozenClock
@@ -400,6 +403,19 @@ async def test_lists_and_usage_are_there_too(cluster: Cluster, ledger: ClusterLe
     assert measures.read() == (grant,)
     nobody = replace(server, port=1)
     assert RedisRevocations(nobody).read() is StoreDown.UNAVAILABLE
+
+
+async def test_what_the_client_of_a_cluster_calls_an_error_of_its_own_is_one_of_the_store(
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline that finds a slot without a master raises what is no kind of its other errors."""
+    assert await Desk(ledger, clock, OWN, *WIDER).passes(1)
+
+    def uncovered(_: ClusterPipeline) -> NoReturn:
+        raise SlotNotCoveredError
+
+    monkeypatch.setattr(ClusterPipeline, "execute", uncovered)
+    assert RedisUsage(replace(cluster.seed, cluster=True)).persons((HOUR,), 0) is StoreDown.UNAVAILABLE
 
 
 async def test_a_node_serves_from_a_cluster(tmp_path: Path, cluster: Cluster) -> None:

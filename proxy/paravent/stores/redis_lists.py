@@ -7,12 +7,16 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 from paravent.stores.redis_link import Server
 
 TIMEOUT_S: Final = 2.0
+
+UNANSWERED: Final = (RedisError, RedisClusterException)
+"""What the ordinary client raises for a store that cannot be asked. Those of a cluster are no kind of the others, and a
+pipeline's come past `_Cluster`."""
 
 
 def client(server: Server) -> Any:

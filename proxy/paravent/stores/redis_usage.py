@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from itertools import batched
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from paravent.effects import Budget, StoreDown, Usage
 from paravent.quota.charges import PRACTITIONER
 from paravent.quota.lines import is_exact
@@ -13,7 +11,7 @@ from paravent.quota.windows import bucket_leaves_ms, tail_ms
 from paravent.rules import Span
 from paravent.stores.redis_calls import counter_key, persons_key
 from paravent.stores.redis_link import Server
-from paravent.stores.redis_lists import client
+from paravent.stores.redis_lists import UNANSWERED, client
 
 CLOCK: Final = "paravent:clock"
 AT_ONCE: Final = 500
@@ -36,7 +34,7 @@ class RedisUsage:
                 for budget in budgets
                 for window in budget.windows
             )
-        except RedisError:
+        except UNANSWERED:
             return StoreDown.UNAVAILABLE
 
     def persons(self, spans: tuple[Span, ...], now_ms: int) -> Mapping[str, tuple[int, ...]] | StoreDown:
@@ -51,7 +49,7 @@ class RedisUsage:
                 for key, persons in zip(some, counts, strict=True):
                     if any(persons):
                         held[key.decode().removeprefix(before).removesuffix(after)] = persons
-        except RedisError:
+        except UNANSWERED:
             return StoreDown.UNAVAILABLE
         return {payer: held[payer] for payer in sorted(held)}
 
