@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import ledgers
 from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
 from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Scope, Settle, StoreDown
-from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, RedisLedger
+from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, SAID_AT_ONCE, RedisLedger, _Owed
 from redis_server import RedisServer, running_redis
 from until import until
 
@@ -272,6 +273,7 @@ async def back(ledger: RedisLedger) -> None:
         while not ledger.healthy:
             await ledger.look_after()
     await ledger.look_after()
+    await until(lambda: not ledger._owed)
 
 
 async def stopped_and_killed(redis: RedisServer, asking: Awaitable[object]) -> object:
@@ -349,3 +351,39 @@ async def test_what_is_owed_is_bounded(redis: RedisServer, clock: FrozenClock) -
     assert not ledger._owed
     assert redis.client().keys("paravent:charge:1*") == []
     ledger.close()
+
+
+async def test_what_is_owed_does_not_hold_the_loop(redis: RedisServer, clock: FrozenClock) -> None:
+    """A thousand settlements when Redis is back: a round of the loop says some of them, the next one the next, and in
+    the end each is written."""
+    ledger = RedisLedger(redis.server, deadline_ms=PATIENT_MS)
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    charge, _ = await desk.charge(1)
+    redis.kill()
+    await until(lambda: not ledger.healthy)
+    for number in range(1000):
+        ledger._owe(Settle(replace(charge, id=f"owed-{number}"), clock.now_ms(), (), missed=False))
+    redis.start()
+    left = [len(ledger._owed)]
+    async with asyncio.timeout(30):
+        looking = asyncio.create_task(back(ledger))
+        while left[-1]:
+            await asyncio.sleep(0)
+            left.append(len(ledger._owed))
+        await looking
+    assert max(before - after for before, after in pairwise(left)) <= SAID_AT_ONCE
+    await desk.used(HOUR)  # behind them on the one connection
+    assert len(redis.client().keys("paravent:charge:owed-*")) == 1000
+    ledger.close()
+
+
+async def test_closing_says_what_is_still_owed(redis: RedisServer, clock: FrozenClock) -> None:
+    """Also what the next round would have said: a node that stops leaves nobody charged who was given back."""
+    ledger = RedisLedger(redis.server, deadline_ms=PATIENT_MS)
+    desk = Desk(ledger, clock, own_persons((9, HOUR)))
+    charge, _ = await desk.charge(1)
+    for number in range(3 * SAID_AT_ONCE):
+        ledger._owed.append(_Owed(Settle(replace(charge, id=f"owed-{number}"), clock.now_ms(), (), missed=False)))
+    assert await desk.settle(charge) == Charged(())
+    ledger.close()
+    await until(lambda: len(redis.client().keys("paravent:charge:owed-*")) == 3 * SAID_AT_ONCE)

@@ -33,6 +33,9 @@ AGAIN_S: Final = 0.1
 OWED_AT_MOST: Final = 10_000
 """Settlements kept for when Redis is back. More are lost: what they would have given back stays charged."""
 
+SAID_AT_ONCE: Final = 64
+"""In one round of the event loop: each takes some twenty microseconds to write down, and callers wait meanwhile."""
+
 SAID_AGAIN_FOR_S: Final = 300.0
 """After a settlement was first sent. Half as long as the script knows it (`remember_ms`)."""
 
@@ -69,6 +72,10 @@ class RedisLedger:
         self._open: set[str] = set()
         self._highest_ms = 0
         self._owed: deque[_Owed] = deque(maxlen=OWED_AT_MOST)
+        self._unsaid: deque[_Owed] = deque(maxlen=OWED_AT_MOST)
+        """Those that were said in vain: for when there is another connection, or somebody looks after this one."""
+        self._paying: asyncio.Handle | None = None
+        """The next round says what this one did not come to."""
         self._under_way = 0
         self._closed = False
 
@@ -151,7 +158,7 @@ class RedisLedger:
                     await link.send(b"PING")
             except TimeoutError:
                 link.drop()
-            self._pay()
+            self._pay_again()
 
     def close(self) -> None:
         """What is owed is on its way. Every later operation answers StoreDown."""
@@ -160,6 +167,7 @@ class RedisLedger:
             if self._connecting is not None:
                 self._connecting.cancel()
             if self._link is not None:
+                self._say(len(self._owed))
                 self._link.close()
 
     async def _ready(self) -> Link:
@@ -183,7 +191,7 @@ class RedisLedger:
             await asyncio.sleep(AGAIN_S)  # whoever asks meanwhile waits for this task, not for one of its own
             return
         self._link = link
-        self._pay()
+        self._pay_again()
 
     async def _ask(self, link: Link, call: Call) -> list[bytes | int]:
         """The script's answer. Raises LinkDown when it does not come in time, or is an error."""
@@ -204,14 +212,25 @@ class RedisLedger:
     def _owe(self, settle: Settle) -> None:
         """To be written, and not waited for: now, or when there is a connection again."""
         self._owed.append(_Owed(settle))
-        if self._link is not None and self._link.up:
+        if self._paying is None:
+            self._pay()
+
+    def _pay_again(self) -> None:
+        self._owed.extend(self._unsaid)
+        self._unsaid.clear()
+        if self._paying is None:
             self._pay()
 
     def _pay(self) -> None:
-        if self._link is None:
-            return
-        for _ in range(len(self._owed)):
-            if not self._link.up:
+        """As much as one round of the loop has time for; the rest in the next ones."""
+        self._paying = None
+        self._say(SAID_AT_ONCE)
+        if self._owed and self._link is not None and self._link.up:
+            self._paying = asyncio.get_running_loop().call_soon(self._pay)
+
+    def _say(self, most: int) -> None:
+        for _ in range(min(most, len(self._owed))):
+            if self._link is None or not self._link.up:
                 return
             owed, now_s = self._owed.popleft(), time.monotonic()
             owed.sent_s = now_s if owed.sent_s is None else owed.sent_s
@@ -225,7 +244,7 @@ class RedisLedger:
 
     def _paid(self, owed: _Owed, future: asyncio.Future[Answer]) -> None:
         if future.cancelled() or future.exception() is not None:
-            self._owed.append(owed)
+            self._unsaid.append(owed)
 
     def _bounds(self, plan: Plan) -> dict[str, object]:
         return {**self._common, "longest_s": max(self._retention_s, plan.longest_s)}
