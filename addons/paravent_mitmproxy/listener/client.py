@@ -13,6 +13,7 @@ the task's callback, which the loop calls: a thousand requests in one segment ar
 
 import asyncio
 import hashlib
+import os
 import ssl
 import time
 from collections.abc import Coroutine
@@ -44,6 +45,8 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, house: House) -> None:
         self.address: IpAddress = NOBODY
+        self._written = ""
+        """The same as text, once it is registered."""
         self.share: Share | None = None
         """Of the connections that one network may have; None: of a front proxy."""
         self._port = 0
@@ -143,11 +146,12 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.client is None or self.gone():
             return
-        if not self._buffer and self._head is None and self._task is None:
-            self._deadline(self._limits.head_s)
+        begins = not self._buffer and self._head is None
         self._buffer += data
         if self._task is None:
             self._read_on()
+            if begins and self._head is None and self._task is None:
+                self._deadline(self._limits.head_s)
         elif self._transport is not None and self._has_enough():
             self._transport.pause_reading()
 
@@ -181,10 +185,15 @@ class ClientConnection(asyncio.Protocol):
             self._house.metrics.hook_raised("listener")
 
     def _read(self) -> None:
-        if self._head is None and not self._read_head():
+        begins = self._head is None
+        if begins and not self._read_head():
             return
         head = self._head
-        if head is None or len(self._buffer) < head.body_bytes:
+        if head is None:
+            return
+        if len(self._buffer) < head.body_bytes:
+            if begins:
+                self._deadline(self._limits.body_s)
             return
         body = bytes(self._buffer[: head.body_bytes])
         del self._buffer[: head.body_bytes]
@@ -212,7 +221,6 @@ class ClientConnection(asyncio.Protocol):
             return False
         del self._buffer[: end + len(END)]
         self._head = head
-        self._deadline(self._limits.body_s)
         return True
 
     def _of_caller(self, head: Head, callers: CallerCertificates) -> Head | Reason:
@@ -381,8 +389,10 @@ class ClientConnection(asyncio.Protocol):
         """False: over TLS where front proxies do, and none of them."""
         now_s = time.time()
         sockname = transport.get_extra_info("sockname") or ("", 0)
+        self._written = str(self.address)
         client = connection.Client(
-            peername=(str(self.address), self._port),
+            id=os.urandom(16).hex(),  # mitmproxy would make a UUID, for half the time that all of this takes
+            peername=(self._written, self._port),
             sockname=(sockname[0], sockname[1]),
             timestamp_start=now_s,
             state=ConnectionState.OPEN,
@@ -411,9 +421,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _known(self, certificate: bytes | None) -> Connection:
         """Who has no share is a front proxy that speaks for somebody whose address is not told."""
-        address = str(self.address)
-        source = None if self.share is None else address
-        return Connection(address, True, certificate, source_ip=source, front_sha256=self._front)
+        source = None if self.share is None else self._written
+        return Connection(self._written, True, certificate, source_ip=source, front_sha256=self._front)
 
 
 def _leaf(tls: ssl.SSLObject, now_s: float) -> tuple[bytes | None, float]:

@@ -7,6 +7,7 @@ shakes hands takes its own share and nobody else's.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,8 +30,12 @@ type Share = tuple[int, int]
 """IP version and the bits that stand for one network."""
 
 
+@lru_cache(maxsize=4096)
 def plain_address(text: str) -> IpAddress:
-    """An address as people write it: a socket that serves both families shows 192.0.2.1 as ::ffff:192.0.2.1."""
+    """An address as people write it: a socket that serves both families shows 192.0.2.1 as ::ffff:192.0.2.1.
+
+    Remembered: whoever connects comes again, a front proxy for everybody.
+    """
     address = ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

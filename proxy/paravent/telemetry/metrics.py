@@ -143,7 +143,10 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        self._connections = Gauge("paravent_connections", "Open client connections.", registry=self.registry)
+        self._open = 0
+        """Client connections: counted on the event loop alone, read by whoever scrapes."""
+        connections = Gauge("paravent_connections", "Open client connections.", registry=self.registry)
+        connections.set_function(lambda: float(self._open))
         self._connections_refused = Counter(
             "paravent_connections_refused",
             "Client connections closed before a request was read.",
@@ -308,10 +311,10 @@ class Metrics:
     # ---- connections
 
     def connection_opened(self) -> None:
-        self._connections.inc()
+        self._open += 1
 
     def connection_closed(self) -> None:
-        self._connections.dec()
+        self._open -= 1
 
     def connection_refused(self, cause: str) -> None:
         """`cause`: one of `CAUSES`."""
