@@ -467,6 +467,7 @@ def _issuer(settings: IssuerSettings) -> Issuer:
         profile=profile,
         certificates=settings.client_certificates,
         introspection=settings.introspection is not None,
+        untyped_logouts=settings.untyped_logouts,
         max_lifetime_s=PSC_LIFETIME_S if profile is Profile.PRO_SANTE_CONNECT else MAX_LIFETIME_S,
     )
 

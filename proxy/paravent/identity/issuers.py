@@ -51,6 +51,9 @@ class Issuer:
     """What a token must have been granted to be meant for this service at all (RFC 9068 section 2.2.3)."""
     introspection: bool = False
     """Whether the issuer is asked, at each use of a token, if it still stands (RFC 7662)."""
+    untyped_logouts: bool = False
+    """Whether its logout tokens may be typed "JWT", or not at all: Back-Channel Logout 1.0 section 2.4 only recommends
+    logout+jwt."""
     max_lifetime_s: int = MAX_LIFETIME_S
     """`exp - iat` may not be more. The bound is on the authorization server's habit, not on the login: that has
     `max_auth_age` in the policy."""

@@ -1,6 +1,8 @@
 """The news that somebody has logged out: OpenID Connect Back-Channel Logout 1.0, section 2.4 to 2.6.
 
-    typ     logout+jwt, so that no other token of the issuer is taken for one
+    typ     logout+jwt, so that no other token of the issuer is taken for one; of an issuer with `untyped_logouts` also
+            JWT, or none: then `events`, the missing nonce and, where there is one, the claim `typ` tell it from the
+            others, which is what section 2.6 asks for
     iss     one of ours, which has signed it with one of its keys
     aud     names us or software of ours, and nobody else
     iat exp just now, and not over
@@ -27,6 +29,9 @@ from paravent.model import Json
 from paravent.reasons import Reason
 
 _TYPES: Final = dict.fromkeys(Profile, "logout+jwt")
+_UNTYPED: Final = frozenset({"jwt", ""})
+_KEYCLOAKS_WORD: Final = "Logout"
+"""What Keycloak calls it in a claim of its own, `typ`. An ID token is "ID" there, an access token "Bearer"."""
 _EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 MAX_AGE_S: Final = 300
@@ -50,7 +55,7 @@ class Logout:
 
 def read_logout(text: bytes, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[Logout | Reason]:
     """`issuers` by issuer URL. Whether it was told before is for whoever remembers `name`."""
-    signed = yield from read_signed(text, _TYPES, issuers)
+    signed = yield from read_signed(text, _TYPES, issuers, _UNTYPED)
     return signed if isinstance(signed, Reason) else _read(signed, now_s)
 
 
@@ -61,6 +66,8 @@ def _read(signed: Signed, now_s: int) -> Logout | Reason:
     ours = {*issuer.audience, *issuer.clients}
     if not isinstance(named, list) or not named or not all(isinstance(name, str) and name in ours for name in named):
         return Reason.TOKEN_AUDIENCE
+    if issuer.untyped_logouts and payload.get("typ", _KEYCLOAKS_WORD) != _KEYCLOAKS_WORD:
+        return Reason.TOKEN_MALFORMED
     issued, expires, jti = payload.get("iat"), payload.get("exp"), payload.get("jti")
     if type(issued) is not int or type(expires) is not int or not _is_identifier(jti) or not _is_logout(payload):
         return Reason.TOKEN_MALFORMED

@@ -36,17 +36,20 @@ class Signed(Value, frozen=True):
     key: PublicKey
 
 
-def read_signed(text: bytes, types: Mapping[Profile, str], issuers: Mapping[str, Issuer]) -> Deciding[Signed | Reason]:
+def read_signed(
+    text: bytes, types: Mapping[Profile, str], issuers: Mapping[str, Issuer], loose: frozenset[str] = frozenset()
+) -> Deciding[Signed | Reason]:
     """Grammar, header, issuer, key, signature. `types`: the `typ` that each profile's issuers write, without
-    "application/"; `issuers` by issuer URL."""
+    "application/"; `loose`: others that those with `untyped_logouts` may write, "" where there is none. `issuers` by
+    issuer URL."""
     parts = jws.split(text, MAX_TOKEN_BYTES)
     header = jws.read_header(parts.header) if parts is not None else None
     payload = jws.read_object(parts.payload) if parts is not None else None
     # A `jwk` in the header (RFC 7515 section 4.1.3) would be the bearer's own idea of the issuer's key.
     if parts is None or header is None or payload is None or "jwk" in header:
         return Reason.TOKEN_MALFORMED
-    typ = jws.media_type(header)
-    if typ not in types.values():
+    typ = jws.media_type(header) if "typ" in header else ""
+    if typ not in types.values() and typ not in loose:
         return Reason.TOKEN_MALFORMED
     kid = header.get("kid")
     if not isinstance(kid, str) or KEY_ID.fullmatch(kid) is None:
@@ -55,7 +58,7 @@ def read_signed(text: bytes, types: Mapping[Profile, str], issuers: Mapping[str,
     issuer = issuers.get(named) if isinstance(named, str) else None
     if issuer is None:
         return Reason.TOKEN_ISSUER_UNKNOWN
-    if typ != types[issuer.profile]:
+    if typ != types[issuer.profile] and not (issuer.untyped_logouts and typ in loose):
         return Reason.TOKEN_MALFORMED
     # The constant from our list, and the issuer's, not the token's text: RFC 8725 section 3.1.
     algorithm = algorithms.named(header.get("alg"))

@@ -71,6 +71,7 @@ def _issuer(given: Given, name: str) -> Issuer | None:
         algorithms=accepted,
         client_certificates=certificates,
         introspection=introspection,
+        untyped_logouts=given.value("issuers", name, "untyped_logouts") is True,
     )
 
 

@@ -88,6 +88,7 @@ SECTIONS: Final[Mapping[str, tuple[Key, ...]]] = {
         _key("introspection_secret_file", "file with our secret there"),
         _key("introspection_certificate", "PEM file: instead of a secret, the certificate we show there"),
         _key("introspection_key", "PEM file: its private key"),
+        _key("untyped_logouts", "its logout tokens may be typed JWT or not at all, not only logout+jwt", Kind.FLAG),
         _key("userinfo", "https URL that is asked who somebody is, where neither token nor introspection says"),
     ),
     "state": (

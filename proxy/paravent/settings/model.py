@@ -108,6 +108,8 @@ class Issuer:
     client_certificates: Mapping[str, frozenset[bytes]]
     """`client_id` → SHA-256 of its organisation's certificates."""
     introspection: Introspection | None
+    untyped_logouts: bool
+    """Whether its logout tokens may be typed "JWT", or not at all."""
 
 
 @dataclass(frozen=True, slots=True)

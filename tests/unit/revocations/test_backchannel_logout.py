@@ -2,7 +2,7 @@
 
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,52 @@ def test_bodies_that_hold_no_logout(desk: LogoutDesk, world: World, body: bytes)
     assert world.written == []
 
 
+# ---- of an issuer that does not type them
+
+
+@pytest.fixture
+def loose(world: World, clock: FrozenClock) -> LogoutDesk:
+    """Its issuer has `untyped_logouts`."""
+    issuers = {url: replace(issuer, untyped_logouts=True) for url, issuer in ISSUERS.items()}
+    return LogoutDesk(issuers, world, world, clock, world.look)
+
+
+UNTYPED = (
+    ("typed as any token", {"header": {"typ": "JWT"}}),
+    ("in small letters", {"header": {"typ": "jwt"}}),
+    ("not typed", {"header": {"typ": ABSENT}}),
+    ("typed as it should be", {}),
+    ("as Keycloak writes it", {"header": {"typ": "JWT"}, "typ": "Logout"}),
+)
+
+
+@pytest.mark.parametrize("change", [row[1] for row in UNTYPED], ids=[row[0] for row in UNTYPED])
+def test_an_issuer_may_be_allowed_not_to_type_them(loose: LogoutDesk, world: World, change: dict[str, Any]) -> None:
+    """Back-Channel Logout 1.0 section 2.4: the explicit type is recommended, and no more."""
+    assert loose.take(form(logout_token(**change))) is Outcome.ACCEPTED
+    assert world.written == [Revocation(mark_of(Kind.SESSION, "login-1", OPERATEUR), FORGOTTEN_S)]
+
+
+JUST_JWT = {"header": {"typ": "JWT"}}
+OF_AN_ID_TOKEN = {"acr": "eidas3", "amr": ["mfa"], "auth_time": NOW_S - 5, "at_hash": "x", "azp": CLIENT}
+NO_LOGOUT_EITHER = (
+    *((claim, change) for claim, change in REFUSED if change not in (JUST_JWT, {"header": {"typ": ABSENT}})),
+    ("an ID token", {"events": ABSENT, **OF_AN_ID_TOKEN}),
+    ("an ID token of a login with a nonce", {"events": ABSENT, "nonce": "n", **OF_AN_ID_TOKEN}),
+    ("an ID token with a logout among its claims", {"nonce": "n", **OF_AN_ID_TOKEN}),
+    ("an ID token of Keycloak's with a logout among its claims", {"typ": "ID", **OF_AN_ID_TOKEN}),
+    ("an access token of Keycloak's with a logout among its claims", {"typ": "Bearer"}),
+    ("typed as an ID token would be", {"header": {"typ": "id+jwt"}}),
+)
+
+
+@pytest.mark.parametrize("change", [row[1] for row in NO_LOGOUT_EITHER], ids=[row[0] for row in NO_LOGOUT_EITHER])
+def test_what_is_no_logout_of_theirs_either(loose: LogoutDesk, world: World, change: dict[str, Any]) -> None:
+    """Typed JWT as all their tokens are, unless the row says otherwise: section 2.6 tells a logout from the others."""
+    assert loose.take(form(logout_token(**{**JUST_JWT, **change}))) is Outcome.REFUSED
+    assert world.written == []
+
+
 def test_it_is_told_once(desk: LogoutDesk, world: World, clock: FrozenClock) -> None:
     """The same jti again is refused for as long as its token could be accepted."""
     body = form(logout_token(exp=NOW_S + 10_000))
@@ -229,6 +275,15 @@ async def test_whoever_logged_out_is_refused(tmp_path: Path, now_s: int) -> None
         assert post(node, form(token))[0] == 400
         assert node.metric("paravent_logouts_total", outcome="accepted") == 1
         assert node.metric("paravent_logouts_total", outcome="refused") == 1
+
+
+@pytest.mark.parametrize(("setting", "status"), [("", 400), ("untyped_logouts = true", 200)], ids=["not said", "said"])
+async def test_it_is_said_in_the_configuration(tmp_path: Path, now_s: int, setting: str, status: int) -> None:
+    """Of one issuer; without it, its untyped logouts are refused."""
+    jwks = f'"jwks.json"\n{setting}'
+    async with running_node(tmp_path, 9, jwks=jwks) as node:
+        token = logout_token(node.sandbox.issuer_key, JUST_JWT["header"], iat=now_s, exp=now_s + 120)
+        assert post(node, form(token))[0] == status
 
 
 async def test_requests_that_are_none(tmp_path: Path, now_s: int) -> None:
