@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from paravent.effects import Deciding, Revocation
-from paravent.identity.claims import name_of
+from paravent.identity.claims import name_of, rpps_of
 from paravent.identity.issuers import MAX_LEEWAY_S, MAX_LIFETIME_S, Issuer, Profile
 from paravent.identity.revocation import Kind, Named, mark_of
 from paravent.identity.signed import Signed, read_signed
@@ -37,7 +37,7 @@ _EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 MAX_AGE_S: Final = 300
 """Section 2.4 recommends an exp "at most two minutes in the future"; a server that tries again needs a little more."""
 
-_SUBJECT: Final = re.compile(r"(?:f:[0-9a-f-]{36}:)?8(?P<rpps>[0-9]{11})")
+_SUBJECT: Final = re.compile(r"(?:f:[0-9a-fA-F-]{36}:)?(?P<person>.+)")
 """As in access tokens; Keycloak, and so Pro Santé Connect, writes its own prefix in front."""
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,256}")
 
@@ -94,9 +94,10 @@ def _revocation(payload: Mapping[str, Json], issuer: Issuer, issued_s: int, now_
         return Revocation(mark_of(Kind.SESSION, str(sid), known), until_s) if _is_identifier(sid) else None
     subject = payload.get("sub")
     person = _SUBJECT.fullmatch(subject) if isinstance(subject, str) else None
-    if person is None:
+    rpps = rpps_of(person["person"]) if person is not None else None
+    if rpps is None:
         return None
-    return Revocation(mark_of(Kind.PRACTITIONER, person["rpps"], known), until_s, issued_before_s=issued_s)
+    return Revocation(mark_of(Kind.PRACTITIONER, rpps, known), until_s, issued_before_s=issued_s)
 
 
 def _is_identifier(value: Json) -> bool:

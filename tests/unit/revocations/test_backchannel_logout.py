@@ -101,7 +101,7 @@ def test_a_login_is_over(desk: LogoutDesk, world: World) -> None:
     assert world.looked == 1
 
 
-@pytest.mark.parametrize("sub", ["8" + RPPS, f"f:0a1b2c3d-0000-4000-8000-0123456789ab:8{RPPS}"])
+@pytest.mark.parametrize("sub", ["8" + RPPS, RPPS, f"f:0a1b2c3d-0000-4000-8000-0123456789ab:8{RPPS}"])
 def test_all_logins_of_a_person_are_over(desk: LogoutDesk, world: World, sub: str) -> None:
     """Without sid: all that this issuer has issued to the person until then. Whoever logs in anew is let in."""
     assert desk.take(form(logout_token(sid=ABSENT, sub=sub))) is Outcome.ACCEPTED
@@ -144,6 +144,8 @@ REFUSED = (
     ("from the future", {"iat": NOW_S + 11}),
     ("about nobody", {"sid": ABSENT, "sub": ABSENT}),
     ("about somebody without RPPS number", {"sid": ABSENT, "sub": "anna"}),
+    ("about somebody by ADELI number", {"sid": ABSENT, "sub": "0" + RPPS[:9]}),
+    ("about somebody by another twelve digits", {"sid": ABSENT, "sub": "0" + RPPS}),
     ("with an empty sid", {"sid": ""}),
     ("with a sid of another type", {"sid": 1}),
     ("with a key of its own", {"header": {"jwk": STRANGER.jwk()}}),
