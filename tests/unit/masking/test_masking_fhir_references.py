@@ -137,6 +137,14 @@ def test_names_that_two_readers_could_follow_differently_withhold_the_answer(ent
     assert coverages_left(*entries) is Reason.ANSWER_SHAPE
 
 
+def test_a_patient_is_known_by_any_coding_of_their_number() -> None:
+    """Of a number without the system of the INS: whichever of its codings says what it is."""
+    known = patient(None)
+    codings = [{"system": "http://interop.example", "code": "SS"}, {"code": "NH"}]
+    known["resource"]["identifier"] = [{"type": {"coding": codings}, "value": "1840399990011"}]
+    assert isinstance(coverages_left(known, coverage(None, "Patient/1")), list)
+
+
 def test_a_reference_that_leaves_leads_where_it_led() -> None:
     """Also one that two lines name, and only to what leaves."""
     payors = [

@@ -62,6 +62,18 @@ def cells(body: bytes, compiled: View = NAMES, asked: Asked = NOBODY) -> list[st
         pytest.param("<td class=nom>A<td class=autre>B", "A", id="not the next cell"),
         pytest.param("<td class=autre>B", "", id="nothing where the cell is missing"),
         pytest.param("<td class=nom>A<?php B ?>C", "AC", id="not an instruction"),
+        pytest.param("<td class=nom>A<span hidden>B</span>C", "AC", id="not what is hidden"),
+        pytest.param(
+            "<td class=nom>A<i style='color:red; DISPLAY :none'><b>B</b></i>", "A", id="not by a style either"
+        ),
+        pytest.param("<td class=nom>A<canvas>B</canvas><video>C</video>", "A", id="not what stands in for a picture"),
+        pytest.param("<td class=nom>A<noframes>B</noframes><noembed>C</noembed>", "A", id="nor in for a frame"),
+        pytest.param("<td class=nom>A<math><mi>B</mi></math><svg>C</svg>", "A", id="not foreign content"),
+        pytest.param("<td class=nom>A<![CDATA[B]]>C", "AC", id="CDATA is a comment to HTML"),
+        pytest.param(
+            "<td class=nom hidden>A", "A", id="a cell that the policy names, though a script may show it later"
+        ),
+        pytest.param("<td class=nom>" + "<i>" * 5000 + "A", "", id="nothing nested deeper than any page"),
     ],
 )
 def test_the_text_of_a_cell_leaves(cell: str, text: str) -> None:

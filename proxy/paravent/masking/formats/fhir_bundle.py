@@ -107,7 +107,7 @@ def _number(patient: Members) -> str | None:
         system = each.get("system")
         if system in _SYSTEMS:
             candidates.setdefault(_SYSTEMS.index(str(system)), set()).add(written_nir(each.get("value")))
-        elif _code(each) in _CODES:
+        elif not _CODES.isdisjoint(_codes(each)):
             candidates.setdefault(len(_SYSTEMS), set()).add(written_nir(each.get("value")))
     best = candidates[min(candidates)] if candidates else set()
     return best.pop() if len(best) == 1 else None
@@ -118,12 +118,13 @@ def _rank(patient: Members) -> Tree:
     return patient.get("multipleBirthInteger", None if patient.get("multipleBirthBoolean") is True else 1)
 
 
-def _code(identifier: Members) -> str | None:
+def _codes(identifier: Members) -> Iterator[str]:
     kind = identifier.get("type")
     codings = kind.get("coding") if isinstance(kind, dict) else None
-    first = codings[0] if isinstance(codings, list) and codings else None
-    code = first.get("code") if isinstance(first, dict) else None
-    return code if isinstance(code, str) else None
+    for coding in codings if isinstance(codings, list) else ():
+        code = coding.get("code") if isinstance(coding, dict) else None
+        if isinstance(code, str):
+            yield code
 
 
 def _holders(resource: Members, way: Skeleton) -> Iterator[Members]:

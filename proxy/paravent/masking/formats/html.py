@@ -11,6 +11,7 @@ no selector points at. The page that leaves is a table for each region, with the
 builds another tree of the same page, as browsers do, has nothing to disagree about.
 """
 
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
@@ -42,6 +43,13 @@ _SILENT: Final = ("script", "style", "template", "noscript", "iframe", "object",
 
 _ELEMENTS: Final = frozenset(defs.tags) | {"data", "dialog", "main", "picture", "slot", "template"}
 """Of HTML; lxml's list is that of 2014."""
+
+_UNSHOWN: Final = frozenset(
+    ("applet", "audio", "canvas", "datalist", "dialog", "math", "noembed", "noframes", "rp", "title", "video")
+)
+"""Inside a cell: what browsers do not show, or only where they cannot show the element itself. Of `math` they show a
+part, and not its annotations."""
+_HIDING: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\b", re.IGNORECASE)
 
 type _Element = etree._Element
 
@@ -104,7 +112,7 @@ class _Region:
                 if len(cells) > 1:
                     return Reason.ANSWER_SHAPE  # Which of them is the value, the policy does not say.
                 if cells:
-                    values[name] = " ".join("".join(cells[0].itertext()).split())
+                    values[name] = " ".join("".join(_shown(cells[0], [])).split())
             rows.append(values)
         return rows
 
@@ -133,6 +141,16 @@ def _text(value: Outgoing) -> str:
 
 def _said(text: str) -> tuple[str, ...]:
     return (escape(text),)
+
+
+def _shown(cell: _Element, texts: list[str]) -> list[str]:
+    """The texts of a cell, behind others, without what the page itself hides inside it."""
+    texts.append(cell.text or "")
+    for child in cell:
+        if not (child.tag in _UNSHOWN or "hidden" in child.attrib or _HIDING.search(child.get("style", ""))):
+            _shown(child, texts)
+        texts.append(child.tail or "")
+    return texts
 
 
 def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:

@@ -166,35 +166,38 @@ def _members(element: Element, named: Named, namespace: str) -> Members | None:
         value = element.get(attribute)
         if value is not None:
             members[f"@{attribute}"] = value
+    single: set[str] = set()
     for name, child in strict_xml.children(element, namespace):
+        below = named.below.get(name)
+        if below is None and name not in named.of_children:
+            continue
+        if below is None or not below.array:
+            if name in single:
+                return None
+            single.add(name)
         if not _take(child, name, named, namespace, members):
             return None
     return members
 
 
 def _take(child: Element, name: str, named: Named, namespace: str, members: Members) -> bool:
-    """Put one child among the members. False when it is there already and should be alone."""
+    """Put one child among the members. False when something is ambiguous inside."""
     below = named.below.get(name)
     for attribute, both in named.of_children.get(name, {}).items():
         value = child.get(attribute)
         if value is not None:
-            if both in members:
-                return False
             members[both] = value
     if below is None:
         return True
     value = strict_xml.text_of(child) if below.leaf else _members(child, below, namespace)
     if value is None:
-        # A leaf with elements inside is no value and does not leave; what is ambiguous inside is refused.
-        return below.leaf
+        return below.leaf  # A leaf with elements inside is no value and does not leave.
     if below.array:
         items = members.setdefault(name, [])
         assert isinstance(items, list)  # noqa: S101 - only this line puts a value there
         items.append(value)
-        return True
-    if name in members:
-        return False
-    members[name] = value
+    else:
+        members[name] = value
     return True
 
 
