@@ -54,7 +54,7 @@ from paravent.policy.match import Matched, RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.quota.charges import Payers, reason_of
 from paravent.quota.grades import extra_of_login, nearly_spent
-from paravent.quota.measures import added, suspended
+from paravent.quota.measures import added, none_to_break, suspended
 from paravent.reasons import Reason
 from paravent.rules import Operation, Policy, Quotas, Window
 from paravent.values import Value
@@ -112,7 +112,7 @@ class _Asked(Value, frozen=True):
     budgets: tuple[Budget, ...]
     persons: tuple[Subject, ...]
     justification: str | None
-    """What breaks the glass, if it comes to that: not on record before."""
+    """What breaks the glass, if it comes to that and there is one to break: not on record before."""
 
 
 class Allow(Value, frozen=True):
@@ -268,6 +268,8 @@ def _graded(
     if (suspension := suspended(measures, facts.now_s)) is not None:
         about = replace(asked.about, measures=(suspension.id,))
         return Deny(Reason.PRACTITIONER_SUSPENDED, about, retry_after_s=suspension.until_s - facts.now_s)
+    if asked.justification is not None and none_to_break(measures, facts.now_s):
+        asked = replace(asked, justification=None)
     persons, ids = added(measures, quotas, facts.now_s) if measures else (0, ())
     persons += extra_of_login(quotas, evidence.auth_age_s)
     if not persons:

@@ -5,7 +5,8 @@
     be refused           with the time to wait
     be suspended         when that refusal is one too many
 
-All of it costs only questions that are refused without it.
+All of it costs only questions that are refused without it. Whoever breaks the glass is not counted towards a
+suspension: one question asks for one writing in the book at most, and ends within the guard's deadline.
 """
 
 from msgspec.structs import replace
@@ -59,15 +60,11 @@ class Broken(Value, frozen=True):
 
 def over_budget(spent: Spent, facts: Facts, policy: Policy, payers: Payers) -> Deciding[Deny | Broken]:
     """What becomes of it."""
-    denied = _refused(spent, policy)
-    glass = policy.quotas.break_glass
+    denied, glass = _refused(spent, policy), policy.quotas.break_glass
     if denied.challenge is not None:
         return denied
     if glass is not None and spent.justification and _fits(spent.over, glass):
-        broken = yield from _break(spent, glass, payers, facts)
-        if isinstance(broken, Broken):
-            return broken
-        denied = replace(denied, about=broken)
+        return (yield from _break(spent, denied, glass, payers, facts))
     return (yield from _counted(denied, spent, policy.quotas.suspension, facts))
 
 
@@ -86,7 +83,7 @@ def _fits(over: OverBudget, glass: BreakGlass) -> bool:
     return over.short is not None and over.short <= glass.extra_persons
 
 
-def _break(spent: Spent, glass: BreakGlass, payers: Payers, facts: Facts) -> Deciding[Broken | About]:
+def _break(spent: Spent, denied: Deny, glass: BreakGlass, payers: Payers, facts: Facts) -> Deciding[Broken | Deny]:
     """Written in the book first, so that of two nodes one does it; then charged again, with more room.
 
     It stands in the book for as long as there may be no second one, and gives room for the first part of that time. The
@@ -100,14 +97,19 @@ def _break(spent: Spent, glass: BreakGlass, payers: Payers, facts: Facts) -> Dec
         Enact(spent.who.rpps, MeasureKind.BREAK_GLASS, id, glass.extra_persons, facts.now_s, ends_s, because)
     )
     if written is False:
-        return spent.about
+        return denied
     about = replace(spent.about, measures=(*spent.about.measures, id), justification=spent.justification)
     if written is not True:
-        return about
+        return replace(denied, about=about)
     # Without the proof: it has been remembered, and would be its own replay.
     again = replace(spent.charge, budgets=payers.raised_of(spent.charge.budgets, glass.extra_persons), proof=None)
     charged = yield from effects.charge(again)
-    return Broken(again, charged, about) if isinstance(charged, Charged) else about
+    if isinstance(charged, Charged):
+        return Broken(again, charged, about)
+    if isinstance(charged, OverBudget):
+        # What stands in the way now, and for how long: the first refusal is no longer true.
+        return Deny(reason_of(charged), about, retry_after_s=charged.retry_after_s)
+    return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
 
 
 def _counted(denied: Deny, spent: Spent, suspension: Suspension | None, facts: Facts) -> Deciding[Deny]:

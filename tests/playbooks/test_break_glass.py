@@ -10,7 +10,18 @@ from door import LIMIT, Door
 from paravent.audit.justification import read_justification
 from paravent.audit.record import record
 from paravent.decide import Allow, Plan
-from paravent.effects import Charge, Charged, Measure, MeasureKind, OverBudget, Replayed, StoreDown
+from paravent.effects import (
+    BudgetKind,
+    Charge,
+    Charged,
+    Enact,
+    Measure,
+    MeasureKind,
+    OverBudget,
+    Replayed,
+    Scope,
+    StoreDown,
+)
 from paravent.model import About, Deny
 from paravent.reasons import Reason
 from paravent.rules import BreakGlass, Budgets, StepUp, Suspension, Window
@@ -98,7 +109,7 @@ def test_a_refusal_before_it_has_no_words() -> None:
 class Second(MemoryLedger):
     """A ledger that answers the charge after a refusal in its own way."""
 
-    def __init__(self, told: Charged | StoreDown) -> None:
+    def __init__(self, told: Charged | OverBudget | StoreDown) -> None:
         super().__init__()
         self._told = told
         self._refused = False
@@ -126,6 +137,17 @@ def test_the_words_are_kept_when_the_glass_is_broken_and_the_question_fails() ->
     assert isinstance(denied, Deny)
     (measure,) = door.book
     assert (denied.about.justification, denied.about.measures) == (WHY.decode(), (measure.id,))
+    assert (denied.reason, denied.retry_after_s) == (Reason.STATE_UNAVAILABLE, 1)
+
+
+def test_who_is_refused_all_the_same_is_told_why_and_for_how_long() -> None:
+    """With the glass broken something else stands in the way, and another wait than the first refusal's is the true
+    one."""
+    door = spent_at(Second(OverBudget(Scope.FLEET, BudgetKind.PERSONS, Window(9, 3600), 1234)))
+    denied = door.ask(why=WHY)
+    assert isinstance(denied, Deny)
+    assert (denied.reason, denied.retry_after_s) == (Reason.PERSONS_OVER_BUDGET, 1234)
+    assert (denied.about.justification, len(denied.about.measures)) == (WHY.decode(), 1)
 
 
 def test_the_words_are_kept_when_nobody_knows_whether_it_is_broken() -> None:
@@ -186,6 +208,42 @@ def test_a_question_that_passes_by_it_is_no_refusal() -> None:
     allowed(door.ask(why=WHY))
     assert door.passes() == 2
     assert reason(door.ask()) is Reason.PRACTITIONER_SUSPENDED  # the third refusal
+
+
+class Counting(Door):
+    """It tells how often something was to be written in the book."""
+
+    asked_to_write = 0
+
+    def _enact(self, wanted: Enact) -> bool | StoreDown:
+        self.asked_to_write += 1
+        return super()._enact(wanted)
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["a book that takes it", "a book that does not answer"])
+def test_a_question_asks_for_one_writing_at_most(answers: bool) -> None:
+    """However slow the book is: two that wait would take longer than the guard does."""
+    door = Counting(break_glass=BreakGlass(1, 120, 600), suspension=Suspension(1, 600, 60))
+    for _ in range(LIMIT):
+        allowed(door.ask())
+    door.book_answers = answers
+    for _ in range(4):
+        before = door.asked_to_write
+        door.ask(why=WHY)
+        assert door.asked_to_write <= before + 1
+
+
+def test_words_do_not_ward_off_a_suspension() -> None:
+    """Once the glass is broken they are words: what they come with is counted like any other refusal, and nobody asks
+    the book for what it is known to say no to."""
+    door = Counting(break_glass=GLASS, suspension=Suspension(4, 600, 600))
+    assert door.passes() == LIMIT
+    allowed(door.ask(why=WHY))
+    assert door.passes() == 2
+    written = door.asked_to_write
+    assert reason(door.ask(why=WHY)) is Reason.PERSONS_OVER_BUDGET
+    assert door.asked_to_write == written
+    assert reason(door.ask(why=WHY)) is Reason.PRACTITIONER_SUSPENDED  # the fourth refusal
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ import pytest
 
 from audit_records import a_record
 from node import make_folder
+from paravent.measures.lists import ENACT_S
 from paravent.problems import InvalidFiles
 from paravent.settings import Settings, load_settings
 from paravent.sinks.verify import verify_directory
 from paravent.stores.sqlite import SqliteLedger
 from paravent.telemetry.logs import OURS, JsonFormatter
-from paravent.wiring import Runtime, build
+from paravent.wiring import STATE_DEADLINE_MS, Runtime, build
+from paravent_mitmproxy.guard import HOOK_DEADLINE_S
 from until import until
 
 
@@ -157,3 +159,8 @@ def test_a_start_that_fails_leaves_the_ledger_to_the_next(settings: Settings) ->
         build(settings)
     settings.state.path.rmdir()
     build(settings).close()
+
+
+def test_the_slowest_question_ends_before_the_guard_ends_it() -> None:
+    """A store and a book that use up their deadlines: two charges, and one writing in the book between them."""
+    assert 2 * STATE_DEADLINE_MS / 1000 + ENACT_S < HOOK_DEADLINE_S

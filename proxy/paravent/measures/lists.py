@@ -21,8 +21,9 @@ from paravent.ports import MeasureBook
 AUTHOR: Final = "paravent"
 """Of what no person decided."""
 
-ENACT_S: Final = 3.0
-"""For one writing. The guard's own deadline is five seconds."""
+ENACT_S: Final = 2.0
+"""For one writing, of which a question asks for one at most, beside two charges. The guard's own deadline is five
+seconds."""
 
 log = logging.getLogger("paravent")
 

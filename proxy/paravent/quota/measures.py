@@ -34,6 +34,11 @@ def broken(measures: Iterable[Measure], glass: BreakGlass | None, now_s: int) ->
     return min(sum(each.persons for each in standing), glass.extra_persons), tuple(each.id for each in standing)
 
 
+def none_to_break(measures: Iterable[Measure], now_s: int) -> bool:
+    """The glass was broken so lately that there may be no second one."""
+    return any(each.kind is MeasureKind.BREAK_GLASS and each.from_s <= now_s < each.until_s for each in measures)
+
+
 def added(measures: Iterable[Measure], quotas: Quotas, now_s: int) -> tuple[int, tuple[str, ...]]:
     """How many more persons all of them give, and the ids of those that give any."""
     held = tuple(measures)
