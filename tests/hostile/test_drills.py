@@ -23,6 +23,7 @@ from drill import Call, Fault, failing, hanging, recorded
 from effort import examples
 from node import RunningNode, parse, read_answer, running_node
 from paravent_mitmproxy.listener.limits import Limits
+from paravent_mitmproxy.reply import COMMON
 from sweep import OTHER_NIR
 from wire import reset
 
@@ -202,7 +203,7 @@ def is_refusal(answer: bytes) -> bool:
     status, headers, body = parse(answer)
     problem = orjson.loads(body)
     constant = problem.keys() == {"type", "title", "status", "detail", "reference"}
-    return constant and status == problem["status"] >= 400 and len(headers) < 9
+    return constant and status == problem["status"] >= 400 and len(headers) < len(COMMON) + 7
 
 
 def drills(calls: list[Call]) -> list[tuple[Call, Fault]]:
