@@ -38,7 +38,7 @@ class Hooks:
                 # Both before its turn: what fails here does so while the guard's refusal still stands.
                 called, nested = getattr(addon, hook, None), getattr(addon, "addons", ())
                 waits = called(flow) if callable(called) else None
-                if type(waits) is CoroutineType or inspect.isawaitable(waits):
+                if type(waits) is CoroutineType or (waits is not None and inspect.isawaitable(waits)):
                     await waits
                 for inner in nested:
                     await _fire_inside(inner, hook, flow)

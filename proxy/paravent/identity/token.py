@@ -51,9 +51,9 @@ def credentials(facts: Facts, portal: Portal | None) -> Credentials | Reason:
     if query and b"access_token" in unquote_to_bytes(query):
         return Reason.TOKEN_MALFORMED
     cookie = token_of_cookie(facts, portal) if portal is not None else None
-    if isinstance(cookie, Reason):
-        return cookie
     if cookie is not None:
+        if isinstance(cookie, Reason):
+            return cookie
         # As Bearer: a token that is bound to a DPoP key is refused by `binding`, like any that comes without its proof.
         return Credentials("Bearer", Secret(cookie)) if not values else Reason.TOKEN_MALFORMED
     if not values:
@@ -72,7 +72,7 @@ def verify(
     digest = hashlib.sha256(text).digest()
     known = yield from _known(digest, issuers, verified)
     token = known if known is not None else (yield from _verify_anew(text, digest, issuers, now_s))
-    if isinstance(token, Refused):
+    if not isinstance(token, VerifiedToken):
         return token
     reason = claims.out_of_force(token.claims, token.issuer, now_s)
     if reason is None and known is not None and token.issuer.introspection:
@@ -91,10 +91,10 @@ def _known(
     token = verified.get(digest)
     if token is None or issuers.get(token.issuer.issuer) is not token.issuer:
         return None
-    key = yield from effects.find_key(token.signed_with)
-    if isinstance(key, KeyMissing):
-        return Refused(reason_of_missing(key))
-    return token if key is token.key else None
+    key = yield from effects.find_key(token.signed_with, token.key)
+    if key is token.key:
+        return token
+    return Refused(reason_of_missing(key)) if isinstance(key, KeyMissing) else None
 
 
 def _verify_anew(
