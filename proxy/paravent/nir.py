@@ -171,7 +171,7 @@ _CORSICAN_KEYED: Final = re.compile(rf"({_CORSICAN.pattern})(?:{_S}[0-9]{{2}}(?!
 _DIGIT_RUN: Final = re.compile(rf"[0-9](?:{_S}[0-9])+")
 _FEW: Final = 16
 """Numbers that are looked for one after the other: a family."""
-_NOT_ALPHANUMERIC: Final = re.compile("[^0-9A-Za-z]+")
+_NOT_ALPHANUMERIC: Final = bytes(code for code in range(128) if not chr(code).isalnum())
 _WINDOW: Final = re.compile(rf"(?=({_NIR13}))")
 _TWO_DIGITS: Final = re.compile(r"[0-9]{2}")
 _LONGEST_RUN: Final = 15 + 14 * 3
@@ -258,9 +258,9 @@ def mentions(text: str, nirs: frozenset[str]) -> bool:
     """
     if not nirs or len(text) < SHORTEST:
         return False
-    bare = _NOT_ALPHANUMERIC.sub("", _plain(text)).upper()
+    bare = _plain(text).encode("ascii", "ignore").translate(None, _NOT_ALPHANUMERIC).upper().decode()
     if len(nirs) <= _FEW:
-        return any(nir in bare for nir in nirs)
+        return any([nir in bare for nir in nirs])
     return not nirs.isdisjoint(_WINDOW.findall(bare))
 
 

@@ -76,8 +76,9 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
             elif isinstance(value, list):
                 if len(found) + len(value) > MAX_PERSON_OBJECTS:
                     return None
+                siblings, shown = id(value), place.shown
                 found += [
-                    Found(each, id(value), enclosing, enclosing, False, place.shown)
+                    Found(each, siblings, enclosing, enclosing, False, shown)
                     for each in value
                     if isinstance(each, dict)
                 ]

@@ -42,6 +42,8 @@ _FOREIGN: Final = re.compile(rb"[\xc2\xca-\xe1\xe3-\xff]|\xe2(?!\x80[\x99\xa6]|\
 _URL: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 _HTML: Final = re.compile(rb"&[#a-zA-Z]")
 _JSON: Final = re.compile(rb"\\u[0-9a-fA-F]{4}")
+_MARKS: Final = ((ord("%"), _URL), (ord("&"), _HTML), (ord("\\"), _JSON))
+"""Of one byte each, and as numbers: two bytes are sought a hundred times as slowly, one byte as bytes ten times."""
 
 _JSON_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}")
@@ -76,14 +78,13 @@ def leaks(body: bytes, vouched: Iterable[str]) -> bool:
 def _causes(body: bytes) -> Iterator[tuple[int, int]]:
     """Where a closer look is worth its time."""
     digits = body.translate(_DIGITS)
-    if _SHORTEST in digits:
+    if digits.find(_SHORTEST) >= 0:
         for found in _RUN.finditer(digits):
             yield found.span()
-    if not body.isascii() and b"0" in body.translate(_LEADS):
+    if not body.isascii() and ord("0") in body.translate(_LEADS):
         for found in _FOREIGN.finditer(body):
             yield found.span()
-    # Of one byte each: two are sought a hundred times as slowly.
-    for mark, form in ((b"%", _URL), (b"&", _HTML), (b"\\", _JSON)):
+    for mark, form in _MARKS:
         if mark in body:
             for found in form.finditer(body):
                 yield found.span()

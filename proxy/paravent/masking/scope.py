@@ -150,14 +150,14 @@ def _only_asked(found: list[Found], fields: PersonFields, asked: Asked) -> Scope
             return Reason.ANSWER_SHAPE if each.fits is None else Reason.ANSWER_OTHER_PERSON
     chosen = _choose(fitting, asked)
     kept = [each.person for each in fitting if each.nir in chosen]
-    stranger_alone = any(each.person.alone and each.nir not in chosen for each in fitting)
+    stranger_alone = len(kept) < len(fitting) and any([e.person.alone and e.nir not in chosen for e in fitting])
     if not kept or stranger_alone or _twice_in_one_list(kept):
         return Reason.ANSWER_OTHER_PERSON
     kept_ids = frozenset([id(person.members) for person in kept])
-    own = min((nir for nir in chosen if nir is not None), default="")
-    identity = PersonIdentity(asked.nir or own, asked.birth_date or "", asked.birth_rank or 0)
-    others = {each.nir for each in judged} - {None, asked.sent_nir}
-    nirs = frozenset([nir for nir in others if nir is not None])
+    nir = asked.nir or min([nir for nir in chosen if nir is not None], default="")
+    identity = PersonIdentity(nir, asked.birth_date or "", asked.birth_rank or 0)
+    named = {each.nir for each in judged}
+    nirs = frozenset([nir for nir in named if nir is not None and nir != asked.sent_nir])
     return Scoped((identity,), kept_ids, _foreign(judged, chosen, asked) - kept_ids, nirs)
 
 
@@ -174,25 +174,20 @@ def _nobody_else(person: Found, fields: PersonFields, asked: Asked) -> Scoped | 
 
 
 def _judged(found: list[Found], fields: PersonFields, asked: Asked) -> list[_Judged]:
-    # One person stands in the family, and in every contract.
-    numbers: dict[str, str | None] = {}
-    births: dict[tuple[Tree, Tree], bool | None] = {}
+    # One person stands in the family, and in every contract: what an entry says of them is judged once.
+    known: dict[tuple[str, int, str], tuple[bool | None, str | None]] = {}
+    nir_at, date_at, rank_at = fields.nir, fields.birth_date, fields.birth_rank
     judged: list[_Judged] = []
     for person in found:
         get = person.members.get
-        date, rank, written = get(fields.birth_date), get(fields.birth_rank), get(fields.nir)
-        if type(date) is not str or type(rank) is not int:  # `type`: true equals 1 as a key.
-            fits = _fits(date, rank, asked)
-        elif (date, rank) in births:
-            fits = births[date, rank]
-        else:
-            fits = births[date, rank] = _fits(date, rank, asked)
-        if not isinstance(written, str):
-            nir = written_nir(written)
-        elif written in numbers:
-            nir = numbers[written]
-        else:
-            nir = numbers[written] = written_nir(written)
+        date, rank, written = get(date_at), get(rank_at), get(nir_at)
+        if type(date) is not str or type(rank) is not int or type(written) is not str:  # true equals 1 as a key.
+            judged.append(_Judged(person, _fits(date, rank, asked), written_nir(written)))
+            continue
+        said = (date, rank, written)
+        if said not in known:
+            known[said] = _fits(date, rank, asked), written_nir(written)
+        fits, nir = known[said]
         judged.append(_Judged(person, fits, nir))
     return judged
 

@@ -32,8 +32,8 @@ class Leaf:
 class Branch:
     """An object on the way to a leaf, or at a leaf's door."""
 
-    leaves: tuple[tuple[str, int, bool, bool, Leaf], ...]
-    """Name, index, sweep and null of a leaf, and all of it: the walk spends most of its time here."""
+    leaves: tuple[tuple[str, int, type[str] | None, Leaf], ...]
+    """Name and index of a leaf, `str` where texts leave as they came, and all of it: the walk spends its time here."""
     lists: tuple[tuple[str, Leaf], ...]
     """Members that are lists of values."""
     objects: tuple[tuple[str, "Branch", bool], ...]
@@ -50,10 +50,12 @@ class Elements:
     person: bool
     always: Branch | None
     """For elements that no condition selects; None: they go."""
-    member: str | None
-    """The member that conditions look at, if there are any."""
+    member: str
+    """The member that conditions look at; "" when there are none."""
     selected: dict[str, Branch]
     """Value of that member → what such an element may show, `always` included."""
+    values: tuple[object, ...]
+    """Those values, to compare with: an object or a list cannot be looked up in a dict."""
 
 
 type ViewProblem = tuple[Place | None, str]
@@ -130,7 +132,7 @@ def _branch(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) -> B
             if first.array:
                 lists.append((name, leaf))
             else:
-                leaves.append((name, leaf.index, leaf.sweep, leaf.null, leaf))
+                leaves.append((name, leaf.index, str if leaf.sweep else None, leaf))
         elif first.array:
             arrays.append((name, _elements(group, below, persons)))
         else:
@@ -148,8 +150,9 @@ def _elements(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) ->
     return Elements(
         person=at in persons,
         always=_branch(_shorter(always), at, persons) if always else None,
-        member=next((member for member, _ in wheres), None),
+        member=next((member for member, _ in wheres), ""),
         selected=selected,
+        values=tuple(selected),
     )
 
 

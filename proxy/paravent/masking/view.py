@@ -7,6 +7,7 @@ Every way out but the last is a `Reason`. There is no branch that returns the up
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final
 
 from msgspec.structs import replace
@@ -91,7 +92,7 @@ class View:
         vouched = [form for text in (*run.vouched, asked.sent_nir or "") for form in self.dress.said(text)]
         if leaks(written, vouched):
             return Reason.ANSWER_IDENTIFIER_LEFT
-        released = {self.paths[index]: count for index, count in enumerate(run.counts) if count}
+        released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))
         released.pop("", None)  # what a format adds of its own is on no line of the view
         return Reduced(written, scoped.persons, released, run.dropped)
 

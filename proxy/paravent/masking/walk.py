@@ -28,7 +28,6 @@ MAX_TEXT_CHARACTERS: Final = 8 * 1024
 
 _ABSENT: Final = object()
 _NUMBERS: Final = (int, LosslessFloat)
-_SCALARS: Final = (str, int, LosslessFloat)
 _SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
 
 
@@ -60,19 +59,19 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
     """What may leave of one object."""
     reduced: dict[str, Outgoing] = {}
     counts = run.counts
-    for name, index, sweep, null, leaf in branch.leaves:
+    for name, index, as_is, leaf in branch.leaves:
         if name not in members:
             continue
         value = members[name]
-        if sweep and type(value) is str:  # What `_leave` would do, without three calls: most values of most views.
+        if type(value) is as_is:  # What `_leave` would do, without three calls: most values of most views.
             if len(value) >= SHORTEST:
                 run.texts.append(value)
             reduced[name] = value
         elif value is None:
-            if not null:
+            if not leaf.null:
                 continue
             reduced[name] = value
-        elif sweep and (type(value) is bool or (type(value) is int and abs(value) < _SHORTEST_NUMBER)):
+        elif leaf.sweep and (type(value) is bool or (type(value) is int and abs(value) < _SHORTEST_NUMBER)):
             reduced[name] = value
         else:
             left = _leave(value, leaf, run)
@@ -109,22 +108,26 @@ def _reduce_containers(branch: Branch, members: Members, reduced: dict[str, Outg
 
 
 def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Outgoing]:
-    kept, foreign = run.scoped.kept, run.scoped.foreign
-    reduced: list[Outgoing] = []
     run.elements += len(items)
     if run.elements > MAX_ELEMENTS:
         run.too_large = True
-        return reduced
-    person, member = elements.person, elements.member
-    for item in items:
-        if not isinstance(item, dict) or (person and id(item) not in kept) or (foreign and id(item) in foreign):
-            continue
-        branch = elements.always
-        if member is not None:
-            value = item.get(member)
-            branch = elements.selected.get(value, branch) if isinstance(value, str) else branch
+        return []
+    kept, foreign = run.scoped.kept, run.scoped.foreign
+    objects = [item for item in items if isinstance(item, dict)]
+    if elements.person:
+        objects = [each for each in objects if id(each) in kept]
+    if foreign:
+        objects = [each for each in objects if id(each) not in foreign]
+    member, selected, always = elements.member, elements.selected, elements.always
+    if always is None:  # Most of them go.
+        objects = [each for each in objects if each.get(member) in elements.values]
+    reduced: list[Outgoing] = []
+    for each in objects:
+        branch = always
+        if selected and isinstance(value := each.get(member), str):
+            branch = selected.get(value, always)
         if branch is not None:
-            reduced.append(reduce_object(branch, item, run))
+            reduced.append(reduce_object(branch, each, run))
     run.dropped += len(items) - len(reduced)
     return reduced
 
@@ -143,16 +146,17 @@ def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
 
 def _leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Drop:
     """One value at a listed leaf, through its operator. A container is never a value, and null was looked at before."""
-    if not isinstance(value, _SCALARS):
-        return DROP
-    if isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
-        run.too_large = True
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT_CHARACTERS:
+            run.too_large = True
+            return DROP
+    elif not isinstance(value, _NUMBERS):
         return DROP
     if leaf.searched and not _affordable(value, run):
         return DROP
     left = leaf.release(value, run.asked)
     if isinstance(left, str):
-        return _leave_text(left, leaf, run)
+        return left if len(left) < SHORTEST else _leave_text(left, leaf, run)
     if isinstance(left, _NUMBERS):
         return _leave_number(left, leaf.sweep, run)
     return left
@@ -167,8 +171,7 @@ def _affordable(value: Scalar, run: Run) -> bool:
 
 
 def _leave_text(text: str, leaf: Leaf, run: Run) -> str | Drop:
-    if len(text) < SHORTEST:
-        return text
+    """One that is long enough to hold a NIR."""
     if leaf.sweep:
         run.texts.append(text)
         return text

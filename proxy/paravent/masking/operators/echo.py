@@ -24,7 +24,10 @@ def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
     """Thirteen characters, or fifteen with the right key: a wrong one would tell two digits that nobody sent."""
     text = "" if isinstance(value, bool) else scalar_text(value)
     # Where several are asked about, who is not has been cut off before: whose number it is, need not be asked again.
-    if not any([says_nir(text, sent) for sent in asked.sent_nirs]):
+    sent = asked.sent_nir
+    if not (sent is not None and says_nir(text, sent)) and not any(
+        [says_nir(text, nir) for nir, _, _ in asked.several]
+    ):
         return DROP
     # In normal dress: how the upstream spaced it is nothing that the caller sent.
     return undress(value) if isinstance(value, str) else value
@@ -32,8 +35,10 @@ def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
 
 def _birth_date(value: Scalar, asked: Asked) -> Scalar | Drop:
     written = birth_date(value)
+    if written is None:
+        return DROP
     sent = [date for _, date, _ in asked.several] or [asked.birth_date or ""]
-    return value if written is not None and any([same_text(written, date) for date in sent]) else DROP
+    return value if any([same_text(written, date) for date in sent]) else DROP
 
 
 def _birth_rank(value: Scalar, asked: Asked) -> Scalar | Drop:

@@ -23,12 +23,14 @@ def _keep(value: Scalar, _: Asked) -> Scalar:
 
 def _number(form: re.Pattern[str]) -> Release:
     def release(value: Scalar, asked: Asked) -> Scalar | Drop:
-        if isinstance(value, bool) or not isinstance(value, str | int):
+        if isinstance(value, str):
+            text = value
+        elif isinstance(value, int) and not isinstance(value, bool):
+            text = scalar_text(value)
+        else:
             return DROP  # A number of a card has no fraction.
-        text = value if isinstance(value, str) else scalar_text(value)
         # Letters and digits alone have the form; what is shorter than a NIR is none.
-        plain = text.isascii() and text.isalnum()
-        if plain and len(text) < SHORTEST:
+        if len(text) < SHORTEST and text.isascii() and text.isalnum():
             return value
         if form.fullmatch(text) is None:
             return DROP
