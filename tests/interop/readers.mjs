@@ -49,6 +49,7 @@ const readers = {
   xml: readXml,
   html: (body) => element(parseHtml(text(body))),
   'csv, csv-parse': (body) => csvParse(text(body), { record_delimiter: '\r\n' }),
+  'csv, csv-parse, either line end': (body) => csvParse(text(body), { record_delimiter: ['\r\n', '\n'] }),
   'csv, papaparse': (body) => {
     const { data, errors } = Papa.parse(text(body), { newline: '\r\n', delimiter: ',' });
     if (errors.length) throw new Error(errors[0].message);

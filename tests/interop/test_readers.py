@@ -7,8 +7,8 @@
 | pages | libxml2 | the standard library's tokeniser | parse5, which builds trees as browsers do |
 | tables | the standard library | csv-parse | Papa Parse |
 
-Of JSON and XML the question as the upstream put it is compared too: what we take for a document is one to the others,
-and the same one. A page and a table are written anew, so there it is what leaves that has to be read alike.
+Of JSON, XML and tables what the upstream put is compared too: what we take for a document is one to the others, and the
+same one. A page is written anew, so there it is what leaves that has to be read alike.
 """
 
 import csv
@@ -30,6 +30,7 @@ from masking_views import NOBODY, rule, view
 from paravent import strict_xml
 from paravent.masking import Reduced, View, compile_view
 from paravent.masking.json import Undecodable, decode
+from paravent.reasons import Reason
 from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec, XmlShape
 
 pytestmark = pytest.mark.real
@@ -405,6 +406,25 @@ def test_a_table_that_leaves_has_the_same_cells_for_all(readers: Readers, rows: 
     assert len(lines) == len(rows)
     assert readers.read("csv, csv-parse", left.body) == said
     assert readers.read("csv, papaparse", left.body) == said
+
+
+TABLES: Final = st.sampled_from([b'a,b,c\r\n1,"2","3"\r\n', b'"a",b,c\n"x\ny",2,"""3"""\n', b"a,c\n1,2"])
+TABLE_TOKENS: Final = st.sampled_from(
+    [b'"', b'""', b",", b";", b"\r", b"\n", b"\r\n", b" ", b"\t", b"=1", b"'", b"\x0b"]
+)
+
+
+@given(body=spoiled(TABLES, TABLE_TOKENS) | TABLES)
+@settings(max_examples=examples(200), deadline=None)
+def test_a_table_that_we_take_for_one_is_one_to_all_and_the_same(readers: Readers, body: bytes) -> None:
+    """As the upstream put it: cut where another reader cuts it, by quotes and line ends, or withheld."""
+    ours = TABLE.dress.read(body, 10**6)
+    if isinstance(ours, Reason):
+        return
+    seen = readers.read("csv, csv-parse, either line end", body)
+    assert not isinstance(seen, Refused)
+    head, *lines = seen
+    assert ours == {"lignes": [dict(zip(head, line, strict=True)) for line in lines]}
 
 
 def test_the_readers_can_refuse(readers: Readers) -> None:

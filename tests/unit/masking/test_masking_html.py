@@ -103,6 +103,12 @@ def test_nothing_else_of_a_page_leaves() -> None:
         pytest.param("\ufeff".encode() + page(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
         pytest.param(page("<td class=nom>A\0"), Reason.ANSWER_MALFORMED, id="a NUL"),
         pytest.param(page("<td class=nom>A<td class=nom>B"), Reason.ANSWER_SHAPE, id="two cells for one value"),
+        pytest.param(
+            page("<td class=autre><table><tr><td class=nom>A</table>"), Reason.ANSWER_SHAPE, id="a row inside a row"
+        ),
+        pytest.param(
+            page("<td class=autre><form><tr><td class=nom>A</form>"), Reason.ANSWER_SHAPE, id="also by a tag left open"
+        ),
         pytest.param(page(*["<td class=nom>A"] * (MAX_ROWS + 1)), Reason.ANSWER_TOO_LARGE, id="too many rows"),
         pytest.param(page("<td class=nom>2 84 05 75&nbsp;990 003"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR"),
     ],

@@ -104,6 +104,9 @@ class _Region:
         found = self._rows(root)
         if len(found) > MAX_ROWS:
             return Reason.ANSWER_TOO_LARGE
+        within = set(found)
+        if any([above in within for row in found for above in row.iterancestors()]):
+            return Reason.ANSWER_SHAPE  # A row inside a row, as unclosed markup makes them: whose a cell is, is open.
         rows: list[Tree] = []
         for row in found:
             values: Members = {}
