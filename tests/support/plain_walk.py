@@ -118,9 +118,9 @@ class Walked:
         if bounded and isinstance(value, str) and len(value) > MAX_TEXT_CHARACTERS:
             self.too_large = True
             return DROP
-        if leaf.searched and isinstance(value, str):
-            self.effort += effort(value)
-            self.too_large = self.too_large or self.effort > MAX_EFFORT
+        if leaf.searched and isinstance(value, str) and not self.too_large:
+            self.effort += effort(value, MAX_EFFORT - self.effort)
+            self.too_large = self.effort > MAX_EFFORT
         if leaf.searched and self.too_large:
             return DROP
         left = leaf.release(value, self.asked)
