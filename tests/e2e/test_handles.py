@@ -81,13 +81,19 @@ async def test_a_practitioner_asks_on_with_what_the_page_showed(node: RunningNod
 
 
 async def test_the_page_tells_a_browser_to_run_and_fetch_nothing(node: RunningNode) -> None:
-    """But for what a style sheet needs from the same origin. test_browser.py shows that one obeys."""
+    """But for what a style sheet needs from the same origin; of what is no page nothing at all. test_browser.py shows
+    that one obeys."""
     _, headers, _ = await ask(node, NIR)
     policy = dict(part.strip().split(" ", 1) for part in headers[b"content-security-policy"].decode().split(";"))
     assert {name for name, source in policy.items() if source == "'self'"} == {"style-src", "img-src", "font-src"}
-    assert {name for name, source in policy.items() if source == "'none'"} == {"default-src", "base-uri", "form-action"}
+    assert {name for name, source in policy.items() if source == "'none'"} == {
+        "default-src",
+        "base-uri",
+        "form-action",
+        "frame-ancestors",
+    }
     assert headers[b"referrer-policy"] == b"no-referrer"
-    assert b"content-security-policy" not in (await node.ask())[1]
+    assert (await node.ask())[1][b"content-security-policy"] == b"default-src 'none'; frame-ancestors 'none'"
 
 
 async def test_a_handle_lives_on_into_the_next_epoch(node: RunningNode) -> None:
