@@ -146,27 +146,27 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
         # token that is bound to nobody, and no budget is theirs to spend.
         reason = Reason.BINDING_MISSING if isinstance(asked, Deny) else Reason.BINDING_OBSERVED
         return Deny(reason, asked.about, challenge=identified.observed.challenge)
-    if isinstance(asked, Deny):
+    if not isinstance(asked, _Asked):
         return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
     asked = yield from _graded(asked, facts, rules.policy.quotas, rules.payers, practitioner, identified.evidence)
-    if isinstance(asked, Deny):
+    if not isinstance(asked, _Asked):
         return (yield from _spend(identified.proof, asked, _replayed(about, rules, requirement)))
     charge = Charge(facts.request_id, facts.now_ms, asked.budgets, asked.persons, identified.proof, operation.weight)
     charged = yield from effects.charge(charge)
-    if isinstance(charged, StoreDown):
-        return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
-    if isinstance(charged, Replayed):
-        return _replayed(asked.about, rules, requirement)
-    if isinstance(charged, OverBudget):
+    about = asked.about
+    if not isinstance(charged, Charged):
+        if isinstance(charged, StoreDown):
+            return Deny(Reason.STATE_UNAVAILABLE, about, retry_after_s=1)
+        if isinstance(charged, Replayed):
+            return _replayed(about, rules, requirement)
         who, evidence, words = practitioner, identified.evidence, asked.justification
-        spent = Spent(charged, charge, asked.about, who, evidence, operation.level, words)
+        spent = Spent(charged, charge, about, who, evidence, operation.level, words)
         told = yield from over_budget(spent, facts, rules.policy, rules.payers)
         if isinstance(told, Deny):
             return told
         charge, charged, about = told.charge, told.charged, told.about
-    else:
-        about = asked.about
-    about = replace(about, emergency=charged.emergency)
+    if charged.emergency:
+        about = replace(about, emergency=True)
 
     upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(
@@ -241,7 +241,7 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
     key, second = rules.disguise_key, rules.second_disguise_key
     disguise = Disguise(key, practitioner.rpps, facts.now_s, second) if key is not None else None
     question = _read(matched, facts, view, disguise)
-    if isinstance(question, Reason):
+    if not isinstance(question, Question):
         return Deny(question, about)
     subject = _subject(matched.operation, question.asked, rules.subject_key)
     about = About(about.operation, purpose, practitioner, about.evidence, subject)
@@ -263,7 +263,7 @@ def _graded(
 ) -> Deciding[_Asked | Deny]:
     """The same question, under the limits that hold for its practitioner now."""
     measures = yield from effects.find_measures(FindMeasures(practitioner.rpps))
-    if isinstance(measures, StoreDown):
+    if not isinstance(measures, tuple):
         return Deny(Reason.STATE_UNAVAILABLE, asked.about, retry_after_s=1)
     if (suspension := suspended(measures, facts.now_s)) is not None:
         about = replace(asked.about, measures=(suspension.id,))

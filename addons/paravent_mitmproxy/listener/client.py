@@ -216,7 +216,7 @@ class ClientConnection(asyncio.Protocol):
         head = read_head(bytes(self._buffer[: end + len(END)]), self._limits, vouched=callers is not None)
         if callers is not None and isinstance(head, Head):
             head = self._of_caller(head, callers)
-        if isinstance(head, Reason):
+        if not isinstance(head, Head):
             self._start(self._refuse(head))
             return False
         del self._buffer[: end + len(END)]
@@ -226,7 +226,7 @@ class ClientConnection(asyncio.Protocol):
     def _of_caller(self, head: Head, callers: CallerCertificates) -> Head | Reason:
         """The next request of a front proxy may be another caller's: it has the certificate that came with it."""
         digest = callers.judge(head.certificate) if head.certificate is not None else None
-        if isinstance(digest, Reason):
+        if digest is not None and not isinstance(digest, bytes):
             return digest
         if self.client is not None:
             known = self._house.known.get(self.client.id)

@@ -64,7 +64,7 @@ class Exchange:
         if question is None or not _lifted(live):
             return refusal if _lifted(live) else live.response
         answer = Reason.INTERNAL_ERROR if _killed(live) else await self._ask(question, caller)
-        if isinstance(answer, Reason):
+        if not isinstance(answer, Answer):
             return await self._failed(live, answer)
         live.response = Answered(answer)
         await self._hooks.fire("responseheaders", live)
@@ -85,7 +85,7 @@ class Exchange:
         else:
             answer = Reason.CLIENT_LEFT if caller.gone() else answer
         self._metrics.stage("upstream", time.perf_counter() - started)
-        if isinstance(answer, Reason):
+        if not isinstance(answer, Answer):
             self._metrics.upstream_failed(answer.value)
         return answer
 

@@ -113,7 +113,7 @@ class Upstream:
         except BaseException:
             self.breaker.give_back(ticket)
             raise
-        well = answer not in TROUBLE if isinstance(answer, Reason) else answer.status not in GATEWAY
+        well = answer.status not in GATEWAY if isinstance(answer, Answer) else answer not in TROUBLE
         self.breaker.tell(ticket, well, self._now_s())
         return answer
 

@@ -74,10 +74,6 @@ def _named(who: Practitioner) -> Mapping[str, str | None]:
 def _what(result: Deny | Withhold | Release) -> dict[str, object]:
     """What came of it. A person is listed only when an answer about them left."""
     match result:
-        case Deny():
-            return _nothing("deny", result.reason.value)
-        case Withhold():
-            return _nothing("withhold", result.reason.value)
         case Release():
             return {
                 "decision": "release",
@@ -86,6 +82,10 @@ def _what(result: Deny | Withhold | Release) -> dict[str, object]:
                 "released": _released(result),
                 "dropped": grammar.number(result.dropped),
             }
+        case Deny():
+            return _nothing("deny", result.reason.value)
+        case Withhold():
+            return _nothing("withhold", result.reason.value)
         case _:
             assert_never(result)
 

@@ -18,10 +18,10 @@ from paravent.effects import Deciding, ProofSeen
 from paravent.identity.assurance import Requirement, Strength, judge
 from paravent.identity.binding import check_binding
 from paravent.identity.challenge import challenge_for
-from paravent.identity.claims import Refused
 from paravent.identity.gate import Gate
 from paravent.identity.revocation import check_revocations
-from paravent.identity.token import credentials, verify
+from paravent.identity.token import Credentials, credentials, verify
+from paravent.identity.verified import VerifiedToken
 from paravent.model import Challenge, Evidence, Facts, Practitioner
 from paravent.reasons import Reason
 from paravent.rules import Assurance, Binding
@@ -66,10 +66,10 @@ def authenticate(
         return Refusal(reason, challenge, practitioner)
 
     sent = credentials(facts, gate.portal)
-    if isinstance(sent, Reason):
+    if not isinstance(sent, Credentials):
         return refuse(sent)
     token = yield from verify(sent.text.reveal(), gate.issuers, gate.verified, facts.now_s)
-    if isinstance(token, Refused):
+    if not isinstance(token, VerifiedToken):
         return refuse(token.reason, token.practitioner)
     claims = token.claims
 
@@ -87,11 +87,10 @@ def authenticate(
             return refusal
         evidence = Evidence(strength.level, strength.auth_age_s, "none", claims.token_id)
         return Authenticated(claims.practitioner, evidence, None, refusal, None)
-    binding = Binding.DPOP if isinstance(bound, ProofSeen) else bound
+    proof, binding = (None, bound) if isinstance(bound, Binding) else (bound, Binding.DPOP)
     if not isinstance(strength, Strength):
         return refuse(strength, claims.practitioner, binding)
 
     evidence = Evidence(strength.level, strength.auth_age_s, binding.value, claims.token_id)
-    proof = bound if isinstance(bound, ProofSeen) else None
     next_nonce = gate.nonces.current(facts.now_s) if assurance.dpop_nonces and proof is not None else None
     return Authenticated(claims.practitioner, evidence, proof, None, next_nonce)

@@ -15,10 +15,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from paravent import effects
-from paravent.effects import Deciding, FindRevocations, Revocation, StoreDown
+from paravent.effects import Deciding, FindRevocations, Revocation
 from paravent.identity.claims import PRACTITIONER_IS, Claims, name_of, rpps_of
 from paravent.reasons import Reason
 
@@ -107,9 +108,14 @@ def check_revocations(
 ) -> Deciding[Reason | None]:
     """None when nothing of it is revoked. Lists too old to tell are an outage of ours."""
     if certificate_sha256 is not None:
-        marks = (*marks, f"certificate:{certificate_sha256.hex()}")
+        marks = (*marks, _mark_of_certificate(certificate_sha256))
     found = yield from effects.find_revocations(FindRevocations(marks))
-    return Reason.STATE_UNAVAILABLE if isinstance(found, StoreDown) else _reason(found, issued_s, now_s)
+    return _reason(found, issued_s, now_s) if isinstance(found, tuple) else Reason.STATE_UNAVAILABLE
+
+
+@lru_cache(maxsize=1024)
+def _mark_of_certificate(sha256: bytes) -> str:
+    return f"{Kind.CERTIFICATE.value}:{sha256.hex()}"
 
 
 def _reason(found: Iterable[Revocation], issued_s: int, now_s: int) -> Reason | None:

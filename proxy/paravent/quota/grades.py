@@ -25,10 +25,5 @@ def nearly_spent(usage: Iterable[Usage], quotas: Quotas) -> tuple[Window, ...]:
     percent = quotas.warn_at_percent
     if percent is None:
         return ()
-    return tuple(
-        use.window
-        for use in usage
-        if use.scope is Scope.PRACTITIONER
-        and use.kind is BudgetKind.PERSONS
-        and use.used * 100 >= use.window.limit * percent
-    )
+    own = [use for use in usage if use.kind is BudgetKind.PERSONS and use.scope is Scope.PRACTITIONER]
+    return tuple([use.window for use in own if use.used * 100 >= use.window.limit * percent])
