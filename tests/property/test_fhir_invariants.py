@@ -228,8 +228,12 @@ def test_of_a_search_everybody_who_is_counted_leaves_and_nobody_else(
     assert (again.body, again.persons) == (reduced.body, reduced.persons)
 
 
-MEMBERS: Final = st.sampled_from(["resourceType", "entry", "resource", "identifier", "reference", "beneficiary"])
-NAMES: Final = st.sampled_from(["Bundle", "Patient", "Coverage"])
+MEMBERS: Final = st.sampled_from(
+    ["resourceType", "entry", "resource", "identifier", "reference", "beneficiary", "fullUrl", "id", "patient", "@of"]
+)
+NAMES: Final = st.sampled_from(
+    ["Bundle", "Patient", "Coverage", "CoverageEligibilityResponse", "Patient/1", "https://a/Patient/1", "#1", "1"]
+)
 HOSTILE: Final = st.recursive(
     st.none() | st.booleans() | st.text(max_size=4) | NAMES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=4),
