@@ -22,9 +22,10 @@ def sweep(texts: Sequence[str], nirs: frozenset[str], effort: int = 0) -> Reason
     `effort`: what has been spent on other texts of the answer.
     """
     # Most answers hold no long number at all: one look at all texts says so. Whatever it finds may stand across two of
-    # them, so they are then looked at one by one.
+    # them, so they are then looked at one by one; so is what is not ASCII, which costs more to look at.
     together = "|".join(texts)
-    if effort + len(together) <= MAX_EFFORT and not seems_numeric(together) and not mentions(together, nirs):
+    affordable = effort + len(together) <= MAX_EFFORT and together.isascii()
+    if affordable and not seems_numeric(together) and not mentions(together, nirs):
         return None
     for text in texts:
         effort += len(text)
