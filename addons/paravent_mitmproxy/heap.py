@@ -1,4 +1,4 @@
-"""How the C library keeps memory that was given back: set before the first thread starts.
+"""How the C library keeps memory that was given back: set before the first thread starts (decision 28).
 
 Left to itself glibc learns from the first 256 KB that are given back (uvloop's buffer of each TLS connection) to take
 such blocks out of the heap, where they leave holes that smaller things settle in; and it gives each thread a heap of
@@ -16,7 +16,8 @@ M_ARENA_MAX: Final = -8
 """Of `malloc.h`."""
 
 WHOLE_BYTES: Final = 128 * 1024
-"""From here on a block is a mapping of its own, which the system has back at once: glibc's own first value, kept."""
+"""From here on a block that finds no room is a mapping of its own, which the system has back at once. glibc's own first
+value: what is set stays, where it would go up to 32 MB."""
 
 HEAPS: Final = 1
 """Threads of ours take turns anyway: whoever runs Python holds its lock."""
@@ -27,7 +28,7 @@ _SETTINGS: Final = (
 )
 
 
-def keep_no_holes(environ: Mapping[str, str]) -> None:
+def make_fewer_holes(environ: Mapping[str, str]) -> None:
     """Whatever the operator has set in the environment (mallopt(3), `GLIBC_TUNABLES`) stays as it is."""
     with suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt

@@ -17,7 +17,7 @@ from paravent.telemetry import logs
 from paravent.telemetry.management import Management, listen, listening
 from paravent.wiring import Runtime, build, load_rulebook
 from paravent_mitmproxy.canary import Proof
-from paravent_mitmproxy.heap import keep_no_holes
+from paravent_mitmproxy.heap import make_fewer_holes
 from paravent_mitmproxy.node import Node, NotServing
 from paravent_mitmproxy.options import refuse_key_logging
 from paravent_mitmproxy.workers import Place, Sockets, Supervisor, among_others
@@ -30,7 +30,7 @@ class AddressTaken(Exception):
 def run(settings: Settings, clock: Clock | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises AddressTaken and InvalidFiles before anything has started."""
     refuse_key_logging(os.environ)
-    keep_no_holes(os.environ)
+    make_fewer_holes(os.environ)
     logs.install()
     # With several workers, what follows runs in each of them; the parent stays inside, and leaves by SystemExit.
     place = _alone(settings) if settings.listen.workers == 1 else _supervised(settings)

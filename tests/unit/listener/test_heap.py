@@ -11,10 +11,10 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="nothi
 
 ASK = """
 import ctypes, os, sys, threading
-from paravent_mitmproxy.heap import keep_no_holes
+from paravent_mitmproxy.heap import make_fewer_holes
 
 if sys.argv[1:] == ["set"]:
-    keep_no_holes(os.environ)
+    make_fewer_holes(os.environ)
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 
