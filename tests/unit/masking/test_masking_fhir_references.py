@@ -137,6 +137,44 @@ def test_names_that_two_readers_could_follow_differently_withhold_the_answer(ent
     assert coverages_left(*entries) is Reason.ANSWER_SHAPE
 
 
+PAID: Final = compile_view(
+    ViewSpec(
+        "o",
+        "21",
+        "p",
+        tuple(
+            rule(line, "keep")
+            for line in ("/Coverage[]/payor[]/identifier/value", "/Coverage[]/payor[]/display", "/Coverage[]/status")
+        ),
+    ),
+    ResponseShape((path("/Patient[]"),), IDENTITY, format=Format.FHIR),
+)
+
+
+@pytest.mark.parametrize(
+    ("payor", "leaves"),
+    [
+        pytest.param({}, True, id="an insurer by its number"),
+        pytest.param({"reference": "Organization/7"}, True, id="an insurer elsewhere"),
+        pytest.param({"reference": "#o"}, True, id="an insurer inside"),
+        pytest.param({"reference": "#p"}, False, id="a relative inside"),
+        pytest.param({"reference": "Patient/2"}, False, id="somebody who is not there"),
+        pytest.param({"reference": "Patient/1"}, False, id="the Patient"),
+        pytest.param({"reference": f"{THERE}/RelatedPerson/3/_history/1"}, False, id="a relative elsewhere"),
+        pytest.param({"type": "Patient"}, False, id="somebody by their number"),
+        pytest.param({"type": ["Patient"], "reference": 7}, True, id="what is no reference at all"),
+    ],
+)
+def test_who_pays_for_a_relative_is_not_told(payor: dict[str, object], leaves: bool) -> None:
+    """A payor may be an insurer or a person; of a person the number of a line would be theirs."""
+    known = {"identifier": {"value": "99990001"}, "display": "ESSAI"}
+    inside = [{"resourceType": "RelatedPerson", "id": "p"}, {"resourceType": "Organization", "id": "o"}, 1]
+    theirs = coverage(None, "Patient/1", payor=[known | payor, 1], contained=inside)
+    reduced = PAID.apply(json.dumps({"resourceType": "Bundle", "entry": [patient(None), theirs]}).encode(), ASKED)
+    assert isinstance(reduced, Reduced)
+    assert (b"99990001" in reduced.body, b"ESSAI" in reduced.body) == (leaves, leaves)
+
+
 def test_a_patient_is_known_by_any_coding_of_their_number() -> None:
     """Of a number without the system of the INS: whichever of its codings says what it is."""
     known = patient(None)

@@ -75,6 +75,12 @@ def _owned(place: int, kind: str, answer: Named) -> bool:
     if (kind,) not in SUBJECTS:
         return False
     resource = answer.resources[place]
+    payors = resource.get("payor") if kind == "Coverage" else None
+    for payor in payors if isinstance(payors, list) else ():
+        if isinstance(payor, dict) and answer.is_person(place, payor):
+            # Name and number of who pays for themselves, or for a relative: somebody's who may not be counted.
+            for name in payor.keys() - {"reference", "type"}:
+                del payor[name]
     for way, member in SUBJECTS.items():
         part = way[1] if len(way) > 1 else None
         if way[0] == kind and part is not None and part in resource:

@@ -23,6 +23,8 @@ _NOWHERE: Final = "#"
 """The base of what has a URL that is none of a server, a version's say: no URL of a resource begins so."""
 _ANOTHERS: Final = "##"
 
+_PERSONS: Final = frozenset({"Patient", "RelatedPerson", "Person"})
+
 type Resources = list[tuple[Members, Tree]]
 """Each with the URL that its entry gives it."""
 
@@ -59,6 +61,20 @@ class Named:
         if base is not None and _RELATIVE.fullmatch(url) is not None:
             url = f"{base}/{url}"
         return self.by_name.get(url)
+
+    def is_person(self, place: int, reference: Members) -> bool:
+        """Whether a Reference leads to a person: in this answer, inside the resource that refers, or elsewhere."""
+        url, target = reference.get("reference"), self.target(place, reference)
+        kinds = {reference.get("type") if isinstance(reference.get("type"), str) else None}
+        if target is not None:
+            kinds.add(str(self.resources[target]["resourceType"]))
+        elif isinstance(url, str):
+            kinds.update(url.split("/"))
+            contained = self.resources[place].get("contained") if url.startswith("#") else None
+            for each in contained if isinstance(contained, list) else ():
+                if isinstance(each, dict) and f"#{each.get('id')}" == url:
+                    kinds.add(str(each.get("resourceType")))
+        return not _PERSONS.isdisjoint(kinds)
 
 
 def named(resources: Resources) -> Named | None:
