@@ -113,14 +113,15 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
         run.too_large = True
         return []
     kept, foreign = run.scoped.kept, run.scoped.foreign
-    objects = [item for item in items if isinstance(item, dict)]
+    member, values, selected, always = elements.member, elements.values, elements.selected, elements.always
+    if always is None:  # Most of them go.
+        objects = [item for item in items if isinstance(item, dict) and item.get(member) in values]
+    else:
+        objects = [item for item in items if isinstance(item, dict)]
     if elements.person:
         objects = [each for each in objects if id(each) in kept]
     if foreign:
         objects = [each for each in objects if id(each) not in foreign]
-    member, selected, always = elements.member, elements.selected, elements.always
-    if always is None:  # Most of them go.
-        objects = [each for each in objects if each.get(member) in elements.values]
     reduced: list[Outgoing] = []
     for each in objects:
         branch = always
