@@ -198,9 +198,11 @@ class Runtime:
 
     def _stale_for_s(self) -> float:
         """How old may be what was read from the store: longer only while the store itself is gone, and bridged."""
-        emergency, ledger = self._emergency(), self._ledger
-        bridged = emergency is not None and isinstance(ledger, EmergencyLedger) and not ledger.reachable
-        return max(STALE_FOR_S, emergency.longest_s) if bridged and emergency is not None else STALE_FOR_S
+        ledger = self._ledger
+        if not isinstance(ledger, EmergencyLedger) or ledger.reachable:
+            return STALE_FOR_S
+        emergency = self._emergency()
+        return STALE_FOR_S if emergency is None else max(STALE_FOR_S, emergency.longest_s)
 
     @property
     def revision(self) -> str:
