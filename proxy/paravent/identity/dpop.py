@@ -84,7 +84,7 @@ def check_proof(
         return Reason.DPOP_TIME
     # "12. … ensure that the value of the ath claim equals the hash of that access token" (section 4.2: base64url of
     # the SHA-256 of its ASCII)
-    if not _same(proof.ath, base64url.encode(token_sha256)):
+    if not _same(proof.ath, _ath(token_sha256)):
         return Reason.DPOP_TOKEN
     # "… confirm that the public key to which the access token is bound matches the public key from the DPoP proof"
     if not _same(jkt, proof.key.thumbprint):
@@ -131,6 +131,12 @@ def _names_request(proof: Proof, facts: Facts, external_origin: str) -> bool:
     """8. `htm`, as case-sensitive as methods are (RFC 9110 section 9.1), and 9. `htu` are this request's."""
     path, _, _ = facts.target.partition(b"?")
     return proof.htm.encode() == facts.method and names_request(proof.htu, external_origin, path)
+
+
+@lru_cache(maxsize=2048)
+def _ath(token_sha256: bytes) -> str:
+    """The same for every proof that comes with one token."""
+    return base64url.encode(token_sha256)
 
 
 def _same(claimed: str, expected: str) -> bool:
