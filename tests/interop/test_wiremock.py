@@ -30,7 +30,9 @@ NAMES: Final = {
     b"cache-control",
     b"content-language",
     b"content-length",
+    b"content-security-policy",
     b"content-type",
+    b"referrer-policy",
     b"vary",
     b"x-content-type-options",
 }
