@@ -14,6 +14,7 @@ from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
 PAGE = (DOCS / "explanation/performance.md").read_text("utf-8")
 SOAK = json.loads((ROOT / "bench/results/soak.json").read_text("utf-8"))
 RATIOS = json.loads((ROOT / "bench/results/proxy.json").read_text("utf-8"))["ratios"]
+FILTER = json.loads((ROOT / "bench/results/filter.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("series", ["mtls", "front", "dpop"])
@@ -42,3 +43,14 @@ def test_the_memory_is_that_of_the_runs_that_are_kept(way: str) -> None:
 def test_the_caps_are_those_of_the_code() -> None:
     for cap in (MAX_VALUES, MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_EFFORT):
         assert f"{cap:,}".replace(",", " ") in " ".join(PAGE.split())
+
+
+@pytest.mark.parametrize(
+    ("format_", "name"), [("json", "JSON"), ("fhir", "FHIR"), ("xml", "SOAP"), ("html", "page"), ("csv", "table")]
+)
+def test_what_reducing_costs_is_that_of_the_run_that_is_kept(format_: str, name: str) -> None:
+    rows = re.findall(rf"^\| {name} \| (\d+) KB \| (\d+) \| (\d+) \| (\d+\.\d) \|$", PAGE, re.MULTILINE)
+    kept = [each for each in FILTER if each["format"] == format_]
+    members = ("kb", "filter_us", "parse_and_serialise_us")
+    assert [tuple(map(int, row[:3])) for row in rows] == [tuple(round(each[m]) for m in members) for each in kept]
+    assert [float(row[3]) for row in rows] == [round(each["multiple"], 1) for each in kept]
