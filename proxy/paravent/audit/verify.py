@@ -47,7 +47,7 @@ class Damage(StrEnum):
     FILE_MISSING = "file_missing"
     UNREADABLE = "unreadable"
     NO_LEDGER = "no_ledger"
-    UNACKNOWLEDGED = "unacknowledged"
+    AFTER_HEAD = "after_head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Walk:
             self._torn(self._fragment, whole=head is not None and self.tip.seq >= head.seq)
         if head is not None and self.tip.seq > head.seq:
             beyond = f"{self.tip.seq - head.seq} record(s) after the head: written in the moment before it stopped."
-            self.notes.append(Finding(Damage.UNACKNOWLEDGED, place.file, place.line, beyond))
+            self.notes.append(Finding(Damage.AFTER_HEAD, place.file, place.line, beyond))
 
     def _next(self, sealed: Sealed, place: Place) -> None:
         """A line after the tip: the one expected, or one beyond a gap."""

@@ -289,7 +289,7 @@ def test_a_whole_line_never_acknowledged_is_kept(folder: Path) -> None:
         file.write(line)
     report = verify_directory(folder, CHAIN)
     assert (report.whole, report.records) == (True, 13)
-    assert [note.kind for note in report.notes] == [Damage.UNACKNOWLEDGED]
+    assert [note.kind for note in report.notes] == [Damage.AFTER_HEAD]
     write_ledger(folder, 1, first=14)
     report = verify_directory(folder, CHAIN)
     assert (report.whole, report.records, report.notes) == (True, 14, ())
