@@ -168,7 +168,7 @@ def decide(facts: Facts, rules: Rulebook) -> Deciding[Verdict]:
     if charged.emergency:
         about = replace(about, emergency=True)
 
-    upstream = _upstream_request(facts, asked.question, asked.view, practitioner, rules.assertor)
+    upstream = _upstream_request(facts, operation, asked.question, asked.view, practitioner, rules.assertor)
     plan = Plan(
         about,
         operation,
@@ -330,7 +330,7 @@ def _subject(operation: Operation, asked: Asked, key: Secret[bytes]) -> Subject 
 
 
 def _upstream_request(
-    facts: Facts, question: Question, view: View, who: Practitioner, assertor: Assertor
+    facts: Facts, operation: Operation, question: Question, view: View, who: Practitioner, assertor: Assertor
 ) -> UpstreamRequest:
     headers = (
         (b"accept", view.dress.accept),
@@ -340,7 +340,7 @@ def _upstream_request(
         (b"paravent-request", facts.request_id.encode("ascii")),
         *question.headers,
     )
-    return UpstreamRequest(facts.method, question.target, headers, question.body)
+    return UpstreamRequest(facts.method, question.target, headers, question.body, operation.repeatable)
 
 
 _UNKNOWN: Final = frozenset({400, 403, 404, 410, 422})

@@ -183,6 +183,8 @@ class UpstreamRequest(Value, frozen=True):
     headers: tuple[tuple[bytes, bytes], ...]
     """Without Host and Content-Length: whoever sends it adds them."""
     body: bytes
+    repeatable: bool = False
+    """Whether it may be sent once more when a kept connection was closed before the first byte of an answer."""
 
 
 class Answer(Value, frozen=True):

@@ -510,6 +510,8 @@ class Operation:
     body: BodyShape = BodyShape()
     weight: int = 1
     """Units that one question costs."""
+    repeatable: bool = False
+    """Whether it may be asked again when the upstream closed a kept connection before the first byte of an answer."""
     query: tuple[RequestField, ...] = ()
     """Query parameters, in the order in which they go upstream. Empty: no query is accepted."""
 

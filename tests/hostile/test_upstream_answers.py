@@ -23,7 +23,7 @@ from wire import http_answer, raw_upstream
 
 BODY = b'{"nir":"%s"}' % OTHER_NIR.encode()
 ASK = UpstreamRequest(b"POST", b"/v1/droits/consultation", ((b"accept", b"application/json"),), b"{}")
-READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"")
+READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"", repeatable=True)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from answers import ANSWER, PERSON, REDUCED
 from node import running_node
@@ -22,7 +23,7 @@ from wire import http_answer, raw_upstream
 
 BODY = b'{"nir":"2840575990003"}'
 ASK = UpstreamRequest(b"POST", b"/v1/droits/consultation", ((b"accept", b"application/json"),), b"{}")
-READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"")
+READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"", repeatable=True)
 
 type Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -100,6 +101,17 @@ async def test_a_read_is_repeated_when_a_kept_connection_turns_out_closed() -> N
         assert isinstance(await upstream.ask(READ), Answer)
         assert isinstance(await upstream.ask(READ), Answer)
         assert (seen.connections, len(seen.requests)) == (2, 3)
+
+
+async def test_a_lookup_by_post_is_repeated_where_the_policy_says_that_it_may_be() -> None:
+    """Once, with the same identity: a second close is told to the caller."""
+    lookup = replace(ASK, repeatable=True)
+    async with raw_upstream(lambda count, _: http_answer(b"{}") if count == 0 else b"") as seen:
+        upstream = asker(seen.port)
+        assert isinstance(await upstream.ask(lookup), Answer)
+        assert await upstream.ask(lookup) is Reason.UPSTREAM_UNREACHABLE
+        assert len(seen.requests) == 3
+        assert seen.requests[1] == seen.requests[2]
 
 
 async def test_a_question_that_may_have_been_acted_on_is_not_repeated() -> None:

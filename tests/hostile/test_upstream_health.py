@@ -22,7 +22,7 @@ from paravent_mitmproxy.listener.upstream import Origin, Upstream
 from wire import http_answer, raw_upstream
 
 ASK = UpstreamRequest(b"POST", b"/v1/droits/consultation", ((b"accept", b"application/json"),), b"{}")
-READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"")
+READ = UpstreamRequest(b"GET", b"/v1/compte", (), b"", repeatable=True)
 
 
 async def fail(node: RunningNode, times: int) -> None:

@@ -134,6 +134,12 @@ class TestRequests:
         assert allowed(rules, request()).charge.units == 1
         assert allowed(replace(rules, routes=table), request()).charge.units == 7
 
+    def test_what_goes_upstream_may_be_sent_again_where_the_policy_says_so(self, rules: Rulebook) -> None:
+        """A lookup by POST may; what is not called repeatable may not."""
+        once = replace(rules.policy.operations["droits.consultation"], repeatable=False)
+        assert allowed(rules, request()).upstream.repeatable
+        assert not allowed(replace(rules, routes=RouteTable([once])), request()).upstream.repeatable
+
     def test_the_charge_names_everyone_who_pays(self, rules: Rulebook) -> None:
         """Practitioner, establishment, client, certificate, network and fleet are charged in one step."""
         wider = replace(rules.policy.quotas, certificate=rules.policy.quotas.client, network=rules.policy.quotas.client)

@@ -86,7 +86,7 @@ class Upstream:
             ticket = self.breaker.admit(self._now_s())
             if ticket is None:
                 return Reason.UPSTREAM_CIRCUIT_OPEN
-            return await self._judged(wire, request.method == b"GET", ticket)
+            return await self._judged(wire, request.repeatable, ticket)
         finally:
             self._turns.release()
 
@@ -104,10 +104,10 @@ class Upstream:
         except TimeoutError:
             return False
 
-    async def _judged(self, wire: bytes, idempotent: bool, ticket: Ticket) -> Answer | Reason:
+    async def _judged(self, wire: bytes, repeatable: bool, ticket: Ticket) -> Answer | Reason:
         """One exchange, whose end the breaker is told."""
         try:
-            answer = await self._deadline.within(self._ask(wire, idempotent))
+            answer = await self._deadline.within(self._ask(wire, repeatable))
         except TimeoutError:
             answer = Reason.UPSTREAM_TIMEOUT
         except BaseException:
@@ -121,13 +121,13 @@ class Upstream:
     def _now_s() -> float:
         return asyncio.get_running_loop().time()
 
-    async def _ask(self, wire: bytes, idempotent: bool) -> Answer | Reason:
+    async def _ask(self, wire: bytes, repeatable: bool) -> Answer | Reason:
         connection = self._reusable()
         if connection is not None:
             answer = await self._exchange(connection, wire)
-            # RFC 9110 section 9.2.2: only an idempotent request may be repeated, here when the server closed a kept
-            # connection before the first byte of an answer.
-            if not (idempotent and connection.untouched):
+            # RFC 9110 section 9.2.2: not without "some means to know that the request semantics are actually
+            # idempotent, regardless of the method". The policy has said it; no byte of an answer has come.
+            if not (repeatable and connection.untouched):
                 return answer
         fresh = await self._connect()
         return fresh if isinstance(fresh, Reason) else await self._exchange(fresh, wire)

@@ -146,6 +146,7 @@ def _operation(read: Read[Mapping[str, OperationText]], name: str, text: Operati
         place=Place(read.document.file, read.document.line((name,))),
         body=_body(text.body),
         weight=text.weight,
+        repeatable=text.repeatable or text.match.method == "GET",
     )
 
 

@@ -464,6 +464,10 @@ class OperationText(Strict):
     subject: SubjectText = SubjectText()
     response: ResponseText
     weight: Annotated[int, Field(ge=1, le=MAX_WEIGHT, description="what one question costs in `units`")] = 1
+    repeatable: Annotated[
+        bool,
+        Field(description="to ask it twice changes nothing, as with GET: sent again when a kept connection was closed"),
+    ] = False
 
 
 type OperationsFile = Annotated[dict[OperationName, OperationText], Field(min_length=1)]

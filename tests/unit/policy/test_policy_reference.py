@@ -163,6 +163,11 @@ def test_an_optician_sees_no_regime_and_no_coverage_code(policy: Policy) -> None
     assert paths(policy, "28", "beneficiaires.recherche") == {}
 
 
+def test_only_what_asks_for_a_decision_is_never_sent_twice(policy: Policy) -> None:
+    """Lookups may be repeated on the way upstream, GET or POST; a prior agreement may not."""
+    assert [name for name, each in policy.operations.items() if not each.repeatable] == ["prises-en-charge.demande"]
+
+
 def test_a_search_needs_the_whole_civil_status(policy: Policy) -> None:
     """No search by name alone, no page, no wildcard; at most five persons, each counted."""
     search = policy.operations["beneficiaires.recherche"]
