@@ -49,7 +49,7 @@ class Shape:
 
 def shapes() -> Iterator[Shape]:
     """Every shape."""
-    for name, size, read in (*_answers(), *_texts(), *_pieces(), *_requests()):
+    for name, size, read in (*_answers(), *_bundles(), *_texts(), *_pieces(), *_requests()):
         yield Shape(name, size, read)
 
 
@@ -103,6 +103,38 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
         padded(contratsAMC=[contract | {"numeroAdherent": "1" * (MAX_TEXT_CHARACTERS - 1)}] * 110),
     )
     yield "a megabyte of escapes", b'{"x":"' + b"\\u00e9" * 170_000 + b'"}'
+
+
+def _bundles() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    _, views = compile_views(read_policy_folder(ROOT / "policies"))
+    view = views["fhir.eligibilite", "21", "dispensation"]
+    for shape, url, more in (
+        ("as many payors as contained", "", {"payor": [{"reference": "#x"}] * 3900, "contained": [{}] * 3900}),
+        ("a payor whose reference is a megabyte of slashes", "", {"payor": [{"reference": "/" * 1_000_000}]}),
+        ("payors on a server with a long name", f"https://{'a' * 500_000}", {"payor": [{"reference": "A/1"}] * 4900}),
+        ("a URL of a megabyte of slashes", "/" * 1_000_000, {}),
+        ("a URL of half a million resources", "A/" * 500_000, {}),
+    ):
+        coverage = {"resourceType": "Coverage", "id": "c", "beneficiary": {"reference": "https://a/Patient/1"}, **more}
+        body = orjson.dumps(
+            {
+                "resourceType": "Bundle",
+                "entry": [
+                    {"resource": _PATIENT, "fullUrl": "https://a/Patient/1"},
+                    {"resource": coverage, **({"fullUrl": f"{url}/Coverage/c"} if url else {})},
+                ],
+            }
+        )
+        assert len(body) <= MAX_BODY_BYTES, shape
+        yield f"answer: {shape}", len(body), lambda body=body: view.apply(body, ASKED)  # type: ignore[misc]
+
+
+_PATIENT: Final = {
+    "resourceType": "Patient",
+    "id": "1",
+    "birthDate": ASKED.birth_date,
+    "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": ASKED.nir}],
+}
 
 
 _UNITS: Final = {

@@ -31,8 +31,12 @@ HERE, THERE, NAMED = (
 )
 
 
+INS: Final = "urn:oid:1.2.250.1.213.1.4.8"
+NH: Final = {"coding": [{"code": "NH"}]}
+
+
 def patient(url: str | None, id_: str | None = "1") -> dict[str, Any]:
-    identifier = {"system": "urn:oid:1.2.250.1.213.1.4.8", "value": "1840399990011"}
+    identifier = {"system": INS, "value": "1840399990011"}
     resource = {"resourceType": "Patient", "identifier": [identifier], "birthDate": "1984-03-01", "gender": "male"}
     return entry(resource, url, id_)
 
@@ -161,7 +165,11 @@ PAID: Final = compile_view(
         pytest.param({"reference": "Patient/2"}, False, id="somebody who is not there"),
         pytest.param({"reference": "Patient/1"}, False, id="the Patient"),
         pytest.param({"reference": f"{THERE}/RelatedPerson/3/_history/1"}, False, id="a relative elsewhere"),
+        pytest.param({"reference": "Patient?birthdate=1984-03-01"}, False, id="somebody who is to be searched for"),
+        pytest.param({"reference": "#q"}, True, id="what is inside nothing"),
         pytest.param({"type": "Patient"}, False, id="somebody by their number"),
+        pytest.param({"identifier": {"system": INS, "value": "99990001"}}, False, id="whom a system of the INS names"),
+        pytest.param({"identifier": {"type": NH, "value": "99990001"}}, False, id="whom such a number names"),
         pytest.param({"type": ["Patient"], "reference": 7}, True, id="what is no reference at all"),
     ],
 )

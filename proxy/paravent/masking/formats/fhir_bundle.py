@@ -9,7 +9,7 @@ nobody's, and is left out.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from paravent.masking.formats.fhir_references import Named, named, resources_of
+from paravent.masking.formats.fhir_references import Named, named, persons_inside, resources_of
 from paravent.masking.formats.fhir_required import completed
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members, written_nir
@@ -76,8 +76,11 @@ def _owned(place: int, kind: str, answer: Named) -> bool:
         return False
     resource = answer.resources[place]
     payors = resource.get("payor") if kind == "Coverage" else None
+    inside = persons_inside(resource) if payors else frozenset()
     for payor in payors if isinstance(payors, list) else ():
-        if isinstance(payor, dict) and answer.is_person(place, payor):
+        if isinstance(payor, dict) and (
+            answer.is_person(place, payor, inside) or _number_kind(payor.get("identifier")) is not None
+        ):
             # Name and number of who pays for themselves, or for a relative: somebody's who may not be counted.
             for name in payor.keys() - {"reference", "type"}:
                 del payor[name]
@@ -108,15 +111,21 @@ def _number(patient: Members) -> str | None:
     identifiers = patient.get("identifier")
     candidates: dict[int, set[str | None]] = {}
     for each in identifiers if isinstance(identifiers, list) else ():
-        if not isinstance(each, dict):
-            continue
-        system = each.get("system")
-        if system in _SYSTEMS:
-            candidates.setdefault(_SYSTEMS.index(str(system)), set()).add(written_nir(each.get("value")))
-        elif not _CODES.isdisjoint(_codes(each)):
-            candidates.setdefault(len(_SYSTEMS), set()).add(written_nir(each.get("value")))
+        kind = _number_kind(each)
+        if isinstance(each, dict) and kind is not None:
+            candidates.setdefault(kind, set()).add(written_nir(each.get("value")))
     best = candidates[min(candidates)] if candidates else set()
     return best.pop() if len(best) == 1 else None
+
+
+def _number_kind(identifier: Tree) -> int | None:
+    """Which number of a person an Identifier is, the INS before others; None: another thing's."""
+    if not isinstance(identifier, dict):
+        return None
+    system = identifier.get("system")
+    if system in _SYSTEMS:
+        return _SYSTEMS.index(str(system))
+    return None if _CODES.isdisjoint(_codes(identifier)) else len(_SYSTEMS)
 
 
 def _rank(patient: Members) -> Tree:

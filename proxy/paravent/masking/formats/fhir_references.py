@@ -16,14 +16,15 @@ from typing import Final
 from paravent.masking.json import Tree
 from paravent.masking.person import Members
 
-_RESTFUL: Final = re.compile(r"(?:(.*)/)?([A-Z][A-Za-z]*/[^/?#]+)", re.DOTALL)
-"""Base, and type and id, of a resource on a server."""
 _RELATIVE: Final = re.compile(r"[A-Z][A-Za-z]*/[^/?#]+")
 _NOWHERE: Final = "#"
 """The base of what has a URL that is none of a server, a version's say: no URL of a resource begins so."""
 _ANOTHERS: Final = "##"
 
 _PERSONS: Final = frozenset({"Patient", "RelatedPerson", "Person"})
+
+type _Name = tuple[str | None, str]
+"""Server, and type and id on it; or None and the whole URL. Apart, so that no reference copies a long base."""
 
 type Resources = list[tuple[Members, Tree]]
 """Each with the URL that its entry gives it."""
@@ -50,7 +51,7 @@ class Named:
     resources: tuple[Members, ...]
     bases: tuple[str | None, ...]
     """Of the server that each is on; None: nothing says so."""
-    by_name: dict[str, int]
+    by_name: dict["_Name", int]
 
     def target(self, place: int, reference: Tree) -> int | None:
         """The place of what a Reference leads to, in this answer. `place`: of the resource that refers."""
@@ -58,28 +59,45 @@ class Named:
         if not isinstance(url, str):
             return None
         base = self.bases[place]
-        if base is not None and _RELATIVE.fullmatch(url) is not None:
-            url = f"{base}/{url}"
-        return self.by_name.get(url)
+        on_its_server = base is not None and _RELATIVE.fullmatch(url) is not None
+        return self.by_name.get((base if on_its_server else None, url))
 
-    def is_person(self, place: int, reference: Members) -> bool:
-        """Whether a Reference leads to a person: in this answer, inside the resource that refers, or elsewhere."""
+    def is_person(self, place: int, reference: Members, inside: frozenset[str]) -> bool:
+        """Whether a Reference leads to a person: in this answer, inside the resource that refers, or elsewhere.
+
+        `inside`: `persons_inside` of that resource.
+        """
         url, target = reference.get("reference"), self.target(place, reference)
-        kinds = {reference.get("type") if isinstance(reference.get("type"), str) else None}
+        if _is_person(reference.get("type")):
+            return True
         if target is not None:
-            kinds.add(str(self.resources[target]["resourceType"]))
-        elif isinstance(url, str):
-            kinds.update(url.split("/"))
-            contained = self.resources[place].get("contained") if url.startswith("#") else None
-            for each in contained if isinstance(contained, list) else ():
-                if isinstance(each, dict) and f"#{each.get('id')}" == url:
-                    kinds.add(str(each.get("resourceType")))
-        return not _PERSONS.isdisjoint(kinds)
+            return _is_person(self.resources[target]["resourceType"])
+        if not isinstance(url, str):
+            return False
+        # "Patient/2", also with a server before it, a version behind it, or a search in place of the id.
+        way = f"/{url}/".replace("?", "/")
+        return url in inside or any([f"/{kind}/" in way for kind in _PERSONS])
+
+
+def persons_inside(resource: Members) -> frozenset[str]:
+    """By what a resource refers to the persons that it contains."""
+    contained = resource.get("contained")
+    return frozenset(
+        [
+            f"#{each.get('id')}"
+            for each in (contained if isinstance(contained, list) else ())
+            if isinstance(each, dict) and _is_person(each.get("resourceType"))
+        ]
+    )
+
+
+def _is_person(kind: Tree) -> bool:
+    return isinstance(kind, str) and kind in _PERSONS
 
 
 def named(resources: Resources) -> Named | None:
     """None when two have one name, or one has two that differ: whoever follows a reference may take either."""
-    names: list[tuple[str, int]] = []
+    names: list[tuple[_Name, int]] = []
     bases: list[str | None] = []
     servers: dict[str, list[str | None]] = {}
     for place, (resource, url) in enumerate(resources):
@@ -89,11 +107,13 @@ def named(resources: Resources) -> Named | None:
             return None
         bases.append(base)
         if isinstance(url, str):
-            names.append((url, place))
+            names.append(((None, url), place))
+            if base is not None and base != _NOWHERE:
+                names.append(((base, url[len(base) + 1 :]), place))
         if local is not None:
             servers.setdefault(local, []).append(base)
             if base is None and url != local:
-                names.append((local, place))
+                names.append(((None, local), place))
     by_name = dict(names)
     # One that is on no server stands for all of them.
     alike = len(servers) < len(resources) and any([len(each) > 1 and None in each for each in servers.values()])
@@ -106,10 +126,11 @@ def _base(url: Tree, resource: Members, local: str | None) -> str | None:
     """Of the server in an entry's URL. It must say its resource's type and id, or none (bdl-8); else `_ANOTHERS`."""
     if not isinstance(url, str) or not url or url.startswith(_NOWHERE):
         return _ANOTHERS
-    found = _RESTFUL.fullmatch(url)
-    if found is None:
+    above, _, last = url.rpartition("/")
+    base, _, kind = above.rpartition("/")
+    own = f"{kind}/{last}"
+    if _RELATIVE.fullmatch(own) is None:
         return None if url[:4].lower() == "urn:" else _NOWHERE
-    base, own = found.groups()
     if own == local if local is not None else own.startswith(f"{resource['resourceType']}/"):
         return base or None
     return _ANOTHERS
