@@ -20,7 +20,7 @@ from bench.upstream import PERSON, answer
 from paravent.masking.json import MAX_VALUES
 from paravent.masking.view import MAX_BODY_BYTES, compile_view
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
-from paravent.model import Asked
+from paravent.model import Asked, Disguise, Secret
 from paravent.policy.question import read_question
 from paravent.rules import FieldRule, ResponseShape, Step, ViewSpec
 from paravent.settings import read_policy_folder
@@ -34,7 +34,11 @@ CAP_MS: Final = 20.0
 
 OPERATION: Final = "droits.consultation"
 ASKED: Final = Asked(
-    nir=str(PERSON["immatriculation"])[:13], birth_date=str(PERSON["dateNaissance"]), birth_rank=1, fields={}
+    nir=str(PERSON["immatriculation"])[:13],
+    birth_date=str(PERSON["dateNaissance"]),
+    birth_rank=1,
+    fields={},
+    disguise=Disguise(Secret(b"k" * 32), "10001234567", 0),
 )
 
 
@@ -49,7 +53,7 @@ class Shape:
 
 def shapes() -> Iterator[Shape]:
     """Every shape."""
-    for name, size, read in (*_answers(), *_bundles(), *_texts(), *_pieces(), *_requests()):
+    for name, size, read in (*_answers(), *_bundles(), *_texts(), *_numbers(), *_pieces(), *_requests()):
         yield Shape(name, size, read)
 
 
@@ -157,6 +161,26 @@ def _texts() -> Iterator[tuple[str, int, Callable[[], object]]]:
             one = orjson.dumps({"b": text})
             body = b'{"a":[%b]}' % b",".join([one] * ((MAX_BODY_BYTES - 10) // (len(one) + 1)))
             yield f"answer: {shape} under {operator}", len(body), lambda view=view, body=body: view.apply(body, ASKED)  # type: ignore[misc]
+
+
+def _numbers() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    """As many as a view looks at, each another one, and as long as an operator looks at."""
+    path = (Step("a", array=True), Step("b"))
+    for operator, parameter, what, number in (
+        ("mask", 4, "of digits", "{:04}" + "1" * 44),
+        ("mask", 4, "of digits apart", "{:04}" + " 1" * 22),
+        ("keep", "member-number", "of digits and letters", "{:04}" + "A1" * 13),
+        ("keep", "member-number", "of digits apart", "{:04}" + "-1" * 26),
+        ("keep", "member-number", "as short as counts", "A{:04}B123456C"),
+        ("pseudonym", None, "of any kind", "{:04}"),
+    ):
+        view = compile_view(ViewSpec("o", "21", "p", (FieldRule(path, operator, parameter),)), ResponseShape())
+        body = orjson.dumps({"a": [{"b": number.format(place)} for place in range(MAX_ELEMENTS - 10)]})
+        yield (
+            f"answer: numbers {what} under {operator}",
+            len(body),
+            lambda view=view, body=body: view.apply(body, ASKED),
+        )  # type: ignore[misc]
 
 
 def _pieces() -> Iterator[tuple[str, int, Callable[[], object]]]:

@@ -159,7 +159,7 @@ def test_the_walk_and_the_plain_walk_agree(compiled: View, asked: Asked, data: s
     assert {line: count for line, count in enumerate(run.counts) if count} == plain.released
     assert run.dropped == plain.dropped
     assert (Counter(run.texts), Counter(run.vouched)) == (Counter(plain.texts), Counter(plain.vouched))
-    assert (run.effort, run.elements) == (plain.effort, plain.elements)
+    assert (run.effort, run.looked, run.elements) == (plain.effort, plain.looked, plain.elements)
 
 
 @given(st.lists(st.integers(0, MAX_ELEMENTS), min_size=1, max_size=4), views())

@@ -14,7 +14,7 @@ from paravent.masking.operators.free_text import effort
 from paravent.masking.scope import Scoped
 from paravent.masking.sweep import MAX_EFFORT, NUMERIC
 from paravent.masking.trie import Branch, Elements, Leaf
-from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
+from paravent.masking.walk import MAX_ELEMENTS, MAX_LOOKED, MAX_TEXT_CHARACTERS
 from paravent.model import Asked
 from paravent.nir import SHORTEST, contains_identifier, mentions, seems_numeric
 from paravent.reasons import Reason
@@ -32,6 +32,7 @@ class Walked:
     texts: list[str] = field(default_factory=list)
     vouched: list[str] = field(default_factory=list)
     effort: int = 0
+    looked: int = 0
     unwritable: bool = False
     elements: int = 0
     too_large: bool = False
@@ -123,12 +124,21 @@ class Walked:
             self.too_large = self.effort > MAX_EFFORT
         if leaf.searched and self.too_large:
             return DROP
+        if leaf.looks and not self.in_time(value):
+            return DROP
         left = leaf.release(value, self.asked)
         if isinstance(left, str):
             return self.text(leaf, left)
         if isinstance(left, int | LosslessFloat):
             return self.number(leaf, left)
         return left
+
+    def in_time(self, number: Tree) -> bool:
+        """Whether all numbers looked through are few: each as long as it is, or as one can be that is no text."""
+        length = len(number) if isinstance(number, str) else 30
+        self.looked += length if 13 <= length <= 64 else 0
+        self.too_large = self.too_large or self.looked > MAX_LOOKED
+        return not self.too_large
 
     def text(self, leaf: Leaf, text: str) -> Any:
         """What may hold a NIR is swept, or vouched for by its operator, and then names nobody else of the answer."""

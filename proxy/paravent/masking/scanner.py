@@ -49,6 +49,11 @@ _JSON_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _LINE_END: Final = re.compile(r"\r?\n")
 
+_PLAIN_VALUE: Final = re.compile(rb"[0-9A-Za-z][0-9A-Za-z ./_:+-]{%d,}" % (SHORTEST - 1))
+"""A number or a date as it stands in any document, up to the quote, the comma or the tag behind it."""
+_FEW: Final = 16
+"""Values that are looked for one after the other: a family's contracts."""
+
 _BEFORE: Final = 8
 _BEHIND: Final = 120
 """Bytes around a cause that are looked at: fifteen digits, each escaped as JSON does it, with separators."""
@@ -62,9 +67,7 @@ def leaks(body: bytes, vouched: Iterable[str]) -> bool:
     `vouched`: what may stand in it and look like one: the number that the caller sent, and values that an operator has
     looked into. True, too, for a document that cannot be looked through in the time there is.
     """
-    for each in dict.fromkeys(vouched):
-        if each:
-            body = body.replace(each.encode(), b"~")
+    body = _without(body, dict.fromkeys(each.encode() for each in vouched if each))
     for count, (start, end) in enumerate(_causes(body)):
         if count >= MAX_CAUSES:
             return True
@@ -73,6 +76,18 @@ def leaks(body: bytes, vouched: Iterable[str]) -> bool:
         if any(next(identifiers(each), None) is not None for each in undressed(_LINE_END.sub("|", around))):
             return True
     return False
+
+
+def _without(body: bytes, forms: dict[bytes, None]) -> bytes:
+    """The document with a mark in place of what is vouched for."""
+    apart: Iterable[bytes] = forms
+    if len(forms) > _FEW:
+        # To look through the document once for each of two thousand numbers takes a tenth of a second.
+        body = _PLAIN_VALUE.sub(lambda found: b"~" if found[0] in forms else found[0], body)
+        apart = [form for form in forms if _PLAIN_VALUE.fullmatch(form) is None]
+    for form in apart:
+        body = body.replace(form, b"~")
+    return body
 
 
 def _causes(body: bytes) -> Iterator[tuple[int, int]]:

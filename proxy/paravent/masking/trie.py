@@ -26,6 +26,8 @@ class Leaf:
     """Whether null leaves."""
     searched: bool
     """Whether its operator looks through long texts, at a cost that is counted."""
+    looks: bool
+    """Whether it looks through numbers, which are counted too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _leaf(index: int, rule: FieldRule, shape: ResponseShape) -> Leaf:
     release = operator.bind(rule.parameter, identifies(rule.path, shape))
     # With a parameter an operator has looked into the value itself.
     sweep = operator.as_is and rule.parameter is None
-    return Leaf(index, release, sweep, operator.keeps_null, operator.searched)
+    return Leaf(index, release, sweep, operator.keeps_null, operator.searched, operator.looks and not sweep)
 
 
 def _branch(lines: list[_Line], at: Skeleton, persons: frozenset[Skeleton]) -> Branch:

@@ -89,7 +89,7 @@ class View:
         if swept is not None:
             return swept
         written = self.dress.write(reduced)
-        vouched = [form for text in (*run.vouched, asked.sent_nir or "") for form in self.dress.said(text)]
+        vouched = [form for text in {*run.vouched, asked.sent_nir or ""} for form in self.dress.said(text)]
         if leaks(written, vouched):
             return Reason.ANSWER_IDENTIFIER_LEFT
         released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))

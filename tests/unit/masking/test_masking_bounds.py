@@ -5,7 +5,9 @@ import pytest
 from bench.holds import ASKED, OPERATION, ROOT
 from bench.upstream import answer
 
+from masking_views import view
 from paravent.masking import json
+from paravent.masking.operators import Parameter
 from paravent.masking.sweep import MAX_EFFORT, sweep
 from paravent.masking.view import Reduced
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
@@ -43,6 +45,20 @@ def test_an_operator_works_on_so_long_a_text() -> None:
 
     assert isinstance(member_number(MAX_TEXT_CHARACTERS), Reduced)
     assert member_number(MAX_TEXT_CHARACTERS + 1) is Reason.ANSWER_TOO_LARGE
+
+
+@pytest.mark.parametrize(("operator", "parameter"), [("mask", 4), ("keep", "member-number")])
+def test_so_many_numbers_are_looked_through(operator: str, parameter: Parameter) -> None:
+    """A thousand rows with one of thirty characters each, and no more; longer and shorter ones are not looked at."""
+    masked = view({"/a[]/b": {operator: parameter}})
+
+    def rows(count: int, number: str) -> Reduced | Reason:
+        return masked.apply(orjson.dumps({"a": [{"b": number}] * count}), ASKED)
+
+    assert isinstance(rows(1000, "A1" * 15), Reduced)
+    assert rows(1100, "A1" * 15) is Reason.ANSWER_TOO_LARGE
+    assert isinstance(rows(1900, "A1" * 6), Reduced)
+    assert isinstance(rows(1900, "A1" * 50), Reduced)
 
 
 def test_so_much_text_is_looked_through() -> None:

@@ -53,6 +53,9 @@ class Operator:
     searched: bool = False
     """Whether it looks through texts as long as people type them: what that costs is bounded for a whole answer, and
     what leaves is no exception to the last look at the bytes."""
+    looks: bool = False
+    """Whether it looks for a NIR in numbers of contracts and members: how many of them is bounded. A line whose values
+    leave as they came does not."""
     keeps_null: bool = True
     """Whether null leaves as null."""
 

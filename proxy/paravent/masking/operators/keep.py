@@ -59,4 +59,5 @@ KEEP = Operator(
     problem=_problem,
     bind=_bind,
     as_is=True,
+    looks=True,
 )

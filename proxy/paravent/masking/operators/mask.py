@@ -49,4 +49,5 @@ MASK = Operator(
     summary=f"Only the last characters of a text leave (1 to {_SHOWN_MAX}), after a mask of constant width.",
     problem=_problem,
     bind=_bind,
+    looks=True,
 )
