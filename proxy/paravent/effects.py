@@ -58,7 +58,7 @@ class Standing:
 
     active: bool
     members: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """The rest of what it says, unjudged."""
+    """What else it says that anybody reads, unjudged."""
 
 
 class IssuerDown(StrEnum):

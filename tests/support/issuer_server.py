@@ -80,6 +80,9 @@ def issuer_server(folder: Path, answer: Answering, *, client_ca: Path | None = N
             running.seen.append(request)
             status, said = answer(request)
             self.send_response(status)
+            if status == 101:  # RFC 9110 section 15.2.2: which one
+                self.send_header("Connection", "Upgrade")
+                self.send_header("Upgrade", "websocket")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()

@@ -29,13 +29,13 @@ without meaning) name no establishment that has a FINESS number."""
 
 _BROUGHT: Final = ("SubjectNameID", "SubjectRole", "SubjectOrganizationID")
 """What may come from the issuer's answer. All else is believed of the signed token alone."""
-_SAME: Final = ("iss", "sub", "azp", "preferred_username", *_BROUGHT)
-"""What an answer may not say otherwise than the token: it would be about somebody else."""
+READ: Final = ("iss", "sub", "azp", "preferred_username", *_BROUGHT)
+"""All that is read of an answer. It may not say any of it otherwise than the token: it would be about somebody else."""
 
 
 def completed(payload: Mapping[str, Json], answer: Mapping[str, Json]) -> Mapping[str, Json] | None:
     """The token's members, and those that only the issuer's answer has. None when the two contradict each other."""
-    if any(name in payload and name in answer and payload[name] != answer[name] for name in _SAME):
+    if any(name in payload and name in answer and payload[name] != answer[name] for name in READ):
         return None
     return {**{name: answer[name] for name in _BROUGHT if name in answer}, **payload}
 

@@ -1,13 +1,16 @@
 """One HTTPS request to an issuer, from the event loop: pinned authority, one deadline for all of it, a bounded answer.
 
-Nothing of it blocks: names are looked up in a thread by the loop, certificates are read in one by `Trust`. Redirects
-are not followed, the machine's store of authorities and the environment's proxies not used, nothing is decompressed.
+Nothing of it blocks: names are looked up and certificates are read in threads, by `Trust`. Redirects are not followed,
+the machine's store of authorities and the environment's proxies not used, nothing is decompressed.
 """
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +27,10 @@ _CHUNK_BYTES: Final = 16 * 1024
 RENEWED_S: Final = 60.0
 """How long certificate files are trusted to be the same."""
 
+LOOKUPS: Final = 8
+"""Names looked up at a time for one issuer, in threads of its own: nobody can end a lookup, and the loop's own threads,
+six on two cores, look up the upstream's name."""
+
 
 class AskError(Exception):
     """No answer that can be used. The text is ours: a constant sentence."""
@@ -38,6 +45,13 @@ class Trust:
     key: Path | None = None
     _context: ssl.SSLContext | None = field(default=None, repr=False)
     _read_s: float = 0.0
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LOOKUPS), repr=False)
+
+    async def addresses(self, host: str) -> list[str]:
+        """Of one host, in the order in which to try them. Raises OSError when there are none."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, socket.getaddrinfo, host, None, 0, socket.SOCK_STREAM)
+        return [str(address[0]) for *_, address in found]
 
     async def context(self) -> ssl.SSLContext:
         """Read again once a minute. Files that cannot be read leave the last good context in force."""
@@ -84,16 +98,15 @@ async def ask(url: str, trust: Trust, headers: Mapping[str, str], form: bytes | 
     """The body of a 200 in JSON; with `form` by POST, else by GET. Raises AskError."""
     try:
         async with asyncio.timeout(deadline_s):
-            return await _ask(url, await trust.context(), headers, form)
-    except (OSError, TimeoutError, httptools.HttpParserError):
+            return await _ask(url, trust, headers, form)
+    except (OSError, TimeoutError, httptools.HttpParserError, httptools.HttpParserUpgrade):
         # From within httptools, what a callback raised comes as its cause.
         raise AskError("the issuer did not answer, or not in HTTP") from None
 
 
-async def _ask(url: str, context: ssl.SSLContext, headers: Mapping[str, str], form: bytes | None) -> bytes:
+async def _ask(url: str, trust: Trust, headers: Mapping[str, str], form: bytes | None) -> bytes:
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
-    reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+    reader, writer = await _connected(parts.hostname or "", parts.port or 443, trust)
     try:
         writer.write(_request(parts.netloc, parts.path + (f"?{parts.query}" if parts.query else ""), headers, form))
         answer = _Answer()
@@ -110,6 +123,14 @@ async def _ask(url: str, context: ssl.SSLContext, headers: Mapping[str, str], fo
     if parser.get_status_code() != 200 or not answer.json:
         raise AskError("the issuer did not answer 200 with JSON")
     return answer.body
+
+
+async def _connected(host: str, port: int, trust: Trust) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = await trust.context()
+    for address in await trust.addresses(host):
+        with suppress(OSError):  # ssl.SSLError is one
+            return await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
+    raise AskError("the issuer cannot be reached")
 
 
 def _request(authority: str, target: str, headers: Mapping[str, str], form: bytes | None) -> bytes:

@@ -20,6 +20,7 @@ from urllib.parse import quote_plus, urlencode
 
 from paravent.effects import Introspect, IssuerDown, Standing
 from paravent.identity.jws import parse_object
+from paravent.identity.psc import READ
 from paravent.keys.asking import AskError, Trust, ask
 from paravent.model import Json, Secret
 
@@ -28,7 +29,7 @@ HOLD_S: Final = 3.0
 DEADLINE_S: Final = 2.0
 """For one question, from connecting to the last byte. The guard's own deadline is five seconds."""
 MAX_ANSWERS: Final = 8192
-"""As many as tokens are remembered; about 2 KB each."""
+"""As many as tokens are remembered; about 2 KB each, however much the issuer says: what nobody reads is not kept."""
 UNDER_WAY: Final = 32
 """Questions at a time at one issuer."""
 
@@ -112,22 +113,28 @@ class Introspection:
 
     async def _answer(self, wanted: Introspect) -> tuple[Standing, Mapping[str, Json] | None]:
         issuer = self._issuers[wanted.issuer]
-        members = await _introspect(issuer, wanted.token)
-        if not members.pop("active"):
+        answer = await _introspect(issuer, wanted.token)
+        if not answer["active"]:
             return Standing(False), None
+        members = _read(answer)
         if issuer.userinfo is None:
             return Standing(True, members), None
         kept = self._answers.get(wanted.digest)
         person = kept.person if kept is not None else None
         if person is None:
-            person = await _userinfo(issuer.userinfo, issuer, wanted.token)
+            person = _read(await _userinfo(issuer.userinfo, issuer, wanted.token))
         # OpenID Connect Core section 5.3.2: an answer about somebody else is not to be used.
         if person.get("sub") != members.get("sub", person.get("sub")):
             raise AskError("the issuer's two answers are about two persons")
         return Standing(True, {**person, **members}), person
 
 
-async def _introspect(issuer: Introspector, token: Secret[bytes]) -> dict[str, Json]:
+def _read(answer: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Not the name and every address of somebody whose profession was asked for."""
+    return {name: answer[name] for name in READ if name in answer}
+
+
+async def _introspect(issuer: Introspector, token: Secret[bytes]) -> Mapping[str, Json]:
     """RFC 7662 section 2.1. The answer's members, `active` among them: a boolean."""
     form = {"token": token.reveal().decode("ascii"), "token_type_hint": "access_token"}
     headers = {}

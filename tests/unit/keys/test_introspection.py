@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from issuer_server import IssuerServer, Seen, issuer_server
 from paravent.effects import Introspect, IssuerDown, Standing
 from paravent.keys import introspection
 from paravent.keys.asking import MAX_ANSWER_BYTES, Trust
-from paravent.keys.introspection import HOLD_S, Introspection, Introspector
+from paravent.keys.introspection import HOLD_S, UNDER_WAY, Introspection, Introspector
 from paravent.model import Secret
 
 NOW_MS = 1_767_225_600_000
@@ -45,8 +46,9 @@ def asking(folder: Path, issuer: IssuerServer, clock: Clock | None = None, **how
 
 
 async def test_the_question(tmp_path: Path) -> None:
-    """RFC 7662 section 2.1 by POST, our name and secret as RFC 6749 section 2.3.1 writes them; the answer, whole."""
-    with issuer_server(tmp_path, lambda _: ACTIVE) as issuer:
+    """RFC 7662 section 2.1 by POST, our name and secret as RFC 6749 section 2.3.1 writes them; of the answer, what is
+    read of one."""
+    with issuer_server(tmp_path, lambda _: (200, b'{"active": true, "sub": "x", "email": "x@example.org"}')) as issuer:
         assert await asking(tmp_path, issuer).ask(wanted(), NOW_MS) == Standing(True, {"sub": "x"})
     (seen,) = issuer.seen
     assert (seen.method, seen.path) == ("POST", "/introspect")
@@ -126,6 +128,7 @@ def said(status: int, body: bytes) -> Callable[[Seen], tuple[int, bytes]]:
         pytest.param(500, b"", id="an error"),
         pytest.param(302, b'{"active": true}', id="a redirect"),
         pytest.param(201, b'{"active": true}', id="another success"),
+        pytest.param(101, b"", id="another protocol"),
         pytest.param(200, b"<html>", id="a page"),
         pytest.param(200, b'{"active": "true"}', id="active as a text"),
         pytest.param(200, b'{"active": 1}', id="active as a number"),
@@ -170,6 +173,31 @@ async def test_another_authority(tmp_path: Path, ca: str) -> None:
     assert issuer.seen == []
 
 
+async def test_a_name_that_is_looked_up_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tokens wait for it, an issuer's name holds no thread that other names are looked up with: the
+    upstream's is one of them."""
+    monkeypatch.setattr(introspection, "DEADLINE_S", 0.2)
+    end, real = threading.Event(), socket.getaddrinfo
+
+    def resolve(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "issuer.example":
+            end.wait(20)
+            raise OSError
+        return real(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    Authority(tmp_path, "issuer-ca")
+    how = Introspector("https://issuer.example/", Trust(tmp_path / "issuer-ca.pem"), "paravent", Secret("s"))
+    one = Introspection({"psc": how})
+    try:
+        async with asyncio.timeout(5):
+            asked = [one.ask(wanted(b"%d" % number), NOW_MS) for number in range(UNDER_WAY)]
+            assert set(await asyncio.gather(*asked)) == {IssuerDown.UNAVAILABLE}
+            assert await asyncio.get_running_loop().getaddrinfo("localhost", 443)
+    finally:
+        end.set()
+
+
 async def test_nobody_listens_and_nobody_is_configured(tmp_path: Path) -> None:
     """Both are an outage, not a yes."""
     with issuer_server(tmp_path, lambda _: ACTIVE) as issuer:
@@ -182,11 +210,12 @@ async def test_nobody_listens_and_nobody_is_configured(tmp_path: Path) -> None:
 
 
 async def test_userinfo_is_asked_once_for_a_token(tmp_path: Path) -> None:
-    """OpenID Connect Core section 5.3, with the token itself; introspection goes on being asked."""
+    """OpenID Connect Core section 5.3, with the token itself; introspection goes on being asked. What nobody reads of
+    it, a name or an address, is not kept."""
     clock, person = Clock(), {"sub": "x", "SubjectRole": ["21^1.2"]}
 
     def answer(request: Seen) -> tuple[int, bytes]:
-        return (200, json.dumps(person).encode()) if request.path == "/userinfo" else ACTIVE
+        return (200, json.dumps(person | {"family_name": "ESSAI"}).encode()) if request.path == "/userinfo" else ACTIVE
 
     with issuer_server(tmp_path, answer) as issuer:
         one = asking(tmp_path, issuer, clock, userinfo=issuer.url("/userinfo"))
