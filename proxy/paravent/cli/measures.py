@@ -10,13 +10,14 @@ import click
 
 from paravent.audit.command import command_record
 from paravent.audit.keys import derive_keys
+from paravent.audit.words import explained
 from paravent.books import measure_book
 from paravent.cli.moments import shown
 from paravent.effects import Measure, MeasureKind, StoreDown
 from paravent.identity.claims import PRACTITIONER_IS, rpps_of
-from paravent.measures.entries import measure, without_numbers
+from paravent.measures.entries import measure
 from paravent.policy.paths import parse_duration
-from paravent.revocations.entries import explained, moment
+from paravent.revocations.entries import moment
 from paravent.sinks.commands import put_on_record
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def spoken(author: str | None, reason: str | None, *, needed: bool) -> tuple[str
     missing = [name for name, text in said if not text]
     if needed and missing:
         raise ValueError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
-    by, because = (without_numbers(name, explained(name, text)) if text else "" for name, text in said)
+    by, because = (explained(name, text) if text else "" for name, text in said)
     return by, because
 
 

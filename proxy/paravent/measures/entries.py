@@ -6,12 +6,11 @@ Raises ValueError with a sentence, as all readers of words.
 import re
 from typing import Final
 
-from paravent.audit.grammar import said
 from paravent.audit.keys import practitioner_hash
+from paravent.audit.words import explained
 from paravent.effects import Measure, MeasureKind
 from paravent.identity.claims import PRACTITIONER_IS
 from paravent.model import Secret
-from paravent.nir import contains_identifier
 from paravent.policy.lint_thresholds import MAX_SUSPENSION_S
 from paravent.policy.paths import duration_text
 from paravent.rules import Quotas
@@ -29,23 +28,14 @@ def measure(  # noqa: PLR0913, PLR0917 (what a measure is made of)
     author: str,
     because: str,
 ) -> Measure:
-    """`rpps`: canonical. `in_force_s`: from and until, seconds since 1970. The words are kept for years, so they hold
-    nobody's number."""
+    """`rpps`: canonical. `in_force_s`: from and until, seconds since 1970."""
     if _RPPS.fullmatch(rpps) is None:
         raise ValueError(f"a practitioner is {PRACTITIONER_IS}")
-    without_numbers("--author", author)
-    without_numbers("--reason", because)
+    explained("--author", author)
+    explained("--reason", because)
     if in_force_s[1] <= in_force_s[0]:
         raise ValueError("it must end after it begins")
     return Measure(id, kind, practitioner_hash(key, rpps), persons, *in_force_s, author, because)
-
-
-def without_numbers(name: str, text: str) -> str:
-    """The words, once they are known to hold nobody's number: what the ledger would not keep is said, not lost."""
-    if contains_identifier(text) or said(text) != text:
-        what = "the number of a person, or what could be one: eight digits or more, a date among them; nor a token"
-        raise ValueError(f"{name} must not hold {what}")
-    return text
 
 
 def check_grant(grant: Measure, quotas: Quotas) -> None:

@@ -5,19 +5,16 @@ issuer        its name in the configuration: for a session and a key; for a toke
               that the ledger gives it; for a practitioner, where only that issuer's tokens are meant
 until         2026-12-01T08:00:00Z: from then on it is void; without it, it stands until it is lifted
 issued_before only tokens issued up to then; whoever logs in anew is let in
-because       a ticket's number
+because       a ticket's number; nobody's own, since whoever reads the list sees it
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
+from paravent.audit.words import explained
 from paravent.effects import Revocation
 from paravent.identity.revocation import Kind, Named, mark_of
 from paravent.policy.hints import did_you_mean
-
-_BECAUSE: Final = re.compile(r"[\w .,:#/+()'-]{1,100}")
 
 
 def kind_of(text: str) -> Kind:
@@ -67,10 +64,3 @@ def _named(name: str, text: str | None) -> int | None:
         return None if text is None else moment(text)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
-
-
-def explained(name: str, text: str) -> str:
-    """A few words of somebody's, for whoever reads the list."""
-    if _BECAUSE.fullmatch(text) is None:
-        raise ValueError(f"{name} must be at most 100 letters, digits, blanks and . , : # / + ( ) ' -")
-    return text

@@ -65,6 +65,11 @@ def test_an_empty_file_revokes_nothing(text: str) -> None:
         ("- key: k1\n  issuer: nobody\n", "revoked.yaml:1:3: there is no issuer 'nobody'"),
         ("- key: k1\n", "revoked.yaml:1:3: key needs an issuer: its name in the configuration"),
         ("- client: a\n  because: <b>\n", "revoked.yaml:1:3: because must be at most 100 letters"),
+        ("- client: a\n  because: dossier 2840575990003\n", "revoked.yaml:1:3: because must not hold the number of a"),
+        (
+            "- client: a\n  because: since 2026-11-30\n",
+            "revoked.yaml:1:3: because must not hold the number of a person",
+        ),
         ("- client: a\n- client: a\n  client: b\n", "revoked.yaml:3:3: the key 'client' stands here twice"),
     ],
 )
