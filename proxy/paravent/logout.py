@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from urllib.parse import parse_qsl
 
-from paravent.effects import Deciding, Effect, FindKey, StoreDown
+from paravent.effects import Deciding, Effect, FindKey, FindRevocations, Revocation, StoreDown
 from paravent.identity.issuers import Issuer
 from paravent.identity.logout import MAX_AGE_S, Logout, read_logout
 from paravent.ports import Clock, KeySource, RevocationBook
@@ -18,6 +18,10 @@ from paravent.reasons import Problem, Reason
 from paravent.telemetry import logs
 
 log = logging.getLogger(logs.OURS)
+
+
+type Revoked = Callable[[FindRevocations], tuple[Revocation, ...] | StoreDown]
+"""`ports.Revocations.find`."""
 
 
 class Outcome(StrEnum):
@@ -40,6 +44,7 @@ class LogoutDesk:
         keys: KeySource,
         book: RevocationBook,
         clock: Clock,
+        revoked: Revoked,
         written: Callable[[], None],
     ) -> None:
         """`issuers` by issuer URL. `written` is called when the book has something new."""
@@ -47,6 +52,7 @@ class LogoutDesk:
         self._keys = keys
         self._book = book
         self._clock = clock
+        self._revoked = revoked
         self._written = written
         self._told: dict[str, int] = {}
         """Name of each logout → when its token is too old to be told again."""
@@ -59,7 +65,7 @@ class LogoutDesk:
             return Outcome.REFUSED
         now_s = self._clock.now_ms() // 1000
         # A loop of its own: to wait for an issuer's keys here must not depend on the loop that practitioners wait on.
-        logout = asyncio.run(_read(read_logout(text, self._issuers, now_s), self._keys))
+        logout = asyncio.run(self._read(read_logout(text, self._issuers, now_s)))
         if isinstance(logout, Reason):
             log.warning("logout_refused", extra={"reason": logout.value})
             return Outcome.UNAVAILABLE if logout.problem is Problem.UNAVAILABLE else Outcome.REFUSED
@@ -75,6 +81,18 @@ class LogoutDesk:
         log.info("logout_accepted", extra={"issuer": logout.issuer})
         return Outcome.ACCEPTED
 
+    async def _read(self, reading: Deciding[Logout | Reason]) -> Logout | Reason:
+        """To read a logout asks for keys, whether one is revoked, and for nothing else."""
+        try:
+            effect: Effect = next(reading)
+            while isinstance(effect, FindKey | FindRevocations):
+                known = await self._keys.find(effect) if isinstance(effect, FindKey) else self._revoked(effect)
+                effect = reading.send(known)
+        except StopIteration as finished:
+            result: Logout | Reason = finished.value
+            return result
+        raise TypeError("a logout needs nothing but keys and what is revoked")
+
 
 def _token(form: bytes) -> bytes | None:
     """The one field there may be. Other fields are ignored (section 2.5: "may contain additional values")."""
@@ -84,15 +102,3 @@ def _token(form: bytes) -> bytes | None:
         return None
     tokens = [value for name, value in fields if name == "logout_token"]
     return tokens[0].encode("ascii", errors="replace") if len(tokens) == 1 else None
-
-
-async def _read(reading: Deciding[Logout | Reason], keys: KeySource) -> Logout | Reason:
-    """To read a logout asks for keys, and for nothing else."""
-    try:
-        effect: Effect = next(reading)
-        while isinstance(effect, FindKey):
-            effect = reading.send(await keys.find(effect))
-    except StopIteration as finished:
-        result: Logout | Reason = finished.value
-        return result
-    raise TypeError("a logout needs nothing but keys")

@@ -4,6 +4,7 @@ What cannot be read changes nothing: the last good reading stays, and grows old.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -35,9 +36,14 @@ class Polled[Entry]:
         self._read = read
         self._clock_s = clock_s
         self._well = True
+        self._looking = threading.Lock()
 
     def look(self) -> bool:
-        """Whether something has changed."""
+        """Whether something has changed. One look at a time: one that was slow would put back what is over."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> bool:
         before_s = self._clock_s()
         try:
             entries = self._read()

@@ -142,7 +142,12 @@ class Runtime:
         # In a log on another machine, a count that goes down betrays a ledger that was put back or begun anew.
         log.info("ledger_opened", extra={"count": self._audit.records})
         self._logouts = logout.LogoutDesk(
-            self._fixed.issuers, self._keys, revocation_book(settings), clock, self._revocations.look
+            self._fixed.issuers,
+            self._keys,
+            revocation_book(settings),
+            clock,
+            self._revocations.find,
+            self._revocations.look,
         )
         self._keys.start()
         self._revocations.start()

@@ -49,9 +49,10 @@ def facts(
     method: bytes = b"POST",
     target: bytes = PATH.encode(),
     certificate_sha256: bytes | None = None,
+    front_sha256: bytes | None = None,
 ) -> Facts:
     """A request as it arrived."""
-    connection = Connection("192.0.2.1", True, certificate_sha256)
+    connection = Connection("192.0.2.1", True, certificate_sha256, front_sha256=front_sha256)
     return Facts(now_ms, "request-1", method, target, headers, b"{}", connection)
 
 

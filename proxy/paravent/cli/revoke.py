@@ -58,6 +58,8 @@ def revoke(  # noqa: PLR0913, PLR0917 (one option each)
         what = mark(kind_of(kind), value, issuer, names_of_issuers(settings))
         by, because = spoken(author, reason, needed=False)
         entry = revocation(what, until, issued_before, because or None)
+        if not lift and entry.until_s is not None and entry.until_s <= time.time():
+            raise ValueError("until is over: it would keep nobody out")
     except InvalidFiles as invalid:
         give_up(invalid.problems)
     except ValueError as error:

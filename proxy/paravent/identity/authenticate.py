@@ -73,8 +73,7 @@ def authenticate(
         return refuse(token.reason, token.practitioner)
     claims = token.claims
 
-    certificate = facts.connection.certificate_sha256
-    revoked = yield from check_revocations(token.marks, claims.issued_s, certificate, facts.now_s)
+    revoked = yield from check_revocations(token.marks, claims.issued_s, facts.now_s, facts.connection)
     if revoked is not None:
         return refuse(revoked, claims.practitioner)
 

@@ -3,7 +3,7 @@
     typ     logout+jwt, so that no other token of the issuer is taken for one; of an issuer with `untyped_logouts` also
             JWT, or none: then `events`, the missing nonce and, where there is one, the claim `typ` tell it from the
             others, which is what section 2.6 asks for
-    iss     one of ours, which has signed it with one of its keys
+    iss     one of ours, which has signed it with one of its keys, and not with one that is revoked
     aud     names us or software of ours, and nobody else
     iat exp just now, and not over
     jti     told once
@@ -22,8 +22,8 @@ from typing import Final
 
 from paravent.effects import Deciding, Revocation
 from paravent.identity.claims import name_of, rpps_of
-from paravent.identity.issuers import MAX_LEEWAY_S, MAX_LIFETIME_S, Issuer, Profile
-from paravent.identity.revocation import Kind, Named, mark_of
+from paravent.identity.issuers import Issuer, Profile
+from paravent.identity.revocation import Kind, Named, check_revocations, mark_of, mark_of_key
 from paravent.identity.signed import Signed, read_signed
 from paravent.model import Json
 from paravent.reasons import Reason
@@ -51,12 +51,20 @@ class Logout:
     """Its name in the configuration."""
     name: str = field(repr=False)
     """Of this news: by iss and jti."""
+    issued_s: int
 
 
 def read_logout(text: bytes, issuers: Mapping[str, Issuer], now_s: int) -> Deciding[Logout | Reason]:
     """`issuers` by issuer URL. Whether it was told before is for whoever remembers `name`."""
     signed = yield from read_signed(text, _TYPES, issuers, _UNTYPED)
-    return signed if isinstance(signed, Reason) else _read(signed, now_s)
+    if isinstance(signed, Reason):
+        return signed
+    logout = _read(signed, now_s)
+    if isinstance(logout, Reason):
+        return logout
+    key = mark_of_key(signed.issuer.name, signed.signed_with.kid)
+    revoked = yield from check_revocations((key,), logout.issued_s, now_s)
+    return logout if revoked is None else revoked
 
 
 def _read(signed: Signed, now_s: int) -> Logout | Reason:
@@ -78,7 +86,7 @@ def _read(signed: Signed, now_s: int) -> Logout | Reason:
     revocation = _revocation(payload, issuer, issued, now_s)
     if revocation is None:
         return Reason.TOKEN_IDENTITY
-    return Logout(revocation, issuer.name, name_of(issuer.issuer, str(jti)))
+    return Logout(revocation, issuer.name, name_of(issuer.issuer, str(jti)), issued)
 
 
 def _is_logout(payload: Mapping[str, Json]) -> bool:
@@ -87,7 +95,7 @@ def _is_logout(payload: Mapping[str, Json]) -> bool:
 
 
 def _revocation(payload: Mapping[str, Json], issuer: Issuer, issued_s: int, now_s: int) -> Revocation | None:
-    until_s = now_s + MAX_LIFETIME_S + MAX_LEEWAY_S
+    until_s = now_s + issuer.max_lifetime_s + issuer.leeway_s
     known = Named(issuer.name, issuer.issuer)
     if "sid" in payload:
         sid = payload["sid"]

@@ -21,6 +21,7 @@ from typing import Final
 from paravent import effects
 from paravent.effects import Deciding, FindRevocations, Revocation
 from paravent.identity.claims import PRACTITIONER_IS, Claims, name_of, rpps_of
+from paravent.model import Connection
 from paravent.reasons import Reason
 
 
@@ -98,17 +99,24 @@ def marks_of(claims: Claims, issuer: str, kid: str) -> tuple[str, ...]:
         f"practitioner:{who.rpps}",
         f"practitioner:{who.rpps}@{issuer}",
         f"client:{who.client}",
-        f"key:{issuer}/{kid}",
+        mark_of_key(issuer, kid),
     )
     return marks if claims.session_id is None else (*marks, f"session:{claims.session_id}")
 
 
+def mark_of_key(issuer: str, kid: str) -> str:
+    """`issuer`: its name."""
+    return f"{Kind.KEY.value}:{issuer}/{kid}"
+
+
 def check_revocations(
-    marks: tuple[str, ...], issued_s: int, certificate_sha256: bytes | None, now_s: int
+    marks: tuple[str, ...], issued_s: int, now_s: int, connection: Connection | None = None
 ) -> Deciding[Reason | None]:
-    """None when nothing of it is revoked. Lists too old to tell are an outage of ours."""
-    if certificate_sha256 is not None:
-        marks = (*marks, _mark_of_certificate(certificate_sha256))
+    """None when nothing of it is revoked. Lists too old to tell are an outage of ours. `connection`: what came over
+    one stands on its certificates too, the caller's and the front proxy's."""
+    if connection is not None:
+        certificates = (connection.certificate_sha256, connection.front_sha256)
+        marks += tuple([_mark_of_certificate(each) for each in certificates if each is not None])
     found = yield from effects.find_revocations(FindRevocations(marks))
     return _reason(found, issued_s, now_s) if isinstance(found, tuple) else Reason.STATE_UNAVAILABLE
 

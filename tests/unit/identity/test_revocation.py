@@ -54,6 +54,14 @@ def test_what_can_be_revoked(mark: str, expected: Reason) -> None:
     assert reason(listed(Revocation(mark))) is expected
 
 
+def test_a_front_proxy_whose_key_was_stolen() -> None:
+    """Its own certificate is one of the connection's. Once it is revoked nobody comes in through it."""
+    through = facts(bearer_headers(TOKEN), certificate_sha256=CERTIFICATE, front_sha256=b"\2" * 32)
+    assert reason(listed(Revocation(mark_of(Kind.CERTIFICATE, "03" * 32))), through) is None
+    assert reason(listed(Revocation(mark_of(Kind.CERTIFICATE, "02" * 32))), through) is Reason.CERTIFICATE_REVOKED
+    assert reason(listed(Revocation(mark_of(Kind.CERTIFICATE, CERTIFICATE.hex()))), through) is not None
+
+
 @pytest.mark.parametrize(("mark", "expected"), MARKS, ids=[mark.partition(":")[0] for mark, _ in MARKS])
 def test_a_list_is_asked_at_every_use(mark: str, expected: Reason) -> None:
     """A token that is remembered as verified is refused from the moment that it is revoked, and let in when that is

@@ -16,8 +16,7 @@ from answers import ANSWER
 from asking import ISSUER_KEY, ISSUERS
 from clock import FrozenClock
 from node import RunningNode, running_node
-from paravent.effects import FindKey, KeyMissing, PublicKey, Revocation, StoreDown
-from paravent.identity.issuers import MAX_LEEWAY_S, MAX_LIFETIME_S
+from paravent.effects import FindKey, FindRevocations, KeyMissing, PublicKey, Revocation, StoreDown
 from paravent.identity.revocation import Kind, Named, mark_of
 from paravent.logout import LogoutDesk, Outcome
 from tokens import ABSENT, AUDIENCE, CLIENT, ISSUER, NOW_S, RPPS, SigningKey, mint, signing_key
@@ -26,7 +25,8 @@ from wire import raw_upstream
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 OPERATEUR = Named("operateur", ISSUER)
-FORGOTTEN_S = NOW_S + MAX_LIFETIME_S + MAX_LEEWAY_S
+FORGOTTEN_S = NOW_S + 4 * 3600 + 10
+"""Four hours is how long a token may live, ten seconds how far the issuer's clock may be ahead."""
 
 
 def logout_token(key: SigningKey = ISSUER_KEY, header: dict[str, Any] | None = None, **overrides: Any) -> str:
@@ -53,6 +53,7 @@ class World:
 
     key: PublicKey | KeyMissing = field(default_factory=lambda: ISSUER_KEY.public)
     down: bool = False
+    revoked: tuple[Revocation, ...] | StoreDown = ()
     written: list[Revocation] = field(default_factory=list)
     looked: int = 0
 
@@ -71,6 +72,11 @@ class World:
     def lift(self, mark: str) -> bool:
         raise NotImplementedError
 
+    def find_revoked(self, wanted: FindRevocations) -> tuple[Revocation, ...] | StoreDown:
+        if isinstance(self.revoked, StoreDown):
+            return self.revoked
+        return tuple(each for each in self.revoked if each.mark in wanted.marks)
+
     def look(self) -> None:
         self.looked += 1
 
@@ -87,7 +93,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def desk(world: World, clock: FrozenClock) -> LogoutDesk:
-    return LogoutDesk(ISSUERS, world, world, clock, world.look)
+    return LogoutDesk(ISSUERS, world, world, clock, world.find_revoked, world.look)
 
 
 def form(token: str, **more: str) -> bytes:
@@ -179,6 +185,38 @@ def test_bodies_that_hold_no_logout(desk: LogoutDesk, world: World, body: bytes)
     assert world.written == []
 
 
+KEY = mark_of(Kind.KEY, "k1", OPERATEUR)
+
+
+@pytest.mark.parametrize(
+    ("revoked", "outcome"),
+    [
+        ((Revocation(KEY),), Outcome.REFUSED),
+        ((Revocation(KEY, issued_before_s=NOW_S - 1),), Outcome.REFUSED),
+        (StoreDown.UNAVAILABLE, Outcome.UNAVAILABLE),
+        ((Revocation(KEY, until_s=NOW_S),), Outcome.ACCEPTED),
+        ((Revocation(KEY, issued_before_s=NOW_S - 2),), Outcome.ACCEPTED),
+        ((Revocation(mark_of(Kind.KEY, "k2", OPERATEUR)),), Outcome.ACCEPTED),
+    ],
+    ids=["revoked", "for what it signed before", "who knows", "no more", "for what it signed longer ago", "another"],
+)
+def test_whoever_stole_a_key_logs_nobody_out(
+    desk: LogoutDesk, world: World, revoked: tuple[Revocation, ...] | StoreDown, outcome: Outcome
+) -> None:
+    """A key of the issuer that is revoked has signed no logout: else its thief could keep everybody out for hours."""
+    world.revoked = revoked
+    assert desk.take(form(logout_token())) is outcome
+    assert len(world.written) == (outcome is Outcome.ACCEPTED)
+
+
+def test_it_is_remembered_while_a_token_can_be_of_it(world: World, clock: FrozenClock) -> None:
+    """Pro Santé Connect's tokens live for five minutes: whoever logs out there stands in the list for no longer."""
+    issuers = {url: replace(issuer, max_lifetime_s=300) for url, issuer in ISSUERS.items()}
+    desk = LogoutDesk(issuers, world, world, clock, world.find_revoked, world.look)
+    assert desk.take(form(logout_token())) is Outcome.ACCEPTED
+    assert world.written[0].until_s == NOW_S + 310
+
+
 # ---- of an issuer that does not type them
 
 
@@ -186,7 +224,7 @@ def test_bodies_that_hold_no_logout(desk: LogoutDesk, world: World, body: bytes)
 def loose(world: World, clock: FrozenClock) -> LogoutDesk:
     """Its issuer has `untyped_logouts`."""
     issuers = {url: replace(issuer, untyped_logouts=True) for url, issuer in ISSUERS.items()}
-    return LogoutDesk(issuers, world, world, clock, world.look)
+    return LogoutDesk(issuers, world, world, clock, world.find_revoked, world.look)
 
 
 UNTYPED = (

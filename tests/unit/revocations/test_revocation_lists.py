@@ -1,6 +1,7 @@
 """The lists in memory: what they find, what an outage does, and when they may no longer be believed."""
 
 import logging
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,32 @@ def test_what_is_listed_is_found() -> None:
     book.entries = ()
     lists.look()
     assert found(lists) == ()
+
+
+def test_a_look_that_hangs_does_not_undo_a_later_one() -> None:
+    """One is under way while somebody logs out: what it read before does not take the place of what is read after."""
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(Book):
+        def read(self) -> tuple[Revocation, ...] | StoreDown:
+            entries = self.entries
+            if not began.is_set():
+                began.set()
+                go_on.wait(10)
+            return entries
+
+    book = Slow()
+    lists = RevocationLists(book, clock_s=book.clock_s)
+    looks = [threading.Thread(target=lists.look) for _ in range(2)]
+    looks[0].start()
+    began.wait(10)
+    book.entries = (PORTAL,)
+    looks[1].start()
+    looks[1].join(0.2)  # it must not end before the first
+    go_on.set()
+    for each in looks:
+        each.join(10)
+    assert found(lists) == (PORTAL,)
 
 
 def test_an_outage_changes_nothing_for_half_a_minute() -> None:

@@ -69,6 +69,7 @@ def test_revoke_list_lift(paravent: Callable[..., Result]) -> None:
         (("client", "portail", "--until", "tomorrow"), "until is no time such as"),
         (("client", "portail", "--reason", f"asked by {RPPS}"), "--reason must not hold the number of a person"),
         (("client", "portail", "--because", "since 2026-11-30"), "eight digits or more, a date among them"),
+        (("client", "portail", "--until", "2020-01-01T00:00:00Z"), "until is over: it would keep nobody out"),
         (("client", "portail", "--author", "<b>"), "--author must be at most 100 letters"),
     ],
 )
