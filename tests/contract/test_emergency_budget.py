@@ -213,6 +213,24 @@ async def test_an_outage_is_bridged_for_so_long_and_no_longer(redis: RedisServer
     assert await node.desk.passes(2)
 
 
+@pytest.mark.parametrize("setting", ["min-replicas-to-write", "maxmemory"])
+async def test_a_redis_that_answers_and_takes_no_charge_is_gone(redis: RedisServer, node: Node, setting: str) -> None:
+    """It has lost its replica, or its memory is full: bridged for as long as a dead one and no longer, however often
+    the node connects meanwhile; and not healthy before it takes charges again."""
+    redis.client().config_set(setting, 1)
+    assert await node.desk.passes(1)
+    for _ in range(3):
+        await node.ledger.look_after()
+        assert not node.ledger.reachable
+    node.later_s = LIMITS.longest_s
+    assert await node.desk.look_up(2) is StoreDown.UNAVAILABLE
+    assert not node.ledger.healthy
+    redis.client().config_set(setting, 0)
+    await node.back()
+    assert await used(redis) == 1
+    assert await node.desk.passes(2)
+
+
 async def test_what_a_worker_owes_is_twice_its_part_at_most(redis: RedisServer) -> None:
     """Windows shorter than the outage: two workers of a node owe together what one process would, twice its budget."""
     part = Emergency(practitioner=8, node=8, total=16, per_s=10, longest_s=60)

@@ -32,6 +32,7 @@ from paravent.effects import (
 from paravent.quota.emergency import Share
 from paravent.rules import Emergency
 from paravent.stores.emergency import EmergencyLedger
+from paravent.stores.redis import SAID_AT_ONCE
 from paravent.stores.redis_calls import counter_key, persons_key
 from paravent.stores.redis_cluster import ClusterLedger
 from paravent.stores.redis_measures import RedisMeasures
@@ -343,10 +344,12 @@ async def test_what_adds_somebody_takes_one_deadline_however_many_rounds_it_has(
         impatient.close()
 
 
+@pytest.mark.parametrize("how", ["stopped", "takes no charge"])
 async def test_one_master_is_bridged_for_as_long_as_a_whole_store_and_no_longer(
-    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock
+    cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock, how: str
 ) -> None:
-    """Whose practitioners are served by an emergency budget: that the others' master answers begins nothing anew."""
+    """Whose practitioners are served by an emergency budget: that the others' master answers begins nothing anew, nor
+    that this one answers with an error."""
     payers = [f"rpps:9970000{n:04}" for n in range(100)]
     gone = cluster.master_of(persons_key(payers[0]))
     other = next(payer for payer in payers if cluster.master_of(persons_key(payer)) is not gone)
@@ -357,7 +360,10 @@ async def test_one_master_is_bridged_for_as_long_as_a_whole_store_and_no_longer(
     bridged = EmergencyLedger(impatient, lambda: limits, Share(), lambda: at_s)
     mine, elsewhere = (Desk(bridged, clock, own_persons((60, HOUR), payer=payer)) for payer in (payers[0], other))
     assert gone.process is not None
-    gone.process.send_signal(signal.SIGSTOP)
+    if how == "stopped":
+        gone.process.send_signal(signal.SIGSTOP)
+    else:
+        gone.client().config_set("min-replicas-to-write", 1)
     try:
         _, told = await mine.charge(1)
         assert told == Charged((), emergency=True)
@@ -368,9 +374,66 @@ async def test_one_master_is_bridged_for_as_long_as_a_whole_store_and_no_longer(
         assert await mine.look_up(3) is StoreDown.UNAVAILABLE
     finally:
         gone.process.send_signal(signal.SIGCONT)
+        gone.client().config_set("min-replicas-to-write", 0)
     await back(impatient)
     cluster.well()
     bridged.close()
+
+
+async def test_a_slot_that_moves_is_waited_for(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:
+    """A slot goes from one master to another while questions about it are asked: they are answered by the one that has
+    it then, nobody's place is lost, and the connection serves the others of that master meanwhile."""
+    payers = [f"rpps:9970000{n:04}" for n in range(100)]
+    before = cluster.master_of(persons_key(payers[0]))
+    after = next(each for each in cluster.masters if each is not before)
+    neighbour = next(each for each in payers[1:] if cluster.master_of(persons_key(each)) is before)
+    moving, staying = (Desk(ledger, clock, own_persons((3, HOUR), payer=payer)) for payer in (payers[0], neighbour))
+    assert await moving.passes(1)
+    slot = key_slot(payers[0].encode())
+    giver, taker = before.client(), after.client()
+    ids = [client.execute_command("CLUSTER MYID").decode() for client in (giver, taker)]
+    taker.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[0])
+    giver.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[1])
+    asked = asyncio.create_task(moving.look_up(2))
+    assert await staying.passes(1, 2)
+    for key in giver.execute_command("CLUSTER GETKEYSINSLOT", slot, 1000):
+        giver.execute_command("MIGRATE", "127.0.0.1", after.port, key, 0, 5000)
+        assert await staying.passes(1)
+    assert not asked.done()
+    assert ledger.healthy
+    for client in (taker, giver):
+        client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[1])
+    assert isinstance(await asked, Charged)
+    await back(ledger)
+    assert await moving.used(HOUR) == 2
+    assert await moving.passes(3)
+    assert not await moving.passes(4)
+
+
+async def test_what_is_owed_is_told_many_at_a_time(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:
+    """Two hundred refunds that wait for one master take a few of its round trips, not two hundred."""
+    own = own_persons((1000, HOUR))
+    gone = cluster.master_of(persons_key(own.payer))
+    impatient = ClusterLedger(cluster.seed, deadline_ms=300)
+    await back(impatient)
+    charges = [Charge(f"many-{n}", clock.now_ms(), (own,), (person(n),)) for n in range(200)]
+    assert gone.process is not None
+    gone.process.send_signal(signal.SIGSTOP)
+    try:
+        assert set(await asyncio.gather(*map(impatient.charge, charges))) == {StoreDown.UNAVAILABLE}
+    finally:
+        gone.process.send_signal(signal.SIGCONT)
+    assert impatient.owed == 200
+    async with asyncio.timeout(30):
+        while not impatient.healthy:
+            await impatient._masters.look_after()
+    gone.client().execute_command("CLIENT PAUSE", 200, "WRITE")
+    telling = asyncio.create_task(impatient.look_after())
+    await until(lambda: sum(len(link._waiting) for link in impatient._masters._links.values()) == SAID_AT_ONCE)
+    await telling
+    await back(impatient)
+    assert await Desk(ledger, clock, own).used(HOUR) == 0
+    impatient.close()
 
 
 async def test_masters_that_name_no_host_are_where_the_one_is_that_was_asked(

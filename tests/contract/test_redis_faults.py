@@ -16,7 +16,11 @@ import ledgers
 from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
 from paravent.effects import BudgetKind, Charge, Charged, OverBudget, ProofSeen, Scope, Settle, StoreDown
+from paravent.quota.windows import leaves_ms
+from paravent.rules import Calendar
+from paravent.simulate.processes import free_ports
 from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, SAID_AT_ONCE, RedisLedger, _Owed
+from paravent.stores.redis_link import Server
 from redis_server import RedisServer, running_redis
 from until import until
 
@@ -175,6 +179,33 @@ async def test_a_primary_that_became_a_replica_is_left(
     assert await desk.passes(2)
 
 
+async def test_a_server_that_falls_silent_before_it_has_the_script_is_left(tmp_path: Path, clock: FrozenClock) -> None:
+    """It said that it is a primary, and its machine is gone: the one that takes its address is found all the same."""
+    (port,) = free_ports(1)
+    silent: list[asyncio.StreamWriter] = []
+
+    async def says_who_it_is(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        silent.append(writer)
+        await reader.readuntil(b"ROLE\r\n")
+        writer.write(b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n")
+
+    gone = await asyncio.start_server(says_who_it_is, "127.0.0.1", port)
+    ledger = RedisLedger(Server("127.0.0.1", port), deadline_ms=100)
+    assert await Desk(ledger, clock, own_persons((9, HOUR))).look_up(1) is StoreDown.UNAVAILABLE
+    gone.close()
+    assert len(silent) == 1
+    redis = RedisServer(tmp_path, port, ())
+    redis.start()
+    try:
+        async with asyncio.timeout(10):
+            while not ledger.healthy:
+                await ledger.look_after()
+    finally:
+        ledger.close()
+        silent[0].close()
+        redis.kill()
+
+
 async def test_nodes_need_not_agree_on_the_time(redis: RedisServer, ledger: RedisLedger) -> None:
     """The server's clock counts: a node an hour ahead, or behind, refills nothing, and tells the wait of the server."""
     for hours in (0, 1, -1):
@@ -201,6 +232,19 @@ async def test_every_key_ends(redis: RedisServer, ledger: RedisLedger, clock: Fr
     assert len(lives_ms) > 8
     assert all(0 < ms <= 30 * 86_400_000 for ms in lives_ms.values())
     assert b"99700427885" in b" ".join(lives_ms)
+
+
+async def test_no_day_ends_early_because_a_clock_was_set_back(redis: RedisServer, ledger: RedisLedger) -> None:
+    """The server's clock was two hours ahead, or a replica took over whose clock is behind: each key is there until the
+    window of what was counted ends by the highest moment, which is what refusals are told by."""
+    client = redis.client()
+    ahead_ms = time.time_ns() // 1_000_000 + 2 * HOUR * 1000
+    client.hset("paravent:clock", "now", ahead_ms)
+    day = budget(Scope.FLEET, BudgetKind.PERSONS, (1, Calendar.DAY))
+    assert await Desk(ledger, FrozenClock(), own_persons((9, HOUR)), day).passes(1)
+    (key,) = client.keys("paravent:{fleet}:persons:*")
+    left_ms = leaves_ms(ahead_ms, Calendar.DAY) - time.time_ns() // 1_000_000
+    assert client.pttl(key) > left_ms - 60_000
 
 
 def test_three_processes_on_one_redis_share_one_budget(redis: RedisServer) -> None:

@@ -23,7 +23,7 @@ from paravent.effects import Charge, Charged, OverBudget, ProofSeen, Replayed, S
 from paravent.quota.bill import Bills, bill_of
 from paravent.quota.settling import adds_nobody
 from paravent.stores.memory import RETENTION_S
-from paravent.stores.redis_calls import Call, Plan, proof_call
+from paravent.stores.redis_calls import Call, Plan, look_call, proof_call
 from paravent.stores.redis_link import Answer, CommandError, Link, LinkDown, Server, connect
 from paravent.stores.redis_script import SCRIPT, SHA
 
@@ -66,6 +66,7 @@ class RedisLedger:
         self._deadline_s = deadline_ms / 1000
         self._common: dict[str, object] = {"server_time": server_time}
         self._retention_s = retention_s
+        self._look = look_call(None, longest_s=retention_s, **self._common)
         self._plans = Bills(lambda budgets: Plan(bill_of(budgets)))
         self._link: Link | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -81,7 +82,7 @@ class RedisLedger:
 
     @property
     def healthy(self) -> bool:
-        """There is a connection, and the last answer on it came in time."""
+        """There is a connection, and the last answer on it came in time and was no error."""
         return self._link is not None and self._link.up and not self._closed
 
     @property
@@ -150,14 +151,10 @@ class RedisLedger:
         return True
 
     async def look_after(self) -> None:
-        """Connect, if there is no connection; find out whether there still is one. To be called now and then."""
-        with suppress(LinkDown, CommandError):
-            link = await self._ready()
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    await link.send(b"PING")
-            except TimeoutError:
-                link.drop()
+        """Connect, if there is no connection; find out whether there still is one, and whether it takes charges. To be
+        called now and then."""
+        with suppress(LinkDown):
+            await self._ask(await self._ready(), self._look)
             self._pay_again()
 
     def close(self) -> None:
@@ -185,9 +182,9 @@ class RedisLedger:
 
     async def _connect(self) -> None:
         try:
-            link = await connect(self._server)
-            await link.send(b"SCRIPT", b"LOAD", SCRIPT.encode())
-        except (LinkDown, CommandError):
+            # The last of it as each charge will: a server that takes no writes now is no store.
+            link = await connect(self._server, (b"SCRIPT", b"LOAD", SCRIPT.encode()), (b"EVALSHA", SHA, *self._look))
+        except LinkDown:
             await asyncio.sleep(AGAIN_S)  # whoever asks meanwhile waits for this task, not for one of its own
             return
         self._link = link

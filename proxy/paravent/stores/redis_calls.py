@@ -141,6 +141,12 @@ def proof_call(proof: ProofSeen, now_ms: int, **common: object) -> Call:
     return _call(_fixed("", proof.key), question)
 
 
+def look_call(tag: str | None, /, **common: object) -> Call:
+    """Whether it would take a charge: only the clock moves on. `tag`: of a cluster, as of a `Plan`."""
+    key = _fixed("", None)[0] if tag is None else f"paravent:{{{tag}}}:clock".encode()
+    return _call([key], common | {"op": "look", "now_ms": 0})
+
+
 def _call(
     keys: list[bytes], question: dict[str, object], reserved: Iterable[Subject] = (), disclosed: Iterable[Subject] = ()
 ) -> Call:

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -40,8 +41,8 @@ from paravent.quota.bill import Bills, bill_of
 from paravent.quota.settling import adds_nobody
 from paravent.rules import Span
 from paravent.stores.memory import RETENTION_S
-from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, withheld
-from paravent.stores.redis_calls import Plan
+from paravent.stores.redis import OWED_AT_MOST, SAID_AGAIN_FOR_S, SAID_AT_ONCE, withheld
+from paravent.stores.redis_calls import Plan, look_call
 from paravent.stores.redis_link import LinkDown, Server
 from paravent.stores.redis_masters import Masters
 from paravent.stores.redis_script import SCRIPT, SHA
@@ -117,7 +118,8 @@ class ClusterLedger:
     ) -> None:
         """As of `RedisLedger`. `deadline_ms` bounds a proof; all the rounds of a charge, and then its refund: one that
         is refused stays so, however slow the refund; all the rounds of a settlement. `seed`: any node of it."""
-        self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, SHA)
+        look = partial(look_call, server_time=server_time, longest_s=retention_s)
+        self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, SHA, look)
         self._deadline_s = deadline_ms / 1000
         self._server_time = server_time
         self._retention_s = retention_s
@@ -200,17 +202,12 @@ class ClusterLedger:
     async def look_after(self) -> None:
         """Connect where there is no connection; say again what is owed. To be called now and then."""
         await self._masters.look_after()
-        for _ in range(len(self._owed) if self.healthy else 0):
-            owed = self._owed.popleft()
-            now_s = time.monotonic()
-            owed.sent_s = now_s if owed.sent_s is None else owed.sent_s
-            if now_s - owed.sent_s > SAID_AGAIN_FOR_S:
-                continue
-            try:
-                await self._say(owed)
-            except LinkDown:
-                self._owed.append(owed)
+        for many in range(len(self._owed), 0, -SAID_AT_ONCE):
+            if not self.healthy:
                 return
+            some = [self._owed.popleft() for _ in range(min(many, SAID_AT_ONCE, len(self._owed)))]
+            now_s = time.monotonic()
+            await self._say_or_owe([owed for owed in some if _is_known(owed, now_s)])
 
     def close(self) -> None:
         """Every later operation answers StoreDown."""
@@ -367,6 +364,12 @@ class ClusterLedger:
 
     def _common(self, parts: Parts) -> dict[str, object]:
         return {"server_time": self._server_time, "longest_s": max(self._retention_s, parts.longest_s)}
+
+
+def _is_known(owed: _Owed, now_s: float) -> bool:
+    """The script still knows it, should it have heard of it."""
+    owed.sent_s = now_s if owed.sent_s is None else owed.sent_s
+    return now_s - owed.sent_s <= SAID_AGAIN_FOR_S
 
 
 def _over(told: OverBudget | Replayed) -> OverBudget:

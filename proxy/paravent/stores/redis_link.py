@@ -123,8 +123,9 @@ class Link(asyncio.Protocol):
             self._transport.write(data)
 
 
-async def connect(server: Server) -> Link:
-    """Open, log in, choose the database. Raises LinkDown, within `CONNECT_TIMEOUT_S`."""
+async def connect(server: Server, *first: tuple[bytes | int, ...]) -> Link:
+    """Open, log in, choose the database, ask what is to be answered `first`. Raises LinkDown when one of it fails,
+    within `CONNECT_TIMEOUT_S`."""
     loop = asyncio.get_running_loop()
     link: Link | None = None
     try:
@@ -138,6 +139,8 @@ async def connect(server: Server) -> Link:
             role = await link.send(b"ROLE")
             if not isinstance(role, list) or role[0] != b"master":
                 raise LinkDown  # a replica would take no charge, and after a failover the old primary is one
+            for words in first:
+                await link.send(*words)
     except (OSError, TimeoutError, LinkDown, CommandError):
         if link is not None:
             link.drop()

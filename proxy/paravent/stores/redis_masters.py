@@ -1,8 +1,10 @@
 """The masters of a Redis Cluster: which of them has a key, and a connection to each (Redis Cluster specification)."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Final, cast
 
 from redis.crc import key_slot
@@ -12,6 +14,15 @@ from paravent.stores.redis_link import Answer, CommandError, Link, LinkDown, Ser
 
 SLOTS: Final = 16_384
 
+NOT_DONE: Final = ("MOVED ", "ASK ", "TRYAGAIN ")
+"""How an error begins that says: the slot is moving or has moved, and nothing was carried out."""
+
+MOVING_S: Final = 0.01
+"""Between two tries while it moves. A slot of some hundred keys takes that long."""
+
+TAGS_TRIED: Final = 1000
+"""To find a key in a slot of one master: of three masters it takes three."""
+
 type _Place = tuple[str, int]
 """Host and port."""
 
@@ -19,12 +30,14 @@ type _Place = tuple[str, int]
 class Masters:
     """One per ledger; all on one event loop."""
 
-    def __init__(self, seed: Server, deadline_s: float, script: str, sha: bytes) -> None:
-        """`seed`: the node that is asked for the others, as long as none of them is known."""
+    def __init__(self, seed: Server, deadline_s: float, script: str, sha: bytes, look: Callable[[str], Call]) -> None:
+        """`seed`: the node that is asked for the others, as long as none of them is known. `look`: what asks the master
+        of a tag whether it takes charges."""
         self._seed = seed
         self._deadline_s = deadline_s
         self._script = script.encode()
         self._sha = sha
+        self._look = look
         self._places: list[_Place | None] = [None] * SLOTS
         self._links: dict[_Place, Link] = {}
         self._connecting: dict[_Place, asyncio.Task[Link]] = {}
@@ -44,22 +57,29 @@ class Masters:
 
     async def ask(self, key: bytes, *words: bytes | int) -> Answer:
         """Any command about one key. Raises LinkDown."""
+        asked = False
         try:
             async with asyncio.timeout(self._deadline_s):
-                try:
-                    return await self._once(key, words)
-                except CommandError as error:
-                    if not str(error).startswith("MOVED"):
-                        raise
-                    # The slot is another master's by now, and the command was not carried out.
-                    await self._learn()
-                    return await self._once(key, words)
-        except (CommandError, TimeoutError):
-            self._drop(key)
-            raise LinkDown from None
+                for wait_s in chain((0.0,), repeat(MOVING_S)):
+                    try:
+                        asked = True
+                        return await self._once(key, words)
+                    except CommandError as error:
+                        asked = False
+                        if not str(error).startswith(NOT_DONE):
+                            self._drop(key)
+                            raise LinkDown from None
+                        if str(error).startswith("MOVED "):
+                            await self._learn()
+                    await asyncio.sleep(wait_s)
+        except TimeoutError:
+            if asked:
+                self._drop(key)
+        raise LinkDown
 
     async def look_after(self) -> None:
-        """Learn who the masters are, connect to those that have no connection. To be called now and then."""
+        """Learn who the masters are, connect to those that have no connection, find out whether they take charges. To
+        be called now and then."""
         with suppress(LinkDown, CommandError, TimeoutError):
             async with asyncio.timeout(self._deadline_s):
                 if not self.healthy:
@@ -67,8 +87,8 @@ class Masters:
                 for place in {each for each in self._places if each is not None}:
                     link = await self._link(place)
                     try:
-                        await link.send(b"PING")
-                    except asyncio.CancelledError:
+                        await link.send(*self._looking(place))
+                    except (asyncio.CancelledError, CommandError):
                         link.drop()
                         raise
 
@@ -102,13 +122,19 @@ class Masters:
 
     async def _connect(self, place: _Place) -> Link:
         try:
-            link = await connect(replace(self._seed, host=place[0], port=place[1]))
-            await link.send(b"SCRIPT", b"LOAD", self._script)
-        except (LinkDown, CommandError):
+            server = replace(self._seed, host=place[0], port=place[1])
+            link = await connect(server, (b"SCRIPT", b"LOAD", self._script), self._looking(place))
+        except LinkDown:
             self._places = [None if each == place else each for each in self._places]  # to be learned anew
             raise LinkDown from None
         self._links[place] = link
         return link
+
+    def _looking(self, place: _Place) -> tuple[bytes | int, ...]:
+        """Whether this master takes charges; of one that is not known to have slots, whether it answers."""
+        tags = (f"look-{number}" for number in range(TAGS_TRIED))
+        tag = next((tag for tag in tags if self._places[key_slot(tag.encode())] == place), None)
+        return (b"PING",) if tag is None else (b"EVALSHA", self._sha, *self._look(tag))
 
     async def _learn(self) -> None:
         if self._asking is None or self._asking.done():
@@ -121,8 +147,7 @@ class Masters:
         known = list(dict.fromkeys(place for place in (*self._links, (self._seed.host, self._seed.port))))
         for place in known:
             try:
-                link = await self._link(place)
-                ranges = await link.send(b"CLUSTER", b"SLOTS")
+                ranges = await self._slots(await self._link(place))
             except (LinkDown, CommandError):
                 continue
             places: list[_Place | None] = [None] * SLOTS
@@ -135,6 +160,15 @@ class Masters:
                 self._links.pop(gone).drop()
             return
         raise LinkDown
+
+    async def _slots(self, link: Link) -> Answer:
+        """What one node knows of all of them. Raises LinkDown, CommandError."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await link.send(b"CLUSTER", b"SLOTS")
+        except TimeoutError:
+            link.drop()  # else everybody who wants to know would wait for this one
+            raise LinkDown from None
 
     def _is_up(self, place: _Place | None) -> bool:
         return place is not None and place in self._links and self._links[place].up

@@ -1,4 +1,4 @@
-"""What Redis runs: one script, three operations, each of them one atomic step. What it must answer: `stores.memory`.
+"""What Redis runs: one script, four operations, each of them one atomic step. What it must answer: `stores.memory`.
 
 KEYS    clock, charge, proof, then whatever the operation names by number
 ARGV    a MessagePack map (of texts and numbers: Redis's reader knows no byte strings), then the persons reserved and
@@ -45,7 +45,8 @@ local kept = call('HMGET', KEYS[1], 'now', 'longest_s')
 local now = math.max(asked, tonumber(kept[1] or 0))
 local longest_s = math.max(q.longest_s, tonumber(kept[2] or 0))
 local keep_ms = longest_s * 1000
-local function ends(key, in_ms) call('PEXPIRE', key, int(math.max(1, in_ms) + slack_ms)) end
+-- Counted from the highest moment, which may be ahead of what Redis counts down by: a day must not end before it does.
+local function ends(key, in_ms) call('PEXPIRE', key, int(math.max(1, in_ms) + now - asked + slack_ms)) end
 call('HSET', KEYS[1], 'now', int(now), 'longest_s', int(longest_s))
 ends(KEYS[1], keep_ms)
 
@@ -337,7 +338,7 @@ local function with_spans(answer, counted_new)
   return answer
 end
 
--- the three operations
+-- the operations
 
 local function seen()
   local until_ms = tonumber(call('GET', KEYS[3]) or 0)
@@ -456,6 +457,8 @@ local function settle()
   return with_spans({'charged'}, counted_new)
 end
 
+-- The clock was written: a server that answers and takes no writes (OOM, NOREPLICAS, MISCONF) has said so by now.
+if q.op == 'look' then return {'well'} end
 if q.op == 'charge' then return charge() end
 if q.op == 'settle' then return settle() end
 return {seen() and 'replayed' or 'new'}
