@@ -54,3 +54,10 @@ def test_what_reducing_costs_is_that_of_the_run_that_is_kept(format_: str, name:
     members = ("kb", "filter_us", "parse_and_serialise_us")
     assert [tuple(map(int, row[:3])) for row in rows] == [tuple(round(each[m]) for m in members) for each in kept]
     assert [float(row[3]) for row in rows] == [round(each["multiple"], 1) for each in kept]
+
+
+def test_what_reducing_costs_without_a_walk_is_that_of_the_run_that_is_kept() -> None:
+    said = re.search(r"last look at that take (\d\.\d), (\d\.\d) and (\d\.\d) times", " ".join(PAGE.split()))
+    assert said is not None
+    kept = [round(each["without_walk"], 1) for each in FILTER if each["format"] == "json"]
+    assert [float(cell) for cell in said.groups()] == kept
