@@ -196,7 +196,7 @@ def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
     # Of several who were asked about, whoever was not found is paid for too: else nine guesses beside one patient
     # would be free.
     paid = plan.charge.persons if plan.asked.several else disclosed
-    missed = bool(plan.asked.several) and len(disclosed) < len(paid)
+    missed = len(disclosed) < len(paid)
     settled = yield from effects.settle(Settle(plan.charge, now_ms, paid, missed))
     if isinstance(settled, StoreDown):
         return Withhold(Reason.STATE_UNAVAILABLE, plan.about, retry_after_s=1)

@@ -3,6 +3,7 @@
 The world is a script; the policy is the reference policy; tokens and proofs are real.
 """
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -37,7 +38,7 @@ from paravent.quota.charges import Payers
 from paravent.reasons import Reason
 from paravent.rules import Policy, Window
 from policies import reference_files
-from tokens import ABSENT, NOW_MS, NOW_S, ORIGIN, RPPS, dpop_headers, mint, prove
+from tokens import ABSENT, NOW_MS, NOW_S, ORIGIN, RPPS, b64url, bearer_headers, dpop_headers, mint, prove
 
 CONSULTATION = "/v1/droits/consultation"
 SEARCH = "/v1/beneficiaires/recherche"
@@ -126,6 +127,7 @@ class TestRequests:
         assert plan.about.purpose == "dispensation"
         assert plan.about.practitioner is not None
         assert plan.about.practitioner.rpps == RPPS
+        assert plan.about.emergency is False
 
     def test_the_charge_weighs_what_its_operation_does(self, rules: Rulebook) -> None:
         """1 unless the policy says otherwise."""
@@ -236,6 +238,29 @@ class TestRequests:
         assert result.result.reason is reason
         assert isinstance(result.asked[-1], ProofSeen)
 
+    def test_a_refused_question_without_a_proof_asks_no_store(self, rules: Rulebook) -> None:
+        """Bound to a certificate: there is nothing to remember, and the reason is the question's."""
+        certificate = hashlib.sha256(b"a certificate").digest()
+        headers = (*bearer_headers(mint(ISSUER_KEY, x5t=b64url(certificate))), (b"content-type", b"application/json"))
+        connection = Connection("192.0.2.1", True, certificate)
+        asked = structs.replace(request(), headers=headers, body=b'{"famille":true}', connection=connection)
+        told = run(decide(asked, rules), [(FindKey, ISSUER_KEY.public), (FindRevocations, ())])
+        assert isinstance(told.result, Deny)
+        assert told.result.reason is Reason.REQUEST_NOT_IN_SCHEMA
+
+    def test_a_refused_question_is_on_record_with_its_purpose(self, rules: Rulebook) -> None:
+        """Why a practitioner asked is known before what they asked is understood."""
+        verdict = run(decide(request({**QUESTION, "famille": True}), rules), GOOD).result
+        assert isinstance(verdict, Deny)
+        assert (verdict.about.operation, verdict.about.purpose) == ("droits.consultation", "dispensation")
+
+    def test_a_profession_without_budgets_is_refused(self, rules: Rulebook) -> None:
+        """Also where views were written for it."""
+        unlimited = replace(rules.policy, quotas=replace(rules.policy.quotas, professions={}))
+        verdict = run(decide(request(), replace(rules, policy=unlimited, payers=Payers())), GOOD).result
+        assert isinstance(verdict, Deny)
+        assert verdict.reason is Reason.PROFESSION_NOT_ALLOWED
+
     def test_a_replay_is_challenged_for_another_proof(self, rules: Rulebook) -> None:
         """RFC 9449 section 7.1."""
         verdict = run(decide(request(), rules), {**GOOD, Charge: Replayed.REPLAYED}).result
@@ -264,6 +289,18 @@ class TestAnswers:
         assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=False),)
         assert b"ne doit pas sortir" not in told.result.body
         assert b"AUTRE" not in told.result.body
+
+    @pytest.mark.parametrize(
+        ("id", "looked"),
+        [("00" + "f" * 30, True), ("f" * 32, False)],
+        ids=["looked through", "not looked through"],
+    )
+    def test_one_answer_in_256_is_looked_through_for_new_fields(self, rules: Rulebook, id: str, looked: bool) -> None:
+        """By the request's id, which nobody who asks has a say in."""
+        plan = allowed(rules, structs.replace(request(), request_id=id))
+        told = run(settle(plan, answer({**GOOD_DOCUMENT, "tauxNouveau": 1}), NOW_MS), {Settle: FITS})
+        assert isinstance(told.result, Release)
+        assert ("/tauxNouveau" in told.result.unnamed) is bool(told.result.unnamed) is looked
 
     MISSES = (
         ("unknown", answer({"code": "INCONNU", "message": NIR}, 404)),
