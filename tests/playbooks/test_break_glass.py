@@ -6,18 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asking import ISSUER_KEY
+from conversation import run
 from door import LIMIT, Door
-from paravent.audit.justification import read_justification
+from paravent.audit.justification import HEADER, read_justification
 from paravent.audit.record import record
-from paravent.decide import Allow, Plan
+from paravent.decide import Allow, Plan, decide
 from paravent.effects import (
     BudgetKind,
     Charge,
     Charged,
     Enact,
+    FindKey,
+    FindRevocations,
     Measure,
     MeasureKind,
     OverBudget,
+    ProofSeen,
     Replayed,
     Scope,
     StoreDown,
@@ -104,6 +109,14 @@ def test_a_refusal_before_it_has_no_words() -> None:
         denied = Door(break_glass=GLASS).ask(measures, why=WHY)
         assert isinstance(denied, Deny)
         assert denied.about.justification is None, denied.reason
+
+
+def test_two_justifications_are_none() -> None:
+    """Which of them goes on record would be chance: refused, and nothing is charged."""
+    door = Door(break_glass=GLASS)
+    asked = facts(consultation("2840599990001", "19840517", 1), extra=((HEADER, WHY), (HEADER, WHY)))
+    told = run(decide(asked, door.rules), {FindKey: ISSUER_KEY.public, FindRevocations: (), ProofSeen: False})
+    assert reason(told.result) is Reason.JUSTIFICATION_REFUSED
 
 
 class Second(MemoryLedger):

@@ -97,6 +97,17 @@ def test_of_a_family_without_the_person_asked_about_nothing_leaves(nir: str, dat
             id="two strangers who both fit cannot be told apart",
         ),
         pytest.param(
+            {
+                "famille": [
+                    person("ADA", STRANGER, "20190713", 2),
+                    person("EVE", CHILD, "20190713", 2),
+                    person("LOU", None, "20190713", 2),
+                ]
+            },
+            Reason.ANSWER_OTHER_PERSON,
+            id="nor can who has no number beside two who have one",
+        ),
+        pytest.param(
             {"beneficiaire": person("EVE", STRANGER, "20190713", 2), "famille": [ZOE]},
             Reason.ANSWER_OTHER_PERSON,
             id="an answer about somebody else born that day is withheld",
@@ -252,6 +263,18 @@ def test_of_two_spouses_born_on_one_day_only_the_one_asked_about_leaves(
 ) -> None:
     """Birth date and rank agree for both: the NIR decides, for contracts too."""
     assert ask(MOTHER, "19790314", 1, answer) == outcome
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param([person("ZOE", None, "20190713", 2)], id="somebody without a number may be another's"),
+        pytest.param([ZOE, person("EVE", STRANGER, "20190713", 2)], id="two numbers are two people"),
+    ],
+)
+def test_by_civil_status_alone_who_cannot_be_told_apart_stays_behind(family: list[Person]) -> None:
+    """No number was sent that would say which of them is meant."""
+    assert ask(None, "20190713", 2, {"famille": family}) is Reason.ANSWER_OTHER_PERSON
 
 
 def test_a_person_who_lists_others_stays() -> None:
