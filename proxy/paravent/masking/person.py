@@ -1,5 +1,6 @@
 """A person as an answer names them: normal forms of the three members that identify one."""
 
+import re
 from typing import Final
 
 from paravent.masking.json import Tree
@@ -7,6 +8,7 @@ from paravent.nir import normalise_answer
 from paravent.rules import PersonFields
 from paravent.values import Value
 
+_ZONE: Final = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}")
 _RANKS: Final = frozenset("123456789")
 
 type Members = dict[str, Tree]
@@ -34,9 +36,11 @@ def written_nir(value: Tree) -> str | None:
 
 
 def birth_date(value: Tree) -> str | None:
-    """YYYYMMDD from `19840517`, `"19840517"` or `"1984-05-17"`."""
+    """YYYYMMDD from `19840517`, `"19840517"`, `"1984-05-17"` or, as SOAP libraries have it, `"1984-05-17+02:00"`."""
     if not isinstance(value, str):
         value = str(value) if _is_number(value) else ""
+    if len(value) > 10 and _ZONE.fullmatch(value, 10):
+        value = value[:10]
     if len(value) == 10 and value[4] == value[7] == "-":
         value = value[:4] + value[5:7] + value[8:]
     return value if len(value) == 8 and value.isascii() and value.isdecimal() else None

@@ -73,6 +73,9 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
                     found.append(Found(value, id(value), None, enclosing, place.alone, place.shown))
                 elif place.alone and value is not None:
                     return None
+            elif isinstance(value, dict) and enclosing is not None:
+                # One in place of a list of one: nothing shows them, but they tell whose it is that lists them.
+                found.append(Found(value, id(value), enclosing, enclosing, False, False))
             elif isinstance(value, list):
                 if len(found) + len(value) > MAX_PERSON_OBJECTS:
                     return None

@@ -95,7 +95,7 @@ class Scope:
         return scoped
 
     def _everyone(self, root: Members, found: list[Found], fields: PersonFields, asked: Asked) -> Scoped | Reason:
-        first: dict[PersonIdentity, Members] = {}
+        known: dict[PersonIdentity, Members] = {}
         counted: list[tuple[PersonIdentity, Found]] = []
         named = asked_for(found, fields, asked.several) if asked.several else None
         for person in found:
@@ -107,7 +107,8 @@ class Scope:
             elif identity is not None and not _as_asked(identity, asked):
                 identity = None
             # Whoever cannot be counted does not leave.
-            if identity is not None and not _contradicts(first.setdefault(identity, person.members), person.members):
+            if identity is not None and not _contradicts(said := known.setdefault(identity, {}), person.members):
+                said.update((name, value) for name, value in person.members.items() if value is not None)
                 counted.append((identity, person))
         kept = frozenset([id(person.members) for _, person in counted])
         foreign = _uncounted(root, self.places, found, kept)
@@ -271,9 +272,9 @@ def _uncounted(root: Members, places: tuple[PersonsAt, ...], found: list[Found],
 
 
 def _contradicts(one: Members, other: Members) -> bool:
-    """Whether two entries with one identity say different things of it: two people under a stand-in number, counted
-    as one. What only one of them says, and lists and objects, prove nothing. Resources of FHIR each have their place
-    (`@id`): a second Patient is always a second one."""
+    """Whether an entry says another thing of an identity than those before it: two people under a stand-in number,
+    counted as one. What only one of them says, and lists and objects, prove nothing. Resources of FHIR each have their
+    place (`@id`): a second Patient is always a second one."""
     fewer, more = (one, other) if len(one) <= len(other) else (other, one)
     return any(
         value is not None and not isinstance(value, dict | list) and not _agrees(value, more.get(name))

@@ -202,6 +202,8 @@ def test_asked_about_the_second_twin(answer: dict[str, object], outcome: object)
         pytest.param(
             [{"numero": "1", "beneficiaires": [person("ZOE", None, "20190713", 2)]}], ["1"], id="named without NIR"
         ),
+        pytest.param([{"numero": "1", "beneficiaires": INES}], [], id="a contract of another, who stands in no list"),
+        pytest.param([{"numero": "1", "beneficiaires": ZOE}], ["1"], id="her own, where she stands in no list"),
         pytest.param([{"numero": "1", "titulaire": INES}], ["1"], id="the holder's being somebody else takes nothing"),
         pytest.param(
             [{"numero": "1", "beneficiaires": [PAUL]}, {"numero": "2", "beneficiaires": [ZOE]}],
@@ -390,6 +392,11 @@ DUMMY: Final = "2999999999999"
             {"resultats": [{**INES, "carte": {"n": 1}}, {**INES, "carte": {"n": 2}, "depuis": "2026"}]},
             (["INES", "INES"], 1),
             id="one person with two cards is still one, and both leave",
+        ),
+        pytest.param(
+            {"resultats": [*(person(name, DUMMY, "19790314", 1) for name in (None, "A", None, "B"))]},
+            ([None, "A", None], 1),
+            id="nor behind an entry that says less than either",
         ),
         pytest.param(
             {"resultats": [{**INES, "taux": HALF}, {**INES, "taux": HALF}]},

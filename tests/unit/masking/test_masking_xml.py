@@ -68,6 +68,11 @@ def dressed(inside: str = "", attributes: str = "") -> str:
         pytest.param(document("<nom><![CDATA[<A>]]></nom>"), dressed("<d:nom>&lt;A&gt;</d:nom>"), id="CDATA is text"),
         pytest.param(document("<nom>A</nom>queue"), dressed("<d:nom>A</d:nom>"), id="text between elements"),
         pytest.param(document("<nom>A<b>B</b>C</nom>"), dressed(), id="text around an element is no value"),
+        pytest.param(document("<nom>\n\t A  B \r\n</nom>"), dressed("<d:nom>A  B</d:nom>"), id="blanks around a value"),
+        pytest.param(
+            document("<nom>\u00a0A</nom>"), dressed("<d:nom>\u00a0A</d:nom>"), id="other blanks than XML's stay"
+        ),
+        pytest.param(document("", 'date=" 2026 "'), dressed("", ' date="2026"'), id="blanks in an attribute"),
         pytest.param(document("<autre>A</autre>"), dressed(), id="an element nobody named"),
         pytest.param(document('<nom xmlns="urn:autre">A</nom>'), dressed(), id="the name in another namespace"),
         pytest.param(f'<x:r xmlns:x="{NS}"><x:nom>A</x:nom></x:r>', dressed("<d:nom>A</d:nom>"), id="any prefix"),
@@ -181,6 +186,31 @@ def test_only_the_person_asked_about_leaves() -> None:
     assert body == dressed(
         "<d:famille><d:personne><d:nom>LOU</d:nom><d:noNIRCertifie>2790369991012</d:noNIRCertifie></d:personne></d:famille>"
     )
+
+
+@pytest.mark.parametrize(
+    ("nir", "date", "rank", "leaves"),
+    [
+        pytest.param("\n  2790369991012\n", "\n\t2019-07-13\r\n", " 2 ", True, id="blanks around each"),
+        pytest.param("2790369991012", "2019-07-13+02:00", "2", True, id="a date with a zone"),
+        pytest.param("2790369991012", "2019-07-13Z", "2", True, id="a date of Greenwich"),
+        pytest.param("\n  2790369991012\n", "2019-07-13", "\n1\n", False, id="blanks around a twin's rank"),
+        pytest.param("\n  2790369991099\n", "\n2018-07-13\n", "2", False, id="blanks around another's date"),
+        pytest.param("2790369991012", "2019 -07-13", "2", False, id="blanks inside a date"),
+        pytest.param(
+            "2790369991012", "2019-07-13T00:00:00Z", "2", False, id="a moment, which is another day elsewhere"
+        ),
+        pytest.param("2790369991012", "2019-07-13", "\u00a02", False, id="a blank that is none of XML's"),
+    ],
+)
+def test_blanks_around_what_identifies_somebody_say_nothing(nir: str, date: str, rank: str, leaves: bool) -> None:
+    """XML Schema 1.0 part 2, section 4.3.6: of all types but texts the blanks around a value are no part of it."""
+    body = left(document(f"<famille>{person('LOU', nir, date, rank)}</famille>"), FAMILY, LOU)
+    one = "<d:personne><d:nom>LOU</d:nom><d:noNIRCertifie>2790369991012</d:noNIRCertifie></d:personne>"
+    assert body == (dressed(f"<d:famille>{one}</d:famille>") if leaves else Reason.ANSWER_OTHER_PERSON)
+
+
+LOU: Final = Asked("2790369991012", "20190713", 2)
 
 
 @pytest.mark.parametrize("envelope", [Envelope.SOAP11, Envelope.SOAP12])

@@ -10,6 +10,10 @@ The first step is the root, or what a SOAP body holds. Names are those of the op
 document gives it. Attributes that carry a prefix, text between elements, comments, headers and elements of other
 namespaces cannot be named. One child where a path has no [], several in the document: withheld, for two readers could
 take two of them. What leaves is a new document, in the order of the view's lines.
+
+Blanks at the ends of a value are no part of it, in a text as in an attribute. XML Schema 1.0 part 2, section 4.3.6:
+"For all atomic datatypes other than string (and types derived by restriction from it) the value of whiteSpace is
+collapse"; and of a text, blanks there tell nobody from anybody else. Inside a value they stay.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +36,8 @@ _CONTENT_TYPES: Final = {
     Envelope.SOAP12: b"application/soap+xml; charset=utf-8",
 }
 """SOAP 1.1 section 6, SOAP 1.2 part 2 section 7."""
+_BLANKS: Final = " \t\r\n"
+"""XML 1.0 section 2.3, S."""
 _LONGEST_FAULT_BYTES: Final = 64 * 1024
 """A fault that repeats the question has under 2 KB."""
 
@@ -165,7 +171,7 @@ def _members(element: Element, named: Named, namespace: str) -> Members | None:
     for attribute in named.attributes:
         value = element.get(attribute)
         if value is not None:
-            members[f"@{attribute}"] = value
+            members[f"@{attribute}"] = value.strip(_BLANKS)
     single: set[str] = set()
     for name, child in strict_xml.children(element, namespace):
         below = named.below.get(name)
@@ -186,10 +192,10 @@ def _take(child: Element, name: str, named: Named, namespace: str, members: Memb
     for attribute, both in named.of_children.get(name, {}).items():
         value = child.get(attribute)
         if value is not None:
-            members[both] = value
+            members[both] = value.strip(_BLANKS)
     if below is None:
         return True
-    value = strict_xml.text_of(child) if below.leaf else _members(child, below, namespace)
+    value = _text_of(child) if below.leaf else _members(child, below, namespace)
     if value is None:
         return below.leaf  # A leaf with elements inside is no value and does not leave.
     if below.array:
@@ -199,6 +205,11 @@ def _take(child: Element, name: str, named: Named, namespace: str, members: Memb
     else:
         members[name] = value
     return True
+
+
+def _text_of(leaf: Element) -> str | None:
+    text = strict_xml.text_of(leaf)
+    return text.strip(_BLANKS) if text is not None else None
 
 
 def _whole(element: Element, namespace: str) -> Members:

@@ -14,7 +14,11 @@ from paravent.model import Asked
 
 NAME: Final = "filter-period"
 _MEMBER: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]{0,63})?(?:@[A-Za-z_][A-Za-z0-9_.-]{0,63})?")
-_DATE: Final = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T.{1,40})?")
+_DATE: Final = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
+    r"(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+"""ISO 8601. As it leaves unswept, nothing else than a time and a zone may stand behind the day."""
 
 
 def day_of(value: object) -> str | None:
