@@ -20,7 +20,7 @@ _TERMS: Final = Issuer("any", "https://any.example", ("any",), frozenset({"any"}
 
 CLAIMS: Final = (
     ("`typ` (header)", "`at+jwt`"),
-    ("`alg` (header)", f"one of {codes(algorithms.DEFAULT)}; `RS256` only when the issuer's `algorithms` names it"),
+    ("`alg` (header)", f"one of {codes(algorithms.OFFERED)}; `RS256` only when the issuer's `algorithms` names it"),
     ("`kid` (header)", "names a key of the issuer's set"),
     ("`iss`", "exactly the `issuer` of the configuration"),
     ("`aud`", "one of `audience`, and nobody else"),

@@ -33,15 +33,21 @@ packages that they drive, when they may. Exit code 3: no suitable Python.
 
 _STOPPED: Final = "stopped by a signal"
 _WRONG_OPTIONS: Final = "wrong options"
+_NOT_HERE: Final = "the port is taken or cannot be listened on, or wrong options"
 
 EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     "serve": {
         0: _STOPPED,
+        1: "a node could not show that its boundary holds: nothing was served",
         2: "configuration or policy is wrong, an address is taken, or `SSLKEYLOGFILE` or `MITMPROXY_SSLKEYLOGFILE` is "
         "set: nothing was started",
     },
     "demo": {0: "everything was measured", 1: "something did not work; a sentence says what", 2: _WRONG_OPTIONS},
-    "check": {0: "`serve` would start with these files", 2: "there are problems"},
+    "check": {
+        0: "nothing is wrong with what can be looked at; what can only be tried, as writing, `serve` finds out",
+        1: "a node could not show that its boundary holds",
+        2: "there are problems",
+    },
     "policy check": {0: "the policy can be used", 2: "there are problems"},
     "policy blast-radius": {
         0: "printed, and nothing grew",
@@ -94,8 +100,8 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
         1: "one is not, or does not answer, or the state store did not",
         2: "the configuration or the policy is wrong",
     },
-    "sandbox api": {0: _STOPPED, 2: "the port is taken, or wrong options"},
-    "sandbox issuer": {0: _STOPPED, 2: "the port is taken, or wrong options"},
+    "sandbox api": {0: _STOPPED, 2: _NOT_HERE},
+    "sandbox issuer": {0: _STOPPED, 2: _NOT_HERE},
     "sandbox token": {0: "printed", 1: "the issuer refused, or none answers", 2: _WRONG_OPTIONS},
     "sandbox person": {0: "printed", 2: "there is no such person"},
 }
@@ -138,7 +144,7 @@ def _section(path: str, command: click.Command) -> str:
 
 
 def _argument(argument: click.Argument) -> str:
-    name = (argument.name or "").upper()
+    name = argument.metavar or (argument.name or "").upper()
     return name if argument.required else f"[{name}]"
 
 

@@ -170,7 +170,9 @@ class Runtime:
         except (LedgerDamaged, LedgerBusy) as refusal:
             problems.append(Problem(file, 0, 0, f"audit.path: {refusal}"))
         except OSError as failure:
-            problems.append(Problem(file, 0, 0, f"audit.path cannot be written ({type(failure).__name__})"))
+            problems.append(
+                Problem(file, 0, 0, f"audit.path cannot be written ({failure.strerror or type(failure).__name__})")
+            )
         try:
             ledger = self._open_ledger(settings)
         except StateFileError as refusal:

@@ -116,6 +116,8 @@ def assert_same_answer(shown: str, printed: str) -> None:
     if body:
         names = [[line.partition(":")[0] for line in text.splitlines()[1:]] for text in (head, real_head)]
         assert names[0] == names[1]
+        challenges = [[line for line in text.splitlines() if line.startswith("WWW-")] for text in (head, real_head)]
+        assert challenges[0] == challenges[1]
         assert outline(json.loads(body)) == outline(json.loads(real_body.splitlines()[0]))
 
 

@@ -135,6 +135,14 @@ def test_a_taken_port_is_named(verb: tuple[str, ...]) -> None:
     assert f"port {port} is already in use" in ended.stderr
 
 
+def test_an_address_of_another_machine_is_told_in_a_sentence() -> None:
+    """Exit 2, without a traceback. 192.0.2.1 is nobody's (RFC 5737)."""
+    words = (*COMMAND, "api", "--port", "0", "--host", "192.0.2.1")
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "port 0 of 192.0.2.1 cannot be listened on (" in ended.stderr
+
+
 def test_it_stops_on_sigterm_with_a_connection_open() -> None:
     """An idle keep-alive connection does not hold it up."""
     process = subprocess.Popen((*COMMAND, "api", "--port", "0", "--size", "300"), stdout=subprocess.PIPE, text=True)

@@ -27,7 +27,7 @@ _CONFIG = click.option(
 
 
 @practitioner.command()
-@click.argument("rpps", metavar="ID")
+@click.argument("rpps")
 @_CONFIG
 @click.option("--profession", help="The policy's word. Without it, that of their last record in the ledger.")
 @click.option("--json", "as_machine", is_flag=True, help="One JSON object on standard output, for machines.")
@@ -57,7 +57,7 @@ def show(rpps: str, config: Path, profession: str | None, as_machine: bool) -> N
 
 
 @practitioner.command()
-@click.argument("rpps", metavar="ID")
+@click.argument("rpps")
 @_CONFIG
 @click.option("--until", help="When it ends, as 2026-11-30T20:00:00Z.")
 @click.option("--for", "lasts", help="In place of its end, how long it lasts, as 4h or 2d.")
@@ -98,7 +98,7 @@ def suspend(
 
 
 @practitioner.command()
-@click.argument("rpps", metavar="ID")
+@click.argument("rpps")
 @_CONFIG
 @click.option("--author", help="Who lets them in.")
 @click.option("--reason", help="Why.")

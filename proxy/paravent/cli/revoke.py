@@ -49,13 +49,16 @@ def revoke(  # noqa: PLR0913, PLR0917 (one option each)
     """
     from paravent.books import names_of_issuers
     from paravent.cli.measures import spoken
+    from paravent.identity.revocation import Kind
+    from paravent.policy.hints import did_you_mean
     from paravent.problems import InvalidFiles
     from paravent.revocations.entries import kind_of, mark, revocation
     from paravent.settings import load_settings
 
     try:
         settings = load_settings(config, os.environ)
-        what = mark(kind_of(kind), value, issuer, names_of_issuers(settings))
+        which = kind_of(kind)
+        what = mark(which, value, issuer, names_of_issuers(settings))
         by, because = spoken(author, reason, needed=False)
         entry = revocation(what, until, issued_before, because or None)
         if not lift and entry.until_s is not None and entry.until_s <= time.time():
@@ -67,6 +70,9 @@ def revoke(  # noqa: PLR0913, PLR0917 (one option each)
         raise SystemExit(EXIT_WRONG_INPUT) from None
     if not (by and because):
         click.echo("note: the record says who and why with --author and --reason alone", err=True)
+    known = {client for each in settings.issuers.values() for client in each.clients}
+    if which is Kind.CLIENT and value not in known:
+        click.echo(f"note: no issuer has the client {value!r}; {did_you_mean(value, known)}".rstrip("; "), err=True)
     if lift:
         _lift(settings, what, by, because)
     else:

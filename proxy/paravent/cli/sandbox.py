@@ -25,7 +25,7 @@ def sandbox() -> None:
 
 
 def _run(start: "Callable[[Callable[[int], None]], None]", name: str, scheme: str, host: str) -> None:
-    """Start a server, print its one line, and leave with 2 when the port is taken."""
+    """Start a server, print its one line, and leave with 2 when nothing can listen there."""
     from paravent.sandbox.server import PortTaken
 
     def ready(port: int) -> None:
@@ -35,7 +35,7 @@ def _run(start: "Callable[[Callable[[int], None]], None]", name: str, scheme: st
     try:
         start(ready)
     except PortTaken as taken:
-        click.echo(f"port {taken.port} is already in use: choose another with --port", err=True)
+        click.echo(f"{taken}: choose another with --port or --host", err=True)
         raise SystemExit(2) from None
 
 

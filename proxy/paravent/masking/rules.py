@@ -72,8 +72,9 @@ def check_rule(rule: FieldRule, shape: ResponseShape) -> str | None:
         return f"a path has 1 to {MAX_STEPS} steps"
     operator = REGISTRY.get(rule.operator)
     if operator is None:
-        near = difflib.get_close_matches(rule.operator, REGISTRY, n=1)
-        return f"unknown operator {rule.operator!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        near = difflib.get_close_matches(rule.operator.lower(), REGISTRY, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(REGISTRY)}"
+        return f"unknown operator {rule.operator!r}; {hint}"
     if misplaced := _misplaced(rule.path, shape) or _selects_persons(rule.path, shape) or _of_nobody(rule.path, shape):
         return misplaced
     if rule.operator == PERIOD and not any(step.array for step in rule.path[:-1]):

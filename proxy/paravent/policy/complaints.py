@@ -5,6 +5,7 @@ have been right. A value is quoted as it was written: policies hold no secrets.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -31,6 +32,29 @@ def validate[File](adapter: TypeAdapter[File], document: Document) -> File | tup
         schema: _Node = adapter.json_schema()
         details = error.errors(include_url=False)
         return tuple(dict.fromkeys(_complaint(document, schema, detail) for detail in details))
+
+
+def without_mistakes[File](adapter: TypeAdapter[File], document: Document) -> File | None:
+    """What is left without the lines that `validate` complains of, so that it can be judged too; None: not enough.
+
+    For views, where each line, three steps down, stands for itself.
+    """
+    value: Any = deepcopy(document.value)
+    if not isinstance(value, dict):
+        return None
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            *way, last = [step for step in detail["loc"] if step != _KEY][:3] or [""]
+            around = value
+            for step in way:
+                around = around.get(step, {})
+            around.pop(last, None)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _complaint(document: Document, schema: _Node, detail: ErrorDetails) -> Problem:
@@ -71,12 +95,13 @@ def _judge(detail: ErrorDetails, node: list[_Node], schema: _Node) -> tuple[str,
     if detail["type"] == "string_type" and isinstance(value, int) and not isinstance(value, bool):
         return "must be text, not a number", f'put it in quotes: "{value}"'
     plain = _PLAIN.get(detail["type"])
-    return (plain(context) if plain else detail["msg"], "")
+    keys = {name for each in node for name in each.get("properties", {})} if detail["type"] == "model_type" else ()
+    return (plain(context) if plain else detail["msg"], did_you_mean("", keys))
 
 
 _PLAIN: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "string_type": lambda _: "must be text",
-    "int_type": lambda _: "must be a whole number, not in quotes and without a leading zero",
+    "int_type": lambda _: "must be a whole number: digits alone, not in quotes and without a leading zero",
     "bool_type": lambda _: "must be true or false",
     "dict_type": lambda _: "must be a mapping of keys to values",
     "model_type": lambda _: "must be a mapping of keys to values",
@@ -101,7 +126,7 @@ def _label(where: Where) -> str:
 
 
 def _quoted(value: object) -> str:
-    text = repr(value)
+    text = "empty" if value is None else repr(value) if not isinstance(value, bool) else str(value).lower()
     return text if len(text) <= 60 else "what it is"
 
 

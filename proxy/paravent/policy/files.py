@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from paravent.policy.complaints import validate
+from paravent.policy.complaints import validate, without_mistakes
 from paravent.policy.hints import did_you_mean
 from paravent.policy.schema import (
     ASSURANCE,
@@ -63,7 +63,7 @@ def read_files(files: Mapping[str, bytes]) -> Sources:
     deciding = rule_files(files)
     problems = [*_names(deciding)]
 
-    def read[File](name: str, adapter: TypeAdapter[File]) -> Read[File] | None:
+    def read[File](name: str, adapter: TypeAdapter[File], *, line_by_line: bool = False) -> Read[File] | None:
         document = load(name, deciding[name])
         if not isinstance(document, Document):
             problems.extend(document)
@@ -72,14 +72,19 @@ def read_files(files: Mapping[str, bytes]) -> Sources:
         # `validate` gives a tuple of problems, and no file of a policy is a tuple.
         if isinstance(file, tuple):
             problems.extend(file)
-            return None
+            rest = without_mistakes(adapter, document) if line_by_line else None
+            return None if rest is None else Read(document, rest)
         return Read(document, file)
 
     def one(name: str, adapter: TypeAdapter[Any]) -> Read[Any] | None:
         return read(name, adapter) if name in deciding else None
 
     operations = [read(name, OPERATIONS) for name in deciding if _OPERATIONS.fullmatch(name)]
-    views = {match.group(1): read(match.group(), VIEWS) for match in map(_VIEWS.fullmatch, deciding) if match}
+    views = {
+        match.group(1): read(match.group(), VIEWS, line_by_line=True)
+        for match in map(_VIEWS.fullmatch, deciding)
+        if match
+    }
     return Sources(
         vocabulary=one("vocabulary.yaml", VOCABULARY),
         assurance=one("assurance.yaml", ASSURANCE),

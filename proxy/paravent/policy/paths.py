@@ -30,9 +30,13 @@ def parse_path(text: str) -> Path:
 
 
 def _step(text: str) -> Step:
+    if not text:
+        raise ValueError("a step is empty: write no / at the end, and no two in a row")
     match = _STEP.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a step of a path: write name, name[] or name[member=value]")
+        raise ValueError(
+            f"{text!r} is not a step of a path: write name, name[] or name[member=value], with one condition at most"
+        )
     name, brackets, member, value = match.groups()
     return Step(name, brackets is not None, (member, value) if member is not None else None)
 

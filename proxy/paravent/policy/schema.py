@@ -481,7 +481,7 @@ type Parameter = str | int | bool | tuple[tuple[str, str], ...] | None
 class RuleText(Strict):
     """One operator, with what stands after its name."""
 
-    operator: Annotated[str, Field(pattern="^[a-z][a-z_-]{0,30}$", description="an operator's name")]
+    operator: Annotated[str, Field(max_length=30, description="an operator's name")]
     parameter: Parameter = None
 
 

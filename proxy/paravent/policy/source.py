@@ -88,7 +88,7 @@ def load(file: str, data: bytes) -> Document | tuple[Problem, ...]:
     try:
         problems = tuple(islice(_forbidden(file, yaml.parse(text, Loader=_PARSER), events), MAX_PROBLEMS))
     except yaml.YAMLError as error:
-        return (_syntax(file, error),)
+        return (_syntax(file, text, error),)
     return problems or _Composer(file, events).document()
 
 
@@ -102,6 +102,10 @@ _UNSEEN: Final = re.compile(
     "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]|\\r(?!\\n)"
     "|[\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]"
 )
+
+_INSTEAD: Final = {"\ufeff": "save the file without a byte order mark", "\r": "end lines with a line feed"}
+_NO_INDENT: Final = re.compile(r" *[\t\u00a0]")
+"""What an editor, a word processor or a web page puts where YAML has spaces alone."""
 
 
 def _text(file: str, data: bytes) -> str | Problem:
@@ -118,20 +122,25 @@ def _text(file: str, data: bytes) -> str | Problem:
     if unseen is None:
         return text
     name = f"U+{ord(unseen.group()):04X}"
-    return Problem(file, *_place(text[: unseen.start()]), f"the character {name} is not allowed: it does not show")
+    hint = _INSTEAD.get(unseen.group(), "remove it")
+    return Problem(
+        file, *_place(text[: unseen.start()]), f"the character {name} is not allowed: it does not show", hint
+    )
 
 
 def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _syntax(file: str, error: yaml.YAMLError) -> Problem:
+def _syntax(file: str, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     what = getattr(error, "problem", None) or "it cannot be read"
-    return Problem(
-        file, line, column, f"not valid YAML: {what}", "check indentation, brackets and quotes here and above"
-    )
+    hint = "check indentation, brackets, quotes and the blank after each colon, here and above"
+    for number, row in enumerate(text.split("\n")[:line], 1):
+        if _NO_INDENT.match(row):
+            hint = f"line {number} begins with a tab or a no-break space: indent with spaces"
+    return Problem(file, line, column, f"not valid YAML: {what}", hint)
 
 
 def _forbidden(file: str, parsed: Iterable[yaml.Event], events: list[yaml.Event]) -> Iterator[Problem]:

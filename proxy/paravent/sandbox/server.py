@@ -39,11 +39,7 @@ type Handler = Callable[[str, str, HTTPHeaders, bytes], Reply]
 
 
 class PortTaken(Exception):
-    """Somebody else listens there."""
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(f"port {port} of {host} is in use")
-        self.port = port
+    """Nobody listens there for us: somebody else does, this user may not, or it is no address of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +148,9 @@ def _bind(listening: Listening) -> list[socket.socket]:
     try:
         return bind_sockets(listening.port, listening.host)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(listening.host, listening.port) from None
-        raise
+        taken = error.errno == errno.EADDRINUSE
+        why = "is already in use" if taken else f"of {listening.host} cannot be listened on ({error.strerror})"
+        raise PortTaken(f"port {listening.port} {why}") from None
 
 
 async def _serve(

@@ -27,7 +27,7 @@ from paravent.settings.model import (
     State,
     Upstream,
 )
-from paravent.settings.pairs import check_pair, remark_if_open
+from paravent.settings.pairs import check_pair, remark_if_open, remark_if_shut
 from paravent.settings.toml import parse
 
 
@@ -247,6 +247,7 @@ def _state(given: Given) -> State | None:
         given.complain(where, "the folder of the state file does not exist", "make it, writable by this user alone")
     elif os.path.isdir(database):
         given.complain(where, "the state file is a directory")
+    remark_if_shut(given, where, database, database.parent)
     return Sqlite(database)
 
 
@@ -304,6 +305,7 @@ def _audit(given: Given) -> Audit | None:
         given.complain(("audit", "checkpoint"), message, "remove it; back up the ledger's folder to another machine")
     if path is None or key is None:
         return None
+    remark_if_shut(given, ("audit", "path"), path if os.path.isdir(path) else path.parent)
     return Audit(path, key, second)
 
 

@@ -1,4 +1,7 @@
-"""Two things about files that several sections have: a certificate with its key, and who may read a secret."""
+"""What several sections say of files: a certificate and its key, who may read a secret, who must be able to write."""
+
+import os
+from pathlib import Path
 
 from paravent.settings import files
 from paravent.settings.given import Given
@@ -23,3 +26,10 @@ def remark_if_open(given: Given, where: Where) -> None:
     if path is not None and files.is_open_to_all(path):
         message = f"{where[-1]}: everybody on this machine can read or change the file {given.text(*where)!r}"
         given.remark(where, message, "chmod 600; or nothing, where only this container sees it")
+
+
+def remark_if_shut(given: Given, where: Where, *paths: Path) -> None:
+    """A remark: `check` may be somebody else's to run than `serve`."""
+    if any(os.path.exists(path) and not os.access(path, os.W_OK) for path in paths):
+        message = f"{where[-1]}: this user may not write there"
+        given.remark(where, message, "let the user write that runs the node; or check as that user")

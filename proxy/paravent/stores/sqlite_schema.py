@@ -123,5 +123,19 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _why(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+_FAULTS: Final = {
+    sqlite3.SQLITE_BUSY: "another program holds it",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: this user must be able to write it and its folder",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_NOTADB: "this is no SQLite file",
+    sqlite3.SQLITE_READONLY: "it cannot be written: this user must be able to write it and its folder",
+}
+"""By the low byte of SQLite's code, which says the kind (sqlite.org/rescode.html)."""
+
+
+def _why(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0)
+        return _FAULTS.get(code & 0xFF, type(error).__name__)
+    return error.strerror or type(error).__name__

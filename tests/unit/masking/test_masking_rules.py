@@ -32,7 +32,8 @@ def test_a_sound_line_has_no_problem(text: str, operator: str, parameter: Parame
     ("text", "operator", "parameter", "says"),
     [
         pytest.param("/a", "kepe", None, "did you mean 'keep'", id="a slip of the keyboard gets a hint"),
-        pytest.param("/a", "encrypt", None, "unknown operator", id="an operator that does not exist"),
+        pytest.param("/a", "Keep", None, "did you mean 'keep'", id="so does a capital"),
+        pytest.param("/a", "encrypt", None, "'encrypt'; known: keep, echo,", id="an operator that does not exist"),
         pytest.param("/a", "mask", 0, "1 to 4", id="a parameter out of range"),
         pytest.param("/a", "echo", None, "bare echo", id="a bare echo outside an identity"),
         pytest.param("/noNIRCertifie", "echo", None, "bare echo", id="a bare echo outside a person"),

@@ -53,14 +53,24 @@ SHAPES = [
         f'{W}:2:22: code must be text, not a number (put it in quotes: "21")',
     ),
     row(
+        "a value that was left out is told as that",
+        {V: ("/csr: keep", "/csr:")},
+        f"{V}:8:10: /csr is empty: write an operator, as in keep, or {{operator: parameter}}, as in {{mask: 4}}",
+    ),
+    row(
+        "a condition on two members is told to be one",
+        {V: ("/csr: keep", '"/a[b=c,d=e]/csr": keep')},
+        f"{V}:8:5: '/a[b=c,d=e]/csr' cannot be a key here ('a[b=c,d=e]' is not a step of a path: write name, name[] or name[member=value], with one condition at most)",
+    ),
+    row(
         "text where a number is needed is not read as one",
         {Q: ("limit: 60", 'limit: "60"')},
-        f"{Q}:3:23: limit must be a whole number, not in quotes and without a leading zero",
+        f"{Q}:3:23: limit must be a whole number: digits alone, not in quotes and without a leading zero",
     ),
     row(
         "a limit with a leading zero is not octal, and not a number",
         {Q: ("limit: 60", "limit: 0600")},
-        f"{Q}:3:23: limit must be a whole number, not in quotes and without a leading zero",
+        f"{Q}:3:23: limit must be a whole number: digits alone, not in quotes and without a leading zero",
     ),
     row("a limit of zero is refused", {Q: ("limit: 60", "limit: 0")}, f"{Q}:3:23: limit must be at least 1"),
     row("a negative limit is refused", {Q: ("limit: 60", "limit: -5")}, f"{Q}:3:23: limit must be at least 1"),
@@ -83,7 +93,7 @@ SHAPES = [
     row(
         "a list where a mapping belongs is told",
         {D: ("{level: substantiel, max_auth_age: 4h}", "[substantiel]")},
-        f"{D}:3:12: require must be a mapping of keys to values",
+        f"{D}:3:12: require must be a mapping of keys to values (known: level, max_auth_age)",
     ),
     row(
         "text where a list belongs is told", {A: ("[mtls, dpop]", "dpop")}, f"{A}:4:11: bindings must be a list: [a, b]"
@@ -125,7 +135,7 @@ SHAPES = [
         "a path with an empty step is refused",
         {V: ("/beneficiaire/nomUsuel: keep", "/beneficiaire//nomUsuel: keep")},
         f"{V}:3:5: '/beneficiaire//nomUsuel' cannot be a key here "
-        "('' is not a step of a path: write name, name[] or name[member=value])",
+        "(a step is empty: write no / at the end, and no two in a row)",
     ),
     row(
         "a path has ten steps at most",
@@ -173,7 +183,11 @@ SHAPES = [
         f"{D}:2:19: method cannot be 'PUT' (known: GET, POST)",
     ),
     row("an empty file says nothing and is refused", {Q: "# later\n"}, f"{Q}:1:1: the file says nothing"),
-    row("a file that is a list is refused", {Q: "[a]\n"}, f"{Q}:1:1: the file must be a mapping of keys to values"),
+    row(
+        "a file that is a list is refused",
+        {Q: "[a]\n"},
+        f"{Q}:1:1: the file must be a mapping of keys to values (known: break_glass, emergency, grants, prefixes, quotas, step_up, suspension, warn_at)",
+    ),
 ]
 
 FILES = [
@@ -681,6 +695,12 @@ CROSS = [
         "a person inside another object is not the declared one",
         {V: ("/beneficiaire/nomUsuel", "/autre/beneficiaire/nomUsuel")},
         f"{V}:3:5: /autre/beneficiaire holds persons, but droits.consultation does not list it under response.persons",
+    ),
+    row(
+        "a line that is none hides nothing of the others",
+        {V: ("    /csr: keep", "    csr: keep\n    /famille[]/prenom: keep")},
+        f"{V}:8:5: 'csr' cannot be a key here (a path begins with /)",
+        f"{V}:9:5: /famille[] holds persons, but cartes.lecture does not list it under response.persons",
     ),
     row(
         "a whole person is not a field",

@@ -126,6 +126,27 @@ def test_refused(data: bytes, told: list[str]) -> None:
         assert beginning in line
 
 
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        pytest.param(b"a:\n\tb: 1\n", "line 2 begins with a tab or a no-break space", id="a tab"),
+        pytest.param(
+            "a:\n  b: 1\n\u00a0 c: 2\n  d: 3\n".encode(), "line 3 begins with a tab or a no", id="a no-break space"
+        ),
+        pytest.param(
+            b"a:\n  b:1\n  c: 2\n", "the blank after each colon, here and above", id="a colon without a blank"
+        ),
+        pytest.param(b"\xef\xbb\xbfa: 1\n", "save the file without a byte order mark", id="a byte order mark"),
+        pytest.param("kee\u200bp: 1\n".encode(), "remove it", id="a zero-width space"),
+    ],
+)
+def test_what_does_not_show_is_told_as_what_it_is(data: bytes, hint: str) -> None:
+    """A tab, a no-break space, a blank that is missing: the parser's own words name none of them."""
+    problems = load("x.yaml", data)
+    assert isinstance(problems, tuple)
+    assert [hint in problem.hint for problem in problems] == [True]
+
+
 def test_a_file_of_mistakes_is_not_listed_to_its_end() -> None:
     """A hundred problems of one file are enough to read."""
     problems = load("x.yaml", b"- !a 1\n" * 30_000)

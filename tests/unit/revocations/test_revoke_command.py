@@ -82,6 +82,14 @@ def test_what_cannot_be_meant_is_refused(paravent: Callable[..., Result], words:
     assert paravent("revocations").output == "0 revoked.\n"
 
 
+def test_a_software_that_nobody_knows_is_revoked_with_a_note(paravent: Callable[..., Result]) -> None:
+    """It may be a slip of the keyboard, and it may be another machine's configuration: nobody is let in meanwhile."""
+    told = paravent("revoke", "client", "portial", *SAID)
+    assert told.stdout == "client:portial is revoked.\n"
+    assert told.stderr == "note: no issuer has the client 'portial'; did you mean portail?\n"
+    assert paravent("revoke", "client", "portail", *SAID).stderr == ""
+
+
 def records(folder: Path) -> list[dict[str, Any]]:
     files = sorted((folder / "audit").glob("ledger-commands-*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]

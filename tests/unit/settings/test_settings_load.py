@@ -95,6 +95,16 @@ def test_a_bound_of_refusals_that_bounds_nobody_is_noted(deployment: Deployment,
     assert [note.message.partition(" ")[0] for note in notes] == ["refusals_per_minute"] * noted
 
 
+def test_what_this_user_may_not_write_is_noted(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its key, and no more than that: `check` may be run by somebody else than the node."""
+    assert deployment.load().notes == ()
+    monkeypatch.setattr("os.access", lambda path, mode: path != deployment.folder)
+    assert [str(note).partition(" ")[2].partition("\n")[0] for note in deployment.load().notes] == [
+        "url: this user may not write there",
+        "path: this user may not write there",
+    ]
+
+
 def test_an_upstream_with_tls(deployment: Deployment) -> None:
     """https needs the authority, and may show a certificate of ours."""
     deployment.write("ca.pem", certificate("ca")[0])
