@@ -18,7 +18,8 @@ import pytest
 
 import loops
 from answers import DOCUMENT, PERSON
-from node import CONSULTATION, RunningNode, parse, running_node
+from key_updates import shaken_hands
+from node import CONSULTATION, TLS, RunningNode, parse, running_node
 from paravent.masking.json import MAX_VALUES
 from paravent.masking.places import MAX_PERSON_OBJECTS
 from paravent.masking.walk import MAX_TEXT_CHARACTERS
@@ -190,3 +191,17 @@ async def test_no_question_of_a_good_caller_holds_the_loop(
         end = b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         await briefly(node, monkeypatch, [data + end for data in asked])
         assert seen.requests == []
+
+
+async def test_no_change_of_keys_holds_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a megabyte of nothing but KeyUpdate in TLS 1.3, from somebody who has not asked anything yet."""
+    async with raw_upstream(b"") as upstream, running_node(tmp_path, upstream.port, listen=TLS) as node:
+        best = float("inf")
+        for _ in range(TRIES):
+            sock, keys = await asyncio.to_thread(shaken_hands, node.port)
+            with sock:
+                flood = await asyncio.to_thread(keys.updates, 20_000)
+                with watched(monkeypatch) as longest:
+                    await asyncio.to_thread(sock.sendall, flood)
+            best = min(best, longest.seconds)
+        assert best <= STALL_S
