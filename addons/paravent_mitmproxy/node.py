@@ -102,6 +102,7 @@ class Node:
         """
         loop = asyncio.get_running_loop()
         patrol = Patrol(self.house, loop)
+        self.runtime.lively = patrol.lively
         self.management.start()
         patrol.start()
         background = [loop.create_task(self.runtime.watch_policy()), loop.create_task(self._drain())]

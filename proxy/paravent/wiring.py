@@ -113,6 +113,8 @@ class Runtime:
         self._clock = clock
         self.listening = False
         """The listener accepts connections, and we are not draining."""
+        self.lively: Callable[[], bool] = lambda: True
+        """Whoever listens still comes round to it. Asked on the threads of the management listener."""
         self.proven = False
         """The start-up canary has come back through the listener."""
         self.metrics = Metrics(worker=worker)
@@ -223,7 +225,7 @@ class Runtime:
     def readiness(self) -> Mapping[str, bool]:
         """By name, what must be well for requests to be answered."""
         checks = {
-            "listener": self.listening,
+            "listener": self.listening and self.lively(),
             "canary": self.proven,
             "policy": self._policy_good,
             "audit": self._audit.healthy,

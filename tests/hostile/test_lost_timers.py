@@ -5,8 +5,10 @@ Each of these once left a caller, or their place in the house, for good.
 
 import asyncio
 import errno
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import cast
@@ -16,7 +18,7 @@ import pytest
 import loops
 from answers import ANSWER
 from drill import Call, Fault, failing, hanging, recorded
-from node import PLAINTEXT, TLS, read_answer, running_node
+from node import PLAINTEXT, TLS, RunningNode, read_answer, running_node
 from paravent.alarm import Alarm
 from paravent_mitmproxy.listener import patrol
 from paravent_mitmproxy.listener.client import ClientConnection
@@ -137,6 +139,29 @@ class TestThePatrol:
             stays[1].transport.abort()
             await until(lambda: not house.connections)
             assert not house.shares
+
+
+async def test_who_no_longer_comes_round_is_not_ready(
+    tmp_path: Path, upstream: RawUpstream, quick_patrol: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load balancer hears of an event loop that is held up, from the threads beside it; and of its going on."""
+    monkeypatch.setattr(patrol, "SILENT_S", 0.5)
+    async with running_node(tmp_path, upstream.port) as node:
+        await until(lambda: ready(node))
+        while ready(node):  # asked on the loop's own thread, which therefore turns no more
+            pass
+        await until(lambda: ready(node))
+
+
+def ready(node: RunningNode) -> bool:
+    asking = HTTPConnection(*node.node.management.address, timeout=5)
+    asking.request("GET", "/readyz")
+    answer = asking.getresponse()
+    checks = json.loads(answer.read())["checks"]
+    asking.close()
+    assert (answer.status == 200) is checks.pop("listener")
+    assert all(checks.values())
+    return answer.status == 200
 
 
 def raising(*_: object) -> None:
