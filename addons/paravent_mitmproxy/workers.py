@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from paravent.settings import Settings
@@ -42,33 +43,43 @@ _MOMENT: Final = struct.Struct("=d")
 _SIGNALS: Final = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 _LOOK_S: Final = 0.05
 """How often, until all have been ready once."""
-_REST_S: Final = 60.0
+_REST_S: Final = 1.0
+"""How often it looks whether anybody still takes calls: late by as much, whoever asks while all hang is told."""
 
 log = logging.getLogger(logs.OURS)
 
 
 class Board:
-    """Which workers are ready, in memory that all of them share: when each last said so, on the machine's own clock.
-    And which of them take calls on the shared address."""
+    """Which workers are ready, and which of them take calls on the shared address, in memory that all of them share.
+
+    When each last said so, on the machine's own clock: who has not for a while does not any more, it hangs.
+    """
 
     def __init__(self, workers: int) -> None:
-        self._said = mmap.mmap(-1, workers * _MOMENT.size)
-        self._telling = mmap.mmap(-1, workers)
+        self._ready = mmap.mmap(-1, workers * _MOMENT.size)
+        self._telling = mmap.mmap(-1, workers * _MOMENT.size)
 
     def tells(self, number: int, does: bool) -> None:
-        self._telling[number - 1] = does
+        _say(self._telling, number, does)
 
     def anybody_tells(self) -> bool:
-        return any(self._telling[:])
+        return any(_lately(self._telling))
 
     def set(self, number: int, ready: bool) -> None:
-        _MOMENT.pack_into(self._said, (number - 1) * _MOMENT.size, time.monotonic() if ready else 0.0)
+        _say(self._ready, number, ready)
 
     def ready(self) -> Mapping[str, bool]:
-        """By name, as a readiness page shows them. Who has not said so for a while is not: it hangs."""
-        since_s = time.monotonic() - SILENCE_S
-        moments = (moment for (moment,) in _MOMENT.iter_unpack(self._said[:]))
-        return {f"worker.{number}": 0.0 < moment > since_s for number, moment in enumerate(moments, 1)}
+        """By name, as a readiness page shows them."""
+        return {f"worker.{number}": ready for number, ready in enumerate(_lately(self._ready), 1)}
+
+
+def _say(moments: mmap.mmap, number: int, it_is: bool) -> None:
+    _MOMENT.pack_into(moments, (number - 1) * _MOMENT.size, time.monotonic() if it_is else 0.0)
+
+
+def _lately(moments: mmap.mmap) -> list[bool]:
+    since_s = time.monotonic() - SILENCE_S
+    return [0.0 < moment > since_s for (moment,) in _MOMENT.iter_unpack(moments[:])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,7 @@ class Supervisor:
                 self._announced = True
                 self._announce()
             self._wait()
+            self._tell_callers()
             if self._stopping and all(worker.pid is None for worker in self._workers):
                 raise SystemExit(self._exit)
 
@@ -158,9 +170,15 @@ class Supervisor:
         ]
 
     def _fork(self, worker: _Worker) -> Place | None:
-        pid = os.fork()
+        worker.started_s = time.monotonic()
+        try:
+            pid = os.fork()
+        except OSError:
+            # No memory for it, or too many processes: maybe what ended the one before. The others must not end with us.
+            self._ended(worker, 1)
+            return None
         if pid:
-            worker.pid, worker.started_s = pid, time.monotonic()
+            worker.pid = pid
             return None
         os.setpgid(0, 0)
         os.close(self._alive_w)
@@ -204,10 +222,6 @@ class Supervisor:
         worker.pid = None
         self._board.set(worker.number, False)
         self._board.tells(worker.number, False)
-        if not self._board.anybody_tells():
-            # Still listening in our hands, it would take calls that nobody answers. Those who wait are told as well.
-            with suppress(OSError):  # nobody has listened yet
-                self._sockets.shared.shutdown(socket.SHUT_RDWR)
         if self._stopping:
             return
         log.warning("worker_ended", extra={"worker": worker.number, "count": code})
@@ -219,6 +233,16 @@ class Supervisor:
         now_s = time.monotonic()
         worker.back_off_s = back_off_s(worker.back_off_s, now_s - worker.started_s)
         worker.due_s = now_s + worker.back_off_s
+
+    def _tell_callers(self) -> None:
+        """While all have ended, or hang, the shared address refuses: still listening in our hands, it would take calls
+        that nobody answers. Those who wait are told as well.
+
+        Not before it listens: shut down then, every connection that it takes later would be at its end already.
+        """
+        shared = self._sockets.shared
+        if not self._board.anybody_tells() and shared.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            shared.shutdown(socket.SHUT_RDWR)
 
     def _stop(self) -> None:
         """Pass it on: the first signal drains, the second ends at once."""
@@ -253,8 +277,9 @@ async def among_others(runtime: Runtime, place: Place, stop: Callable[[], None])
 
     loop = asyncio.get_running_loop()
     loop.add_reader(parent, orphaned)
-    board.tells(number, True)
-    everybody = Management(listening(shared), None, checks, runtime.jwks(), runtime.logout, _any_ready)
+    tells = partial(board.tells, number, True)
+    tells()
+    everybody = Management(listening(shared), None, checks, runtime.jwks(), runtime.logout, _any_ready, tells)
     everybody.start()
     telling = loop.create_task(tell())
     try:

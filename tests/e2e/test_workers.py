@@ -167,6 +167,38 @@ def test_while_no_worker_runs_the_shared_address_refuses(stack: Stack) -> None:
         assert accepts(everybody)  # one that is missed by nobody
 
 
+def test_the_shared_address_outlives_starts_that_fail(stack: Stack) -> None:
+    """All are killed, and the policy was broken meanwhile: once it is mended, whoever is free tells of all again."""
+    everybody, _ = told(stack)
+    quotas = stack.policies / "quotas.yaml"
+    good = quotas.read_text()
+    quotas.write_text("quotas: [")
+    for pid in children(stack):
+        os.kill(pid, signal.SIGKILL)
+    assert stack.proxy is not None
+    log = stack.proxy.log
+    eventually(lambda: log.read_text().count('"worker_ended"') > 2 * WORKERS)
+    quotas.write_text(good)
+    stack.management = everybody
+    eventually(lambda: is_ready(stack) and all(json.loads(stack.scrape("/readyz")[1])["checks"].values()), 60)
+
+
+def test_while_all_workers_hang_the_shared_address_refuses(stack: Stack) -> None:
+    """As while there is none: nobody is kept waiting for who does not die. Then they go on, and so does it."""
+    everybody, _ = told(stack)
+    victims = children(stack)
+    for pid in victims:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: not accepts(everybody))
+    finally:
+        for pid in victims:
+            os.kill(pid, signal.SIGCONT)
+    stack.management = everybody
+    eventually(lambda: is_ready(stack) and all(json.loads(stack.scrape("/readyz")[1])["checks"].values()))
+    assert sorted(children(stack)) == sorted(victims)
+
+
 def test_one_port_tells_of_all(stack: Stack) -> None:
     """Ready as long as one is, with each by name, also one that hangs; metrics are each worker's own, and not there."""
     stack.management, _ = told(stack)

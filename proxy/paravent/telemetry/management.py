@@ -62,8 +62,10 @@ class Management:
         jwks: object,
         logout: Logout,
         ready: Callable[[Mapping[str, bool]], bool] | None = None,
+        between: Callable[[], None] | None = None,
     ) -> None:
-        """`sock`: from `listen`. `metrics`: None where none are shown. `ready`: how checks are summed up."""
+        """`sock`: from `listen`. `metrics`: None where none are shown. `ready`: how checks are summed up. `between`: is
+        called again and again by whoever takes calls, for as long as they are taken."""
         summed_up = ready or is_ready
         public_key = json.dumps(jwks).encode()
 
@@ -96,7 +98,7 @@ class Management:
                 status = _told(logout, self.rfile.read(int(length)))
                 self._send(status, "application/json", _REFUSED_LOGOUT if status == 400 else b"{}\n")
 
-        self._server = _Server(sock, Handler)
+        self._server = _Server(sock, Handler, between)
         self._thread = Thread(target=self._server.serve_forever, args=(POLL_S,), name="management", daemon=True)
 
     @property
@@ -160,7 +162,10 @@ class _Answers(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, sock: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, sock: socket.socket, handler: type[BaseHTTPRequestHandler], between: Callable[[], None] | None
+    ) -> None:
+        self._between = between
         self._since_s: dict[socket.socket, float] = {}
         self._lock = Lock()
         address = sock.getsockname()
@@ -190,6 +195,8 @@ class _Server(ThreadingHTTPServer):
     @override
     def service_actions(self) -> None:
         """Called between two polls: whose time is up reads an end and goes."""
+        if self._between is not None:
+            self._between()
         end_s = time.monotonic() - LONGEST_S
         with self._lock:
             late = [request for request, since_s in self._since_s.items() if since_s < end_s]

@@ -1,8 +1,14 @@
 """How soon a worker that ended is started again."""
 
+import errno
 import itertools
+import os
+import socket
+from types import SimpleNamespace
 
-from paravent_mitmproxy.workers import BACK_OFF_MAX_S, BACK_OFF_S, STEADY_S, back_off_s
+import pytest
+
+from paravent_mitmproxy.workers import BACK_OFF_MAX_S, BACK_OFF_S, STEADY_S, Sockets, Supervisor, back_off_s
 
 
 def test_one_that_ends_again_and_again_waits_longer_each_time() -> None:
@@ -15,3 +21,35 @@ def test_one_that_ends_again_and_again_waits_longer_each_time() -> None:
 def test_one_that_lived_is_started_at_once_again() -> None:
     """What ended it lies in the present."""
     assert back_off_s(BACK_OFF_MAX_S, STEADY_S) == BACK_OFF_S
+
+
+@pytest.fixture
+def supervisor() -> Supervisor:
+    settings = SimpleNamespace(listen=SimpleNamespace(workers=2))
+    shared = socket.socket()
+    return Supervisor(settings, Sockets((), socket.socket, shared, lambda _: shared), lambda: None)  # type: ignore[arg-type]
+
+
+def test_one_that_cannot_be_started_waits_too(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory or no process left for it: the parent lives on, since with it all the others would end."""
+    monkeypatch.setattr(os, "fork", raising(errno.EAGAIN))
+    supervisor._announced = True
+    for wait_s in (BACK_OFF_S, 2 * BACK_OFF_S):
+        worker = supervisor._workers[1]
+        assert supervisor._fork(worker) is None
+        assert (worker.pid, worker.due_s - worker.started_s >= wait_s, supervisor._stopping) == (None, True, False)
+
+
+def test_who_cannot_begin_at_all_says_so(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first start of all: exit code 1, and nobody goes on trying."""
+    monkeypatch.setattr(os, "fork", raising(errno.ENOMEM))
+    with pytest.raises(SystemExit) as ended:
+        supervisor.run()
+    assert ended.value.code == 1
+
+
+def raising(code: int) -> object:
+    def fork() -> int:
+        raise OSError(code, "")
+
+    return fork
