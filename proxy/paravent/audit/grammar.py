@@ -17,8 +17,8 @@ NUMBER_MAX: Final = 999_999_999
 
 # Sex, year, month, department (2A and 2B: Corsica), commune, order: the 13 characters of a NIR, keyless.
 _NIR = re.compile(r"[1-8]\d{4}(?:\d\d|2[AaBb])\d{6}")
-# Eight digits without a letter between them, whatever else is: an RPPS, a telephone, a birth date.
-_LONG_NUMBER = re.compile(r"[0-9](?:[\W_]*[0-9]){7}")
+# Eight digits of any script without a letter between them: an RPPS, a telephone, a birth date.
+_LONG_NUMBER = re.compile(r"\d(?:[\W_]*\d){7}")
 _SEPARATORS = re.compile(r"[ ._/=-]")
 
 # A JWT starts with the base64url of '{"' (RFC 7515 section 3.3). An opaque token is a long run that mixes lower case,

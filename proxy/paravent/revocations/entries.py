@@ -32,7 +32,8 @@ def moment(text: str) -> int:
         read = datetime.fromisoformat(text)
     except ValueError:
         read = None
-    if read is None or read.tzinfo is None:
+    # Between years in which every zone has a year that can be written.
+    if read is None or read.tzinfo is None or not 1970 < read.year < 9999:
         raise ValueError("is no time such as 2026-12-01T08:00:00Z")
     return int(read.timestamp())
 

@@ -68,6 +68,12 @@ def test_revoke_list_lift(paravent: Callable[..., Result]) -> None:
         (("key", "k1", "--issuer", "operator"), "did you mean operateur?"),
         (("client", "portail", "--until", "tomorrow"), "until is no time such as"),
         (("client", "portail", "--reason", f"asked by {RPPS}"), "--reason must not hold the number of a person"),
+        (
+            ("client", "portail", "--because", "de １０００３４６１０３３"),
+            "--reason must not hold the number of a person",
+        ),
+        (("client", "portail", "--until", "9999-12-31T23:59:59-14:00"), "until is no time such as"),
+        (("client", "portail", "--issued-before", "0001-01-01T00:00:00+14:00"), "issued_before is no time such as"),
         (("client", "portail", "--because", "since 2026-11-30"), "eight digits or more, a date among them"),
         (("client", "portail", "--until", "2020-01-01T00:00:00Z"), "until is over: it would keep nobody out"),
         (("client", "portail", "--author", "<b>"), "--author must be at most 100 letters"),
