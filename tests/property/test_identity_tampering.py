@@ -10,12 +10,34 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asking import ASSURANCE, CALLER_KEY, ISSUER_KEY, NONCES, ask, asked_with_dpop, facts
+from asking import ASSURANCE, CALLER_KEY, ISSUER_KEY, NONCES, ask, asked_with_dpop, facts, world
+from conversation import run
 from effort import examples
+from paravent.effects import Introspect, Standing
 from paravent.identity.authenticate import Authenticated, Refusal
+from paravent.identity.issuers import Issuer, Profile
 from paravent.identity.jws import split
+from paravent.identity.logout import Logout, read_logout
+from paravent.identity.psc import READ
 from paravent.identity.verified import VerifiedTokens
-from tokens import ABSENT, NOW_S, URL, ath, b64url, claims, dpop_headers, mint, prove
+from paravent.rules import Level, Methods
+from psc_tokens import KEY as PSC_KEY
+from psc_tokens import PSC, psc_claims, psc_token
+from tokens import (
+    ABSENT,
+    CLIENT,
+    NOW_S,
+    RPPS,
+    URL,
+    ath,
+    b64url,
+    bearer_headers,
+    claims,
+    compact,
+    dpop_headers,
+    mint,
+    prove,
+)
 
 TOKEN = mint(ISSUER_KEY, jkt=CALLER_KEY.jkt)
 HEADERS = dpop_headers(TOKEN, prove(CALLER_KEY, TOKEN))
@@ -153,3 +175,71 @@ def test_any_member_of_the_proofs_header_removed_or_of_another_type(name: str, v
 def test_only_three_parts_are_a_token(text: str) -> None:
     """What is taken apart has exactly two points."""
     assert split(text.encode(), 8192) is None or text.count(".") == 2
+
+
+PSC_ISSUER = Issuer(
+    "psc",
+    PSC,
+    (),
+    frozenset({CLIENT}),
+    ("RS256",),
+    Profile.PRO_SANTE_CONNECT,
+    certificates={CLIENT: frozenset({CERTIFICATE})},
+    introspection=True,
+    untyped_logouts=True,
+)
+CARD = replace(
+    ASSURANCE, levels=(Level("substantiel", frozenset({"eidas3"}), auth_mode=Methods(any=frozenset({"CARD"}))),)
+)
+UNREAD = {"nonce", "session_state", "scope", "otherIds", "sub"}
+"""`sub` may say nothing where another claim names the person."""
+
+
+def of_pro_sante_connect(token: str, answer: Any) -> Any:
+    asked = facts(bearer_headers(token), certificate_sha256=CERTIFICATE)
+    replies = {**world(PSC_KEY), Introspect: Standing(True, answer)}
+    return ask(asked, replies, issuers={PSC: PSC_ISSUER}, assurance=CARD).result
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.sampled_from(sorted(psc_claims().keys() - UNREAD)), JSON)
+def test_any_claim_of_pro_sante_connects_of_another_type(name: str, value: Any) -> None:
+    """As with the other profile. Of two claims there is more than one form, or none: a role, a structure."""
+    assert isinstance(of_pro_sante_connect(psc_token(), {}), Authenticated)
+    assume(type(value) is not type(psc_claims()[name]))
+    assume(value is not None and (name, type(value)) != ("SubjectRole", str))
+    assert isinstance(of_pro_sante_connect(psc_token(**{name: value}), {}), Refusal)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.dictionaries(st.sampled_from(READ), JSON), st.sampled_from([(), ("SubjectRole",), ("preferred_username",)]))
+def test_any_answer_about_a_token(answer: Any, absent: tuple[str, ...]) -> None:
+    """Whatever the issuer says when it is asked: nobody becomes somebody else, and nothing raises."""
+    result = of_pro_sante_connect(psc_token(**dict.fromkeys(absent)), answer)
+    assert isinstance(result, Refusal) or result.practitioner.rpps == RPPS
+
+
+LOGOUT: dict[str, Any] = {
+    "iss": PSC,
+    "aud": CLIENT,
+    "iat": NOW_S,
+    "exp": NOW_S + 120,
+    "jti": "logout-1",
+    "typ": "Logout",
+    "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    "sid": "login-1",
+    "sub": "8" + RPPS,
+}
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.sampled_from([*LOGOUT.keys() - {"sub"}, "nonce"]), JSON)
+def test_any_claim_of_a_logout_of_another_type(name: str, value: Any) -> None:
+    """It logs nobody out; and whole or not it is no access token."""
+    assume(type(value) is not type(LOGOUT.get(name, ABSENT)))
+    for changes, is_one in (({}, True), ({name: value}, False)):
+        header = {"alg": PSC_KEY.alg, "typ": "JWT", "kid": PSC_KEY.kid}
+        text = compact(PSC_KEY, header, {**LOGOUT, **changes})
+        read = run(read_logout(text.encode(), {PSC: PSC_ISSUER}, NOW_S), world(PSC_KEY)).result
+        assert isinstance(read, Logout) is is_one
+        assert isinstance(of_pro_sante_connect(text, psc_claims()), Refusal)
