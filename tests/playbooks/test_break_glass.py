@@ -102,6 +102,31 @@ def test_words_that_led_to_nothing_are_not_kept() -> None:
     assert door.book == []
 
 
+def test_of_two_nodes_one_breaks_it() -> None:
+    """The other one's book says that it is broken already: a refusal like any other, without words."""
+
+    class Late(Door):
+        def _enact(self, wanted: Enact) -> bool | StoreDown:
+            return False
+
+    door = Late(break_glass=GLASS)
+    assert door.passes() == LIMIT
+    denied = door.ask(why=WHY)
+    assert isinstance(denied, Deny)
+    assert (denied.reason, denied.about.measures) == (Reason.PERSONS_OVER_BUDGET, ())
+    assert denied.about.justification is None
+
+
+@pytest.mark.parametrize(("short", "broken"), [(3, True), (4, False), (None, False)])
+def test_a_glass_that_would_not_be_enough_stays_whole(short: int | None, broken: bool) -> None:
+    """It gives three persons: a question that lacks a fourth is refused, and the next one may still break it."""
+    over = OverBudget(Scope.PRACTITIONER, BudgetKind.PERSONS, Window(LIMIT, 60), 7, short)
+    door = Door(break_glass=GLASS)
+    door.ledger = Second(Charged(()), first=over)
+    assert isinstance(door.ask(why=WHY), Allow) is broken
+    assert len(door.book) == broken
+
+
 def test_a_refusal_before_it_has_no_words() -> None:
     """Who is suspended, or meets an outage, is on record without them: nothing was broken."""
     held = Measure("00000000000000b1", MeasureKind.SUSPENSION, "ab" * 16, 0, NOW_S, NOW_S + 600)
@@ -122,15 +147,17 @@ def test_two_justifications_are_none() -> None:
 class Second(MemoryLedger):
     """A ledger that answers the charge after a refusal in its own way."""
 
-    def __init__(self, told: Charged | OverBudget | StoreDown) -> None:
+    def __init__(self, told: Charged | OverBudget | StoreDown, first: OverBudget | None = None) -> None:
+        """`first`: the refusal, of the first question already."""
         super().__init__()
         self._told = told
+        self._first = first
         self._refused = False
 
     async def charge(self, charge: Charge) -> Charged | OverBudget | Replayed | StoreDown:
         if self._refused:
             return self._told
-        told = await super().charge(charge)
+        told = self._first or await super().charge(charge)
         self._refused = isinstance(told, OverBudget)
         return told
 

@@ -4,10 +4,11 @@ import pytest
 
 from door import LIMIT, Door
 from paravent.decide import Allow
-from paravent.effects import Measure, MeasureKind, StoreDown
+from paravent.effects import BudgetKind, Charged, Measure, MeasureKind, OverBudget, Settle, StoreDown
 from paravent.model import Deny
 from paravent.reasons import Reason
 from paravent.rules import Budgets, Grants, StepUp, Suspension, Window
+from paravent.stores.memory import MemoryLedger
 from tokens import NOW_S
 
 RULE = Suspension(refusals=3, within_s=60, lasts_s=600)
@@ -62,6 +63,22 @@ def test_refusals_that_are_far_apart_suspend_nobody() -> None:
     for after_s in range(11, 59, 11):
         assert refusals(door, 2, after_s=after_s) == [Reason.PERSONS_OVER_BUDGET] * 2
     assert door.book == []
+
+
+def test_a_refusal_stays_counted() -> None:
+    """Its count is settled: left as a reservation it would be given back, to whoever is patient enough."""
+    door = Door(suspension=RULE)
+    settled: list[Settle] = []
+
+    class Noting(MemoryLedger):
+        async def settle(self, settle: Settle) -> Charged | OverBudget | StoreDown:
+            settled.append(settle)
+            return await super().settle(settle)
+
+    door.ledger = Noting()
+    assert door.passes() == LIMIT
+    (count,) = settled
+    assert [each.kind for each in count.charge.budgets] == [BudgetKind.REFUSALS]
 
 
 def test_a_full_fleet_suspends_nobody() -> None:

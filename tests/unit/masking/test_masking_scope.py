@@ -478,6 +478,7 @@ LEA: Final = person("LEA", DAUGHTER, "20190713", 2)
         ),
         pytest.param([(MOTHER, 1)], [(LEA, [])], [], id="not for her twin"),
         pytest.param([(MOTHER, 2)], [(ZOE, []), (LEA, [])], ["ZOE"], id="not where another stands under what was sent"),
+        pytest.param([(MOTHER, 2)], [(LEA, []), (ZOE, [])], ["ZOE"], id="whichever of the two comes first"),
         pytest.param(
             [(MOTHER, 2)],
             [(LEA, []), (person("EVA", "2190769991079", "20190713", 2), [])],
@@ -500,6 +501,12 @@ LEA: Final = person("LEA", DAUGHTER, "20190713", 2)
         pytest.param([(MOTHER, 2)], [(LEA, [LEA])], ["LEA"], id="but with a family of which she is, too"),
         pytest.param(
             [(MOTHER, 2)],
+            [(LEA, [person("EVA", None, "20190713", 2)])],
+            ["LEA"],
+            id="and in which another has no number yet",
+        ),
+        pytest.param(
+            [(MOTHER, 2)],
             [(person("EVA", STRANGER, "20190713", 2), [])],
             [],
             id="not one whose number says another birth",
@@ -518,6 +525,14 @@ def test_a_child_with_a_number_of_their_own_is_found_under_a_parents(
     assert {(one.nir, one.birth_date, one.birth_rank) for one in reduced.persons} <= set(several)
     assert len(reduced.persons) == len(left)
     assert DAUGHTER.encode() not in reduced.body or (DAUGHTER, 2) in asked
+
+
+def test_a_child_in_a_list_is_nobody_who_was_answered_about() -> None:
+    """Of an element that holds a family and nothing else, anybody could be meant."""
+    body = {"reponses": [{"famille": [LEA], "c": 1}]}
+    reduced = ROUND.apply(json.dumps(body).encode(), Asked(several=((MOTHER, "20190713", 2),)))
+    assert isinstance(reduced, Reduced)
+    assert (json.loads(reduced.body), reduced.persons) == ({"reponses": []}, ())
 
 
 def test_who_was_asked_about_under_their_own_number_is_nobody_elses_child() -> None:
