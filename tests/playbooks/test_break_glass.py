@@ -29,7 +29,7 @@ from paravent.effects import (
 )
 from paravent.model import About, Deny
 from paravent.reasons import Reason
-from paravent.rules import BreakGlass, Budgets, StepUp, Suspension, Window
+from paravent.rules import BreakGlass, Budgets, Grants, StepUp, Suspension, Window
 from paravent.stores.memory import MemoryLedger
 from reference import consultation, facts
 from tokens import NOW_S
@@ -71,6 +71,15 @@ def test_it_opens_what_the_policy_says_and_no_more() -> None:
     assert plan.charge.budgets[0].windows == (Window(LIMIT + 3, 60),)
     assert door.passes() == 2
     assert reason(door.ask(why=WHY)) is Reason.PERSONS_OVER_BUDGET
+
+
+def test_it_is_on_record_beside_a_grant() -> None:
+    """By the ids that both have in the book: the first 16 characters of the request's."""
+    door = Door(break_glass=GLASS, grants=Grants(1, 3600))
+    grant = Measure("00000000000000b2", MeasureKind.GRANT, "ab" * 16, 1, NOW_S, NOW_S + 60)
+    assert door.passes((grant,)) == LIMIT + 1
+    plan = allowed(door.ask((grant,), why=WHY))
+    assert plan.about.measures == (grant.id, f"{door.asked:032x}"[:16])
 
 
 def test_there_is_no_second_one_before_its_time() -> None:

@@ -79,6 +79,16 @@ def test_a_refusal_stays_counted() -> None:
     assert door.passes() == LIMIT
     (count,) = settled
     assert [each.kind for each in count.charge.budgets] == [BudgetKind.REFUSALS]
+    assert not count.missed
+
+
+def test_the_refusal_that_suspends_is_on_record_with_what_it_began() -> None:
+    """Beside the grant that was not enough: by the ids that both have in the book."""
+    door = Door(suspension=Suspension(refusals=1, within_s=60, lasts_s=600), grants=Grants(1, 3600))
+    grant = Measure("00000000000000b2", MeasureKind.GRANT, "ab" * 16, 1, NOW_S, NOW_S + 60)
+    while isinstance(verdict := door.ask((grant,)), Allow):
+        pass
+    assert verdict.about.measures == (grant.id, f"{door.asked:032x}"[:16])
 
 
 def test_a_full_fleet_suspends_nobody() -> None:

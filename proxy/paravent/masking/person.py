@@ -77,4 +77,4 @@ def under_a_parent(nir: str, date: str) -> bool:
 
 def _is_number(value: Tree) -> bool:
     # bool is an int in Python, and no member of an identity is one. Longer than a NIR with key is none either.
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15
+    return type(value) is int and 0 <= value < 10**15
