@@ -465,6 +465,10 @@ LEA: Final = person("LEA", DAUGHTER, "20190713", 2)
 """A twin with a number of her own."""
 
 
+EVA: Final = person("EVA", None, "20190713", 2)
+"""A newborn who has none yet."""
+
+
 @pytest.mark.parametrize(
     ("asked", "answers", "left"),
     [
@@ -487,10 +491,26 @@ LEA: Final = person("LEA", DAUGHTER, "20190713", 2)
         ),
         pytest.param(
             [(MOTHER, 2)],
-            [(LEA, []), (person("EVA", None, "20190713", 2), [])],
+            [(LEA, []), (EVA, [])],
             [],
             id="though one of them has no number yet",
         ),
+        pytest.param([(MOTHER, 2)], [(EVA, [])], ["EVA"], id="a newborn who has no number yet"),
+        pytest.param([(MOTHER, 2)], [({**EVA, "noNIRCertifie": ""}, [EVA])], ["EVA"], id="wherever else she stands"),
+        pytest.param(
+            [(MOTHER, 1), (MOTHER, 2)],
+            [({**EVA, "rangGemellaire": 1}, [EVA]), (EVA, [])],
+            ["EVA", "EVA"],
+            id="and her twin, told apart by rank",
+        ),
+        pytest.param([(MOTHER, 2)], [(EVA, []), (EVA, [])], [], id="not where two were born that day without a number"),
+        pytest.param([(MOTHER, 2)], [(EVA, [LEA])], [], id="nor where one in the family has a number"),
+        pytest.param([(MOTHER, 2)], [(PAUL, [EVA])], [], id="nor where she stands in a family alone"),
+        pytest.param([(MOTHER, 2)], [({**EVA, "noNIRCertifie": "?"}, [])], [], id="nor under what is no number"),
+        pytest.param([(MOTHER, 2)], [({**EVA, "rangGemellaire": None}, [])], [], id="nor without a rank"),
+        pytest.param([(MOTHER, 2)], [(ZOE, []), (EVA, [])], ["ZOE"], id="nor where another stands under what was sent"),
+        pytest.param([(MOTHER, 2), (FATHER, 2)], [(EVA, [])], [], id="nor where two were asked for a newborn"),
+        pytest.param([("2190769991079", 2)], [(EVA, [])], [], id="nor under a number that could be her own"),
         pytest.param([(MOTHER, 2), (FATHER, 2)], [(LEA, [])], [], id="not where two were asked for so: whose is she"),
         pytest.param(
             [(MOTHER, 2), ("2190769991079", 2)], [(LEA, [])], [], id="one of them under a number of that birth"
@@ -513,7 +533,7 @@ LEA: Final = person("LEA", DAUGHTER, "20190713", 2)
         ),
     ],
 )
-def test_a_child_with_a_number_of_their_own_is_found_under_a_parents(
+def test_a_child_with_a_number_of_their_own_or_none_is_found_under_a_parents(
     asked: list[tuple[str, int]], answers: list[tuple[Person, list[Person]]], left: list[str]
 ) -> None:
     """As in a question about one person, and charged by the name that was asked with. Their own number stays behind."""
