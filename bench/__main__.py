@@ -1,4 +1,4 @@
-"""`./dev bench [--json] [--requests N]`: the proxy against stock mitmdump and the bare upstream, in one run.
+"""`./dev bench [--json] [--requests N]`: the proxy, stock mitmdump, the least possible, and the upstream, in one run.
 
 Three ways in which portals call:
 
@@ -6,9 +6,10 @@ Three ways in which portals call:
     front  the same through a front proxy that ends TLS: plaintext, the certificate in Client-Cert (RFC 9440)
     dpop   in plaintext, with a DPoP proof in each request (RFC 9449): one more signature to verify
 
-Same client, same upstream, same requests for both proxies, alternating rounds; the target under measurement alone on
-one core where the machine has two. Ratios are what to read: absolute figures belong to the machine and its mood. The
-results of the last run are kept in bench/results/.
+The least is a bare relay with the same libraries and no policy (`bench.relay`); with `+ledger` it reads and writes the
+answer's JSON, and has a line on disk before it leaves. Same client, same upstream, same requests for all, alternating
+rounds; the target under measurement alone on one core where the machine has two. Ratios are what to read: absolute
+figures belong to the machine and its mood. The results of the last run are kept in bench/results/.
 """
 
 import argparse
@@ -26,10 +27,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import holds
+from bench import holds, identity
 from bench.client import Run, run
 from bench.requests import Requests
-from bench.targets import AUDIENCE, ISSUER, ROOT, Certificates, Door, Target, mitmdump, paravent, upstream
+from bench.targets import AUDIENCE, ISSUER, ROOT, Certificates, Door, Target, mitmdump, paravent, relay, upstream
 from paravent.sandbox.tokens import TokenMint
 
 SLOW = 4
@@ -122,7 +123,7 @@ class Bench:
         )
 
 
-def report(figures: list[Figures]) -> str:
+def report(figures: list[Figures], compared: dict[str, float]) -> str:
     """The table and the ratios, for people."""
     lines = [
         "                      requests/s   p50 ms   p99 ms   CPU µs/request   CPU µs, new connection   RSS MB",
@@ -132,27 +133,31 @@ def report(figures: list[Figures]) -> str:
             for each in figures
         ),
     ]
-    for name, value in ratios(figures).items():
+    for name, value in compared.items():
         lines.append(f"{name:64} {value:7.3f}")
     refused = sum(each.refused for each in figures)
     lines.append(f"{'answers that were not 200':64} {refused:7d}")
     return "\n".join(lines)
 
 
-def ratios(figures: list[Figures]) -> dict[str, float]:
-    """What may be compared between machines."""
+def ratios(figures: list[Figures], signature_us: float) -> dict[str, float]:
+    """What may be compared between machines. `signature_us`: to verify one signature of a proof."""
     by_name = {(each.series, each.target): each for each in figures}
     found: dict[str, float] = {}
     for series in dict.fromkeys(each.series for each in figures):
-        ours, stock = by_name[series, "paravent"], by_name[series, "mitmdump"]
-        found |= {
-            f"{series}: CPU a request, paravent / mitmdump": ours.cpu_us / stock.cpu_us,
-            f"{series}: CPU a request on a new connection, paravent / mitmdump": ours.cpu_new_connection_us
-            / stock.cpu_new_connection_us,
-            f"{series}: requests a second, paravent / mitmdump": ours.per_second / stock.per_second,
-        }
+        stock = by_name[series, "mitmdump"]
+        for name in ("paravent", "relay", "relay+ledger"):
+            each = by_name[series, name]
+            found |= {
+                f"{series}: CPU a request, {name} / mitmdump": each.cpu_us / stock.cpu_us,
+                f"{series}: CPU a request on a new connection, {name} / mitmdump": each.cpu_new_connection_us
+                / stock.cpu_new_connection_us,
+            }
+        ours = by_name[series, "paravent"]
+        found[f"{series}: requests a second, paravent / mitmdump"] = ours.per_second / stock.per_second
     ours, stock, bare = (by_name["front", name] for name in ("paravent", "mitmdump", "upstream"))
     return found | {
+        "dpop: CPU of the signature of a proof alone / mitmdump": signature_us / by_name["dpop", "mitmdump"].cpu_us,
         "front: added p50 of a lone request, paravent, ms": ours.p50_ms - bare.p50_ms,
         "front: added p99 of a lone request, paravent, ms": ours.p99_ms - bare.p99_ms,
         "front: added p50 of a lone request, mitmdump, ms": stock.p50_ms - bare.p50_ms,
@@ -177,6 +182,13 @@ def main() -> None:
 
         certificates = Certificates.make(folder())
         bare = stack.enter_context(upstream(folder()))
+
+        def least(*, tls: bool) -> tuple[Target, ...]:
+            """To a relay nothing but TLS makes a difference."""
+            certs = certificates if tls else None
+            return tuple(stack.enter_context(relay(folder(), bare.port, certs, ledger=each)) for each in (False, True))
+
+        plain, over_tls = least(tls=False), least(tls=True)
         series = [
             Series(
                 door.value,
@@ -185,6 +197,7 @@ def main() -> None:
                     *((bare,) if door is Door.FRONT else ()),
                     stack.enter_context(mitmdump(folder(), bare.port, door, certificates)),
                     stack.enter_context(paravent(folder(), bare.port, mint, door, certificates)),
+                    *(over_tls if door is Door.MTLS else plain),
                 ),
             )
             for door in Door
@@ -195,6 +208,8 @@ def main() -> None:
             os.sched_setaffinity(0, {0})
         bench = Bench(series, arguments.requests, arguments.rounds)
         figures = bench.measure(lambda text: print(text, file=sys.stderr))
+    held = holds.measure()
+    compared = ratios(figures, identity.steps(rounds=7, times=200)["signature"])
     result = {
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "revision": subprocess.run(
@@ -202,12 +217,16 @@ def main() -> None:
         ).stdout.strip(),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
         "figures": [asdict(each) for each in figures],
-        "ratios": ratios(figures),
-        "holds_ms": holds.measure(),
+        "ratios": compared,
+        "holds_ms": held,
     }
     (ROOT / "bench" / "results").mkdir(exist_ok=True)
     (ROOT / "bench" / "results" / "proxy.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2) if arguments.json else f"{report(figures)}\n\n{holds.table(result['holds_ms'])}")
+    print(
+        json.dumps(result, indent=2)
+        if arguments.json
+        else f"{report(figures, compared)}\n\n{holds.table(result['holds_ms'])}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: the proxy, stock mitmdump, and the upstream by itself; each a process of its own."""
+"""What is measured: the proxy, stock mitmdump, the least there can be, and the upstream; each a process of its own."""
 
 import base64
 import os
@@ -158,6 +158,22 @@ def mitmdump(folder: Path, upstream_port: int, door: Door, certs: Certificates) 
     try:
         wait_for_port(port)
         yield Target("mitmdump", port, process, certs.caller() if door is Door.MTLS else None)
+    finally:
+        process.stop()
+
+
+@contextmanager
+def relay(folder: Path, upstream_port: int, certs: Certificates | None, *, ledger: bool) -> Iterator[Target]:
+    """The least that a proxy in Python does with the libraries of ours (`bench.relay`). `certs`: None for plaintext."""
+    command = [sys.executable, "-m", "bench.relay", str(upstream_port)]
+    if certs is not None:
+        command += ["--tls", str(certs.server.certificate), str(certs.server.key), str(certs.authority)]
+    if ledger:
+        command += ["--ledger", str(folder / "ledger")]
+    process = Measured(command, ROOT, folder)
+    try:
+        port = int(process.first_line())
+        yield Target("relay+ledger" if ledger else "relay", port, process, certs.caller() if certs else None)
     finally:
         process.stop()
 

@@ -21,7 +21,7 @@ _DEV: Final = """\
 | `./dev demo` | [`paravent demo`](#paravent-demo) |
 | `./dev test` | every test; arguments go to pytest |
 | `./dev lint` | ruff, mypy and the import rules |
-| `./dev bench` | the proxy beside stock mitmdump and the bare upstream; writes `bench/results/` |
+| `./dev bench` | the proxy beside stock mitmdump, a bare relay and the upstream; writes `bench/results/` |
 | `./dev soak` | whether memory grows in 200 000 requests each way (`--requests` for fewer); writes `bench/results/` |
 | `./dev fuzz` | the property tests, fifty times as hard; `PARAVENT_EFFORT=500` for longer |
 | `./dev shell` | a command, or a shell, in the project's environment |

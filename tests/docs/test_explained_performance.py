@@ -26,6 +26,31 @@ def test_the_ratios_are_those_of_the_run_that_is_kept(series: str) -> None:
     assert fresh == round(RATIOS[f"{series}: CPU a request on a new connection, paravent / mitmdump"], 2)
 
 
+@pytest.mark.parametrize("series", ["mtls", "front", "dpop"])
+@pytest.mark.parametrize(
+    ("way", "measured", "aim"),
+    [
+        ("kept alive", "CPU a request", 0.10),
+        ("a new connection each", "CPU a request on a new connection", 0.07),
+    ],
+)
+def test_the_least_and_what_it_leaves_are_those_of_the_run_that_is_kept(
+    series: str, way: str, measured: str, aim: float
+) -> None:
+    """The last column is the aim less what the relay with a ledger took."""
+    row = re.search(rf"^\| `{series}`, {way} \| (.+) \| (.+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert row is not None
+    bare, whole = (RATIOS[f"{series}: {measured}, {name} / mitmdump"] for name in ("relay", "relay+ledger"))
+    left = f"{aim - whole:.3f}" if whole < aim else "nothing"
+    assert list(row.groups()) == [f"{bare:.3f}", f"{whole:.3f}", f"{aim:.2f}", left]
+
+
+def test_the_signature_of_a_proof_is_that_of_the_run_that_is_kept() -> None:
+    told = re.search(r"The signature of a proof alone takes (\d\.\d{3}) of it", " ".join(PAGE.split()))
+    assert told is not None
+    assert told[1] == f"{RATIOS['dpop: CPU of the signature of a proof alone / mitmdump']:.3f}"
+
+
 @pytest.mark.parametrize("way", SOAK)
 def test_the_memory_is_that_of_the_runs_that_are_kept(way: str) -> None:
     """And it stayed within what the page says would be a failure."""
