@@ -37,6 +37,7 @@ from paravent.effects import (
     Settle,
     StoreDown,
 )
+from paravent.model import Subject
 from paravent.quota.bill import Bills, bill_of
 from paravent.quota.settling import adds_nobody
 from paravent.rules import Span
@@ -46,6 +47,8 @@ from paravent.stores.redis_calls import Plan, look_call
 from paravent.stores.redis_link import LinkDown, Server
 from paravent.stores.redis_masters import Masters
 from paravent.stores.redis_script import SCRIPT, SHA
+
+type Told = Charged | OverBudget | StoreDown
 
 type Counts = dict[str, int]
 """Span → persons, as the script reads it."""
@@ -117,7 +120,8 @@ class ClusterLedger:
         server_time: bool = True,
     ) -> None:
         """As of `RedisLedger`. `deadline_ms` bounds a proof; all the rounds of a charge, and then its refund: one that
-        is refused stays so, however slow the refund; all the rounds of a settlement. `seed`: any node of it."""
+        is refused stays so, however slow the refund; all the rounds of a settlement, and once more those of one that
+        makes room first. `seed`: any node of it."""
         look = partial(look_call, server_time=server_time, longest_s=retention_s)
         self._masters = Masters(seed, deadline_ms / 1000, SCRIPT, SHA, look)
         self._deadline_s = deadline_ms / 1000
@@ -169,7 +173,9 @@ class ClusterLedger:
         charge = settle.charge
         ours = charge.id in self._open
         wider = self._open.pop(charge.id) if ours else self._parts.of(charge.budgets).wider
-        if ours and adds_nobody(settle, self._highest_ms):
+        foreseen = tuple(person for person in settle.disclosed if person in charge.persons)
+        keeps = ours and adds_nobody(replace(settle, disclosed=foreseen), self._highest_ms)
+        if keeps and foreseen == settle.disclosed:
             self._settle_soon(settle, wider)
             return Charged(())
         self._under_way += 1
@@ -177,7 +183,7 @@ class ClusterLedger:
             if not settle.disclosed:
                 await self._settle(settle, wider)
                 return Charged(())
-            return await self._add(settle, wider)
+            return await self._add(settle, wider, foreseen if keeps else ())
         finally:
             self._under_way -= 1
 
@@ -265,38 +271,51 @@ class ClusterLedger:
                 worst = told
         return None if worst is None else replace(worst, short=None)
 
-    async def _add(self, settle: Settle, wider: tuple[Part, ...]) -> Charged | OverBudget | StoreDown:
-        """Give back what was reserved, charge everybody disclosed, and confirm them."""
-        persons = tuple(budget for budget in settle.charge.budgets if budget.kind is BudgetKind.PERSONS)
-        more = replace(
-            settle.charge,
-            id=f"{settle.charge.id}+",
-            now_ms=settle.now_ms,
-            budgets=persons,
-            persons=settle.disclosed,
-            proof=None,
-        )
+    async def _add(self, settle: Settle, wider: tuple[Part, ...], reserved: tuple[Subject, ...]) -> Told:
+        """Charge whom it adds, then confirm them and the `reserved`, who keep their places until then."""
+        more = _more(settle, "+", tuple(person for person in settle.disclosed if person not in reserved))
         gives_back = _Owed(None, replace(settle, disclosed=()), wider=wider)
-        given_back = False
+        try:
+            told = await self._charge(more)
+        except LinkDown:
+            # Their answer does not leave, but the refusal may have told of them.
+            self._settle_soon(withheld(settle), wider)
+            return StoreDown.UNAVAILABLE
+        except asyncio.CancelledError:
+            self._owed.append(gives_back)
+            raise
+        if isinstance(told, OverBudget):
+            if not set(settle.charge.persons) <= set(settle.disclosed):
+                return await self._exchange(settle, gives_back)
+            self._settle_soon(gives_back.settle, wider)
+            return told
+        self._settle_soon(replace(settle, disclosed=reserved), wider)
+        self._settle_soon(replace(settle, charge=more, disclosed=more.persons, missed=False), self._open.pop(more.id))
+        return Charged(())
+
+    async def _exchange(self, settle: Settle, gives_back: _Owed) -> Told:
+        """There may be room once those are given back who were asked about and are not disclosed: give back what was
+        reserved, then charge everybody disclosed."""
+        more, given_back = _more(settle, "*", settle.disclosed), False
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self._say(gives_back)
                 given_back = True
                 told = await self._charge(more)
         except (LinkDown, TimeoutError):
-            # Their answer does not leave, but the refusal may have told of them. Under two names: what was to be given
-            # back may be, and then it is too late to keep it.
+            # Under two names: what was to be given back may be, and then it is too late to keep it.
             left = withheld(settle)
             for id in (f"{settle.charge.id}-", *(() if given_back else (settle.charge.id,))):
-                self._settle_soon(replace(left, charge=replace(settle.charge, id=id)), wider)
+                self._settle_soon(replace(left, charge=replace(settle.charge, id=id)), gives_back.wider)
             return StoreDown.UNAVAILABLE
         except asyncio.CancelledError:
             if not given_back:
                 self._owed.append(gives_back)
             raise
-        if isinstance(told, Charged):
-            self._settle_soon(replace(settle, charge=more, missed=False), self._open.pop(more.id))
-        return told
+        if isinstance(told, OverBudget):
+            return told
+        self._settle_soon(replace(settle, charge=more, missed=False), self._open.pop(more.id))
+        return Charged(())
 
     def _settle_soon(self, settle: Settle, wider: tuple[Part, ...]) -> None:
         """The practitioner's part goes out at once, before whatever is asked of that master next."""
@@ -364,6 +383,19 @@ class ClusterLedger:
 
     def _common(self, parts: Parts) -> dict[str, object]:
         return {"server_time": self._server_time, "longest_s": max(self._retention_s, parts.longest_s)}
+
+
+def _more(settle: Settle, mark: str, persons: tuple[Subject, ...]) -> Charge:
+    """A question of their own, about persons whom a settlement discloses; it is no request and no miss."""
+    budgets = tuple(budget for budget in settle.charge.budgets if budget.kind is BudgetKind.PERSONS)
+    return replace(
+        settle.charge,
+        id=settle.charge.id + mark,
+        now_ms=settle.now_ms,
+        budgets=budgets,
+        persons=persons,
+        proof=None,
+    )
 
 
 def _is_known(owed: _Owed, now_s: float) -> bool:
