@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Final
 from urllib.parse import parse_qsl
 
 from paravent.effects import Deciding, Effect, FindKey, FindRevocations, Revocation, StoreDown
@@ -19,6 +20,10 @@ from paravent.telemetry import logs
 
 log = logging.getLogger(logs.OURS)
 
+
+WAIT_S: Final = 2.0
+"""For those before it. A state store that hangs holds each of them for its deadline, and the threads of the management
+listener are few: a probe that asks whether the node lives needs one, too."""
 
 type Revoked = Callable[[FindRevocations], tuple[Revocation, ...] | StoreDown]
 """`ports.Revocations.find`."""
@@ -69,16 +74,26 @@ class LogoutDesk:
         if isinstance(logout, Reason):
             log.warning("logout_refused", extra={"reason": logout.value})
             return Outcome.UNAVAILABLE if logout.problem is Problem.UNAVAILABLE else Outcome.REFUSED
-        with self._telling:  # two connections may bring the same one
-            self._told = {name: until_s for name, until_s in self._told.items() if until_s >= now_s}
-            if logout.name in self._told:
-                log.warning("logout_refused", extra={"reason": "told_before"})
-                return Outcome.REFUSED
-            if isinstance(self._book.write(logout.revocation, now_s), StoreDown):
-                return Outcome.UNAVAILABLE
-            self._told[logout.name] = now_s + 2 * MAX_AGE_S
-        self._written()
-        log.info("logout_accepted", extra={"issuer": logout.issuer})
+        if not self._telling.acquire(timeout=WAIT_S):
+            return Outcome.UNAVAILABLE
+        try:
+            outcome = self._tell(logout, now_s)
+        finally:
+            self._telling.release()
+        if outcome is Outcome.ACCEPTED:
+            self._written()
+            log.info("logout_accepted", extra={"issuer": logout.issuer})
+        return outcome
+
+    def _tell(self, logout: Logout, now_s: int) -> Outcome:
+        """Once, though two connections bring it. By one thread at a time."""
+        self._told = {name: until_s for name, until_s in self._told.items() if until_s >= now_s}
+        if logout.name in self._told:
+            log.warning("logout_refused", extra={"reason": "told_before"})
+            return Outcome.REFUSED
+        if isinstance(self._book.write(logout.revocation, now_s), StoreDown):
+            return Outcome.UNAVAILABLE
+        self._told[logout.name] = now_s + 2 * MAX_AGE_S
         return Outcome.ACCEPTED
 
     async def _read(self, reading: Deciding[Logout | Reason]) -> Logout | Reason:

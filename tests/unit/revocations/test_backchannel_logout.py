@@ -1,6 +1,8 @@
 """Logouts that an issuer reports. The tokens are made by joserfc, which knows nothing of how they are read here."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
@@ -16,6 +18,7 @@ from answers import ANSWER
 from asking import ISSUER_KEY, ISSUERS
 from clock import FrozenClock
 from node import RunningNode, running_node
+from paravent import logout
 from paravent.effects import FindKey, FindRevocations, KeyMissing, PublicKey, Revocation, StoreDown
 from paravent.identity.revocation import Kind, Named, mark_of
 from paravent.logout import LogoutDesk, Outcome
@@ -284,6 +287,29 @@ def test_an_outage_is_told_to_the_issuer(desk: LogoutDesk, world: World) -> None
     world.key = ISSUER_KEY.public
     assert desk.take(body) is Outcome.ACCEPTED
     assert len(world.written) == 1
+
+
+def test_none_waits_for_all_before_it(desk: LogoutDesk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the state store hangs, each keeps a thread for a moment, not until all before it have had their deadline: a
+    probe that asks whether the node lives needs one, too."""
+    monkeypatch.setattr(logout, "WAIT_S", 0.05)
+    hangs, end, write = threading.Event(), threading.Event(), world.write
+
+    def slowly(revocation: Revocation, now_s: int) -> StoreDown | None:
+        hangs.set()
+        end.wait(10)
+        return write(revocation, now_s)
+
+    monkeypatch.setattr(world, "write", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(desk.take, form(logout_token()))
+        hangs.wait(10)
+        try:
+            assert desk.take(form(logout_token(jti="logout-2"))) is Outcome.UNAVAILABLE
+        finally:
+            end.set()
+        assert first.result() is Outcome.ACCEPTED
+    assert desk.take(form(logout_token(jti="logout-2"))) is Outcome.ACCEPTED
 
 
 # ---- through the management listener of a node
