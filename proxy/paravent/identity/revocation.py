@@ -115,8 +115,10 @@ def check_revocations(
     """None when nothing of it is revoked. Lists too old to tell are an outage of ours. `connection`: what came over
     one stands on its certificates too, the caller's and the front proxy's."""
     if connection is not None:
-        certificates = (connection.certificate_sha256, connection.front_sha256)
-        marks += tuple([_mark_of_certificate(each) for each in certificates if each is not None])
+        if connection.certificate_sha256 is not None:
+            marks = (*marks, _mark_of_certificate(connection.certificate_sha256))
+        if connection.front_sha256 is not None:
+            marks = (*marks, _mark_of_certificate(connection.front_sha256))
     found = yield from effects.find_revocations(FindRevocations(marks))
     return _reason(found, issued_s, now_s) if isinstance(found, tuple) else Reason.STATE_UNAVAILABLE
 
