@@ -221,6 +221,38 @@ def test_one_port_tells_of_all(stack: Stack) -> None:
     eventually(lambda: all(checks()))
 
 
+def test_commands_ask_every_worker(stack: Stack) -> None:
+    """Each on its own port, behind the one that tells of all: one that hangs is missed."""
+    stack.stop()
+    any_port = '[metrics]\naddress = "127.0.0.1:0"'
+    text = stack.config.read_text()
+    stack.config.write_text(text.replace(any_port, any_port.replace(":0", f":{_in_a_row(WORKERS + 1)}")))
+    stack.start()
+    assert _command(stack, "policy", "drift")[0] == 0
+    assert _command(stack, "status") == (0, "".join(f"worker {n}: ready\n" for n in range(1, WORKERS + 1)))
+    victim = min(children(stack))
+    os.kill(victim, signal.SIGSTOP)
+    eventually(lambda: stands_still(victim))
+    try:
+        status, said = _command(stack, "status")
+        assert (status, said.count("does not answer"), said.count("ready")) == (1, 1, WORKERS - 1)
+    finally:
+        os.kill(victim, signal.SIGCONT)
+
+
+def _in_a_row(count: int) -> int:
+    """The first of so many ports that nobody listens on."""
+    while True:
+        (first,) = free_ports(1)
+        if not any(accepts(f"http://127.0.0.1:{first + n}") for n in range(count)):
+            return first
+
+
+def _command(stack: Stack, *words: str) -> tuple[int, str]:
+    done = stack.parts.start("asked", "-m", "paravent.cli", *words, "--config", str(stack.config))
+    return done.process.wait(60), done.log.read_text()
+
+
 def test_what_is_wrong_for_all_is_said_once(stack: Stack) -> None:
     """A ledger that was cut off: exit code 2 with one sentence, and nobody goes on trying."""
     stack.stop()

@@ -10,9 +10,10 @@ _DEADLINE_S: Final = 5
 
 
 def addresses(settings: "Settings") -> tuple[tuple[str, int], ...]:
-    """One a worker: each has a port of its own behind that of [metrics]."""
-    address = settings.metrics.address
-    return tuple((address.host, address.port + worker) for worker in range(settings.listen.workers))
+    """One a worker: each of several has a port of its own behind that of [metrics], which speaks for all."""
+    address, workers = settings.metrics.address, settings.listen.workers
+    ports = range(1, workers + 1) if workers > 1 else (0,)
+    return tuple((address.host, address.port + behind) for behind in ports)
 
 
 def fetched(host: str, port: int, path: str) -> tuple[int, bytes]:
