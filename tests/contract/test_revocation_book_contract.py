@@ -49,6 +49,18 @@ def test_what_one_node_writes_the_other_reads(books: Books) -> None:
     assert read.because == "ticket 4711"
 
 
+def test_what_has_not_changed_is_not_made_anew(books: Books) -> None:
+    """Every node reads the list twice a second, with the logouts of four hours in it."""
+    book, other = books
+    book.write(Revocation("client:portail", because="ticket 4711"), NOW_S)
+    read = book.read()
+    assert book.read() is read
+    other.write(Revocation("client:portail", because="ticket 4712"), NOW_S)
+    assert [each.because for each in book.read()] == ["ticket 4712"]  # type: ignore[union-attr]
+    other.lift("client:portail")
+    assert book.read() == ()
+
+
 def test_one_of_two_that_goes_further_counts(books: Books) -> None:
     """The later end, the later moment; none at all is the latest. A logout shortens nothing that somebody decreed."""
     book, _ = books

@@ -17,6 +17,7 @@ LONGER_S: Final = 86_400
 
 type _Decided = tuple[MeasureKind, str, int, int, int, str, str]
 """Kind, practitioner, persons, from_s, until_s, author, because."""
+_READER: Final = msgpack.Decoder(tuple[MeasureKind, str, int, int, int, str, str])
 
 
 class RedisMeasures:
@@ -72,4 +73,4 @@ class RedisMeasures:
 
 
 def _decided(packed: bytes) -> _Decided:
-    return msgpack.decode(packed, type=tuple[MeasureKind, str, int, int, int, str, str])
+    return _READER.decode(packed)

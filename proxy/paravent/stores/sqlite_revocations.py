@@ -29,11 +29,17 @@ INSERT INTO revocations VALUES (?, ?, ?, ?) ON CONFLICT (mark) DO UPDATE SET
 """SQLite's max() of two values is NULL when one of them is: what has no end swallows what has one."""
 
 
+type _Row = tuple[str, int | None, int | None, str]
+"""As the table's columns."""
+
+
 class SqliteRevocations:
     """`paravent.ports.RevocationBook` on the state file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: tuple[list[_Row], tuple[Revocation, ...]] = [], ()
+        """The last answer, and what was made of it: most are the same."""
 
     def read(self) -> tuple[Revocation, ...] | StoreDown:
         try:
@@ -41,7 +47,9 @@ class SqliteRevocations:
                 rows = connection.execute("SELECT * FROM revocations ORDER BY mark").fetchall()
         except sqlite3.Error:
             return StoreDown.UNAVAILABLE
-        return tuple(Revocation(*row) for row in rows)
+        if rows != self._read[0]:
+            self._read = rows, tuple([Revocation(*row) for row in rows])
+        return self._read[1]
 
     def write(self, revocation: Revocation, now_s: int) -> StoreDown | None:
         """What is over goes with it."""
