@@ -216,10 +216,12 @@ def test_the_issuer_is_asked_at_each_use_and_never_about_the_expired_or_the_forg
     assert not any(isinstance(effect, FindRevocations) for effect in ended.asked)
     late = told(token, issuer=ASKED, now_ms=NOW_MS + 100_000, verified=memory)
     new_but_late = told(token, issuer=ASKED, now_ms=NOW_MS + 100_000)
+    endless = told(psc_token(exp=None), issuer=ASKED)
     forged = told(token[:-8] + "AAAAAAAA", issuer=ASKED)
     for each, expected in (
         (late, Reason.TOKEN_EXPIRED),
         (new_but_late, Reason.TOKEN_EXPIRED),
+        (endless, Reason.TOKEN_EXPIRED),
         (forged, Reason.TOKEN_SIGNATURE),
     ):
         assert isinstance(each.result, Refusal)

@@ -54,6 +54,13 @@ def test_what_can_be_revoked(mark: str, expected: Reason) -> None:
     assert reason(listed(Revocation(mark))) is expected
 
 
+def test_a_token_of_no_login_stands_on_none() -> None:
+    """Where the issuer names no session, no session of that name is asked for."""
+    told = ask(asked(mint(ISSUER_KEY, x5t=b64url(CERTIFICATE))))
+    (wanted,) = [each for each in told.asked if isinstance(each, FindRevocations)]
+    assert [mark for mark in wanted.marks if mark.startswith("session:")] == []
+
+
 def test_a_front_proxy_whose_key_was_stolen() -> None:
     """Its own certificate is one of the connection's. Once it is revoked nobody comes in through it."""
     through = facts(bearer_headers(TOKEN), certificate_sha256=CERTIFICATE, front_sha256=b"\2" * 32)

@@ -62,6 +62,7 @@ def test_a_birth_rank_is_one_to_nine(value: Tree, rank: int | None) -> None:
         pytest.param("2790369991012", "20790314", False, id="of that year in another century, too"),
         pytest.param("2790369991012", "19800314", True, id="of another year it is a parent's"),
         pytest.param("2790369991012", "19790414", True, id="of another month as well"),
+        pytest.param("2790169991012", "19791214", True, id="January and December too"),
         pytest.param("2792069991012", "19790414", False, id="not where its month is one of incomplete civil status"),
         pytest.param("2790369991012", "19790014", False, id="nor where the date's is"),
         pytest.param("4790369991012", "19800314", True, id="a number that waits to be certified holds a date"),

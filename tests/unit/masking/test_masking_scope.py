@@ -422,6 +422,13 @@ def test_an_answer_with_a_thousand_persons_is_none(answer: dict[str, object]) ->
     assert search(answer) is Reason.ANSWER_SHAPE
 
 
+def test_a_thousand_contracts_have_holders_enough() -> None:
+    """As many as stand alone, each in an element of its own."""
+    contracts = [{"numero": "1", "titulaire": INES}] * 1000
+    assert ask(MOTHER, "19790314", 1, {"contrats": contracts}) != Reason.ANSWER_SHAPE
+    assert ask(MOTHER, "19790314", 1, {"contrats": [*contracts, contracts[0]]}) is Reason.ANSWER_SHAPE
+
+
 def test_a_search_by_birth_date_shows_nobody_born_on_another_day() -> None:
     """An upstream that overlooks the date would tell everybody's, one guess after another about the same people."""
     asked = Asked(birth_date="19790314")
