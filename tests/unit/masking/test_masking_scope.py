@@ -205,6 +205,7 @@ def test_asked_about_the_second_twin(answer: dict[str, object], outcome: object)
         pytest.param([{"numero": "1", "beneficiaires": INES}], [], id="a contract of another, who stands in no list"),
         pytest.param([{"numero": "1", "beneficiaires": ZOE}], ["1"], id="her own, where she stands in no list"),
         pytest.param([{"numero": "1", "titulaire": INES}], ["1"], id="the holder's being somebody else takes nothing"),
+        pytest.param([{"numero": "1", "titulaire": "INES"}], ["1"], id="a holder who is no person takes nothing"),
         pytest.param(
             [{"numero": "1", "beneficiaires": [PAUL]}, {"numero": "2", "beneficiaires": [ZOE]}],
             ["2"],
@@ -302,6 +303,20 @@ def test_nothing_of_a_person_prints() -> None:
     """Neither an identity nor a reduced answer shows a NIR, a date or a name when it is printed."""
     reduced = VIEW.apply(json.dumps({"beneficiaire": NOE}).encode(), Asked(MOTHER, "20120405", 1))
     assert not [secret for secret in (MOTHER, CHILD, "20120405", "NOE") if secret in repr(reduced)]
+
+
+BLOCK: Final = {"/bloc/total": "keep", "/bloc/personnes[]/prenom": "keep"}
+
+
+@pytest.mark.parametrize("block", [None, "x", [{"personnes": [PAUL]}], {"total": 1}, {"total": 1, "personnes": []}])
+def test_where_no_person_stands_nobody_is_looked_for(block: object) -> None:
+    """An object that holds a list of persons is no list: without any it is nobody's, and what it says stays."""
+    reduced = view(BLOCK, shape("/bloc/personnes[]")).apply(
+        json.dumps({"bloc": block}).encode(), Asked(MOTHER, "19790314", 1)
+    )
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body).get("bloc") == (block if block is None or isinstance(block, dict) else None)
+    assert reduced.persons == ()
 
 
 SEARCH: Final = view({"/resultats[]/prenom": "keep"}, shape("/resultats[]", "/autres[]", scope="listed", max_persons=3))
