@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, ask, asked_with_dpop, facts, world
 from paravent.effects import FindKey, KeyMissing
+from paravent.identity import jws
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.identity.claims import _practitioner
 from paravent.identity.issuers import Issuer
@@ -384,6 +386,19 @@ def test_a_header_member_twice() -> None:
     """Threat row 19, on the header: a library that keeps the last would read "none" here."""
     header = json.dumps(header_of(ISSUER_KEY)).replace("{", '{"alg": "none", ', 1).encode()
     refused(presented(compact(ISSUER_KEY, header, claims(jkt=CALLER_KEY.jkt))), Reason.TOKEN_MALFORMED)
+
+
+def test_a_library_that_breaks_has_verified_nothing() -> None:
+    """Whatever it makes of a stranger's key and text."""
+
+    class Breaking(Ed25519PublicKey):
+        def verify(self, signature: bytes, data: bytes) -> None:
+            raise RuntimeError
+
+    Breaking.__abstractmethods__ = frozenset()
+    parts = jws.split(GOOD, len(GOOD))
+    assert parts is not None
+    assert jws.verifies(parts, Breaking(), "EdDSA") is False
 
 
 # ---- the claims

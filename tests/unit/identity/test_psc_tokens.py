@@ -123,6 +123,8 @@ def test_what_is_refused(changes: dict[str, Any], expected: Reason) -> None:
 def test_the_two_profiles_do_not_mix() -> None:
     """Threat row 11: `typ` at+jwt at this issuer, or JWT at an RFC 9068 one, is a token made for something else."""
     assert reason(psc_token(header_typ="at+jwt")) is Reason.TOKEN_MALFORMED
+    untyped = replace(ISSUER, untyped_logouts=True)
+    assert reason(psc_token(header_typ="at+jwt"), issuer=untyped) is Reason.TOKEN_MALFORMED
     other = Issuer("operateur", PSC, ("urn:x",), frozenset({CLIENT}), ("RS256",))
     assert reason(psc_token(), issuer=other) is Reason.TOKEN_MALFORMED
     assert reason(mint(KEY, iss=PSC)) is Reason.TOKEN_MALFORMED
