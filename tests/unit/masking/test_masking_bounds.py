@@ -64,6 +64,16 @@ def test_so_many_numbers_are_looked_through(operator: str, parameter: Parameter)
 def test_so_much_text_is_looked_through() -> None:
     """Words cost little, long numbers more; whatever was not looked through does not leave."""
     assert sweep(["a" * MAX_EFFORT], frozenset()) is None
+    assert sweep(["é" * MAX_EFFORT], frozenset()) is None
     assert sweep(["a" * MAX_EFFORT, "a" * 13], frozenset()) is Reason.ANSWER_TOO_LARGE
     assert sweep(["1" * (MAX_EFFORT // 2)], frozenset()) is Reason.ANSWER_TOO_LARGE
+    assert sweep(["a" * (MAX_EFFORT - 13), "2840575990003"], frozenset()) is Reason.ANSWER_TOO_LARGE
     assert sweep(["a" * 20_000, "né sous le 2840575990003"], frozenset()) is Reason.ANSWER_IDENTIFIER_LEFT
+
+
+@pytest.mark.parametrize("text", ["(2)(84)(05)(75)(990)(003)", "2:84:05:75:990:003", "né 2:84:05:75:990:003"])
+def test_a_number_of_the_answer_is_found_in_a_dress_that_nobody_knows(text: str) -> None:
+    """What hides a number that could be anybody's hides none of a person whom the answer names."""
+    assert sweep(["Essai", text], frozenset({"2840575990003"})) is Reason.ANSWER_IDENTIFIER_LEFT
+    assert sweep(["Essai", text], frozenset({"2840575990004"})) is None
+    assert sweep(["2:84:05:75", "990:003"], frozenset({"2840575990003"})) is None
