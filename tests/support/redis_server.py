@@ -1,10 +1,11 @@
-"""A real redis-server on loopback, in a folder of its own.
+"""A real redis-server on loopback, in a folder of its own; or what PARAVENT_REDIS names, as valkey-server.
 
 with running_redis(folder) as redis:
     ledger = RedisLedger(redis.server)
     redis.process.send_signal(signal.SIGSTOP)
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -44,7 +45,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Wait until it answers."""
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        program = shutil.which(os.environ.get("PARAVENT_REDIS", "redis-server")) or shutil.which("valkey-server")
         assert program is not None, "install redis-server"
         options = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "")
         with (self.folder / "log").open("ab") as log:
