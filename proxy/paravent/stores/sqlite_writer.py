@@ -152,6 +152,8 @@ class Writer:
         self._connection: sqlite3.Connection | None = open_state_file(path)
         self._file = _identity(path)
         self._books = Books(self._connection, retention_s)
+        self._begun = False
+        """A transaction is under way, or has failed, and the books may believe what it did."""
         self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._resting = False
         self.taken = 0
@@ -239,7 +241,7 @@ class Writer:
         for ticket in tickets:
             ticket.run(self._books)
         self._books.finish()
-        connection.execute("COMMIT")
+        self._end(connection)
         self._well = True
 
     def _tidy(self) -> None:
@@ -262,21 +264,29 @@ class Writer:
         """A transaction of our own, if the file can be had at once. Raises sqlite3.Error, StateFileError."""
         try:
             connection = self._connect()
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             self._books.begin(())
             done = work(self._books)
-            connection.execute("COMMIT")
+            self._end(connection)
         except BaseException:
             self._rollback()
             raise
         return done
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        self._begun = True
+
+    def _end(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
+        self._begun = False
 
     def _lock(self, connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
         """Take the write lock that all processes on this file share. Raises OperationalError at the deadline."""
         deadline_s = max(batch.deadline_s for batch in batches)
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                self._begin(connection)
             except sqlite3.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() >= deadline_s:
                     raise
@@ -302,6 +312,7 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+            self._begun = False
 
     def _recover(self, error: Exception) -> None:
         """Another process held the lock: try again next time. Anything else: start from a new connection."""
@@ -312,14 +323,18 @@ class Writer:
             self._disconnect()
 
     def _rollback(self) -> None:
-        """Undo a transaction, and what the books believe because of it."""
-        if self._connection is not None and self._connection.in_transaction:
-            try:
+        """Undo a transaction, and what the books believe because of it: also where SQLite has undone it by itself, as
+        it does when the disk is full (sqlite.org/lang_transaction.html section 3)."""
+        if self._connection is None or not self._begun:
+            return
+        self._begun = False
+        try:
+            if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                self._disconnect()
-            else:
-                self._books = Books(self._connection, self._retention_s)
+        except sqlite3.Error:
+            self._disconnect()
+        else:
+            self._books = Books(self._connection, self._retention_s)
 
 
 def _identity(path: Path) -> tuple[int, int]:

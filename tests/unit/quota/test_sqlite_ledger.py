@@ -17,6 +17,7 @@ from clock import FrozenClock
 from ledgers import PATIENT_MS, Desk, budget, own_persons, person
 from paravent.effects import BudgetKind, Charge, Charged, ProofSeen, Scope, Settle, StoreDown
 from paravent.rules import Window
+from paravent.stores import sqlite_writer
 from paravent.stores.sqlite import LATER_S, SqliteLedger
 from paravent.stores.sqlite_books import SWEEP_EVERY, Books
 from paravent.stores.sqlite_log import KEPT
@@ -480,6 +481,35 @@ async def test_a_file_that_cannot_be_tidied_up_is_charged_all_the_same(
         assert await desk.passes(n)
     assert tried.is_set()
     assert ledger.healthy
+
+
+async def test_a_disk_that_is_full_as_the_tables_are_written_loses_nobody(
+    path: Path, ledger: SqliteLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite undoes the transaction by itself then; what this worker believed because of it goes too."""
+    monkeypatch.setattr(sqlite_writer, "REST_S", 0.01)
+    rest, was_full = Books.rest, threading.Event()
+
+    def full(books: Books) -> bool:
+        done = rest(books)
+        if not was_full.is_set():
+            execute = books._connection.execute
+            execute("PRAGMA max_page_count = 1")
+            try:
+                execute("INSERT INTO log VALUES (0, zeroblob(100000))")
+            finally:
+                execute("PRAGMA max_page_count = 1000000")
+                assert not books._connection.in_transaction
+                was_full.set()
+        return done
+
+    monkeypatch.setattr(Books, "rest", full)
+    desk = Desk(ledger, clock, own_persons((10**6, HOUR)))
+    assert all([await desk.passes(n) for n in range(20)])
+    await until(was_full.is_set)
+    assert all([await desk.passes(n) for n in range(20, 40)])
+    ledger.close()
+    assert len(whole(path).persons) == 40
 
 
 def steps_of(connection: sqlite3.Connection, books: Books, charge: Charge) -> int:
