@@ -45,6 +45,7 @@ class MeasureList:
         self._key = key
         self._list = Polled[Measure]("measures", "state", self._read, clock_s)
         self._by_practitioner: Mapping[str, tuple[Measure, ...]] = {}
+        self._sorting = threading.Lock()
         self._being_written: set[tuple[str, MeasureKind]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="measures", daemon=True)
@@ -95,10 +96,11 @@ class MeasureList:
         """Read the book now. Whether something has changed."""
         changed = self._list.look()
         if changed:
-            held: dict[str, tuple[Measure, ...]] = {}
-            for each in self._list.entries:
-                held[each.practitioner] = (*held.get(each.practitioner, ()), each)
-            self._by_practitioner = held  # one assignment: a request sees the old book or the new one
+            with self._sorting:  # whoever comes last has the newest entries
+                held: dict[str, tuple[Measure, ...]] = {}
+                for each in self._list.entries:
+                    held[each.practitioner] = (*held.get(each.practitioner, ()), each)
+                self._by_practitioner = held  # one assignment: a request sees the old book or the new one
         return changed
 
     def standing(self, now_s: float) -> Mapping[MeasureKind, int]:
