@@ -22,6 +22,7 @@ from node import MTLS, PLAINTEXT, TLS, RunningNode, parse, read_answer, running_
 from paravent_mitmproxy.listener import tls as listener_tls
 from paravent_mitmproxy.listener.introduction import FIXED, LONGEST, SIGNATURE
 from paravent_mitmproxy.listener.limits import Limits
+from until import until
 from wire import RawUpstream, raw_upstream
 
 HEADER = PLAINTEXT + '\nclient_ca = "authority.pem"\nclient_cert_header = true'
@@ -310,6 +311,25 @@ class TestFrontProxiesOverTls:
         async with running_node(tmp_path, upstream.port, listen=listen) as node:
             context = node.sandbox.tls((front.certificate, front.key))
             assert parse(await node.send(node.request(x5t=front.x5t), tls=context))[0] == 401
+
+    async def test_one_whose_key_was_stolen_is_revoked_as_anybody(self, tmp_path: Path, upstream: RawUpstream) -> None:
+        """By command or by file: nobody comes in through it from then on."""
+        front = Authority(tmp_path, "internal").issue("front", use=CLIENT)
+        revoked = tmp_path / "revoked.yaml"
+        revoked.write_text("")
+        more = '[revocation]\nfile = "revoked.yaml"\n'
+        async with running_node(tmp_path, upstream.port, listen=PINNED, more=more) as node:
+            caller = node.sandbox.authority.issue("caller", use=CLIENT)
+            context = node.sandbox.tls((front.certificate, front.key))
+
+            async def status() -> int:
+                return parse(await node.send(node.request(x5t=caller.x5t, extra=client_cert(caller)), tls=context))[0]
+
+            assert await status() == 200
+            revoked.write_text(f"- certificate: {front.sha256.hex()}\n")
+            await until(lambda: node.node.runtime._revocations.entries()["file"] == 1)
+            assert await status() == 401
+            assert node.records()[-1]["reason"] == "certificate_revoked"
 
     @pytest.mark.parametrize("who", ["nobody", "a caller", "another of the same authority", "the front, expired"])
     async def test_nobody_else_comes_in(self, tmp_path: Path, upstream: RawUpstream, who: str) -> None:

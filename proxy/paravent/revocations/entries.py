@@ -9,7 +9,7 @@ because       a ticket's number; nobody's own, since whoever reads the list sees
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from paravent.audit.words import explained
 from paravent.effects import Revocation
@@ -30,12 +30,11 @@ def moment(text: str) -> int:
     """Seconds since 1970. RFC 3339 with a time zone: an hour that is meant for another zone revokes too late."""
     try:
         read = datetime.fromisoformat(text)
-    except ValueError:
-        read = None
-    # Between years in which every zone has a year that can be written.
-    if read is None or read.tzinfo is None or not 1970 < read.year < 9999:
-        raise ValueError("is no time such as 2026-12-01T08:00:00Z")
-    return int(read.timestamp())
+        if read.tzinfo is not None:
+            return int(read.astimezone(UTC).timestamp())  # OverflowError: a year that cannot be written there
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("is no time such as 2026-12-01T08:00:00Z")
 
 
 def mark(kind: Kind, value: str, issuer: str | None, issuers: Mapping[str, str]) -> str:
