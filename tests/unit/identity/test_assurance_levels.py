@@ -62,6 +62,15 @@ def test_a_requirement_is_met_by_its_level_or_a_stronger_one() -> None:
     assert outcome(ELEVE, auth_time=NOW_S - 10, amr=["swk", "mfa"]) == "assurance_too_low"
 
 
+def test_a_level_that_asks_nothing_of_the_methods_asks_which_they_were() -> None:
+    """Left unsaid, one that the policy excludes elsewhere would be none the wiser."""
+    assurance = replace(ASSURANCE, levels=(Level("faible", frozenset({"eidas1"})),))
+    for amr, accepted in ((["pwd"], True), ([], True), (ABSENT, False)):
+        asked = asked_with_dpop(acr="eidas1", amr=amr)
+        result = ask(asked, assurance=assurance, requirement=Requirement("faible", 3600)).result
+        assert isinstance(result, Authenticated) is accepted
+
+
 def test_any_of_is_one_of() -> None:
     """amr_any asks for at least one of its methods, when it names some."""
     level = Level("fort", frozenset({"eidas2"}), Methods(any=frozenset({"hwk", "sc"})))
@@ -132,7 +141,7 @@ def test_a_level_without_acr_matches_nobody() -> None:
 
 def test_a_policy_that_asks_for_a_level_it_does_not_have_is_a_bug() -> None:
     """It is refused when a policy is loaded; if it got here it must not pass for any level."""
-    with pytest.raises(ValueError, match="list"):
+    with pytest.raises(ValueError, match="the levels of the policy list none"):
         ask(asked_with_dpop(), requirement=Requirement("absent", 3600))
 
 

@@ -19,6 +19,7 @@ from tokens import (
     URL,
     SigningKey,
     ath,
+    b64url,
     bare_jwk,
     bearer_headers,
     compact,
@@ -151,6 +152,7 @@ def test_an_origin_with_a_port_and_one_in_brackets() -> None:
     ):
         assert names_request(htu, origin, b"/v1/compte") is same
     assert names_request("https://droits.example", "https://droits.example", b"/")
+    assert not names_request("https://droits.example/v1/a%2Fb", "https://droits.example", b"/v1/a2Fb")
 
 
 def test_the_query_is_not_part_of_htu() -> None:
@@ -239,15 +241,21 @@ def test_keys_outside_the_limits(key: SigningKey, claim: str) -> None:
     assert reason_of(with_proof(prove(key, token), token)) is MALFORMED, claim
 
 
+def modulus_of(key: SigningKey) -> bytes:
+    return key.public.public_numbers().n.to_bytes(256, "big")
+
+
 @pytest.mark.parametrize(
     ("member", "claim"),
     [
         ({"e": "AQ"}, "an exponent of 1"),
         ({"e": "Aw"}, "an exponent of 3"),
         ({"e": "AQAAAAAAAAAB"}, "an exponent of 65 bits"),
+        ({"e": ""}, "no exponent"),
         ({"e": "AAEAAQ"}, "an exponent with a leading zero: another spelling, another thumbprint"),
         ({"n": "AQAB" * 700}, "a modulus of 16 800 bits"),
         ({"n": ""}, "no modulus"),
+        ({"n": b64url(b"\0" + modulus_of(signing_key("PS256", "caller")))}, "a modulus with a leading zero, the same"),
         ({"n": 5}, "a modulus that is a number"),
     ],
 )
@@ -257,6 +265,14 @@ def test_rsa_keys_that_cost_more_than_they_prove(member: dict[str, Any], claim: 
     token = mint(ISSUER_KEY, jkt=key.jkt)
     proof = prove(key, token, header={"jwk": {**bare_jwk(key.public), **member}})
     assert reason_of(with_proof(proof, token)) is MALFORMED, claim
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_key_of_another_length_is_none(size: int) -> None:
+    """RFC 8037 section 2: an Ed25519 key has 32 bytes. What has more or less is refused before a library reads it."""
+    key = signing_key("EdDSA", "caller")
+    proof = prove(key, TOKEN, header={"jwk": {**bare_jwk(key.public), "x": b64url(b"x" * size)}})
+    assert reason_of(with_proof(proof)) is MALFORMED
 
 
 def test_the_key_of_the_proof_must_be_the_key_of_the_token() -> None:

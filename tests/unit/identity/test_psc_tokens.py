@@ -62,6 +62,7 @@ def reason(*args: Any, **how: Any) -> Reason | None:
         pytest.param({"SubjectOrganizationID": "1990000012"}, FINESS, id="the establishment by its type 1"),
         pytest.param({"SubjectOrganizationID": f"4{RPPS}006"}, None, id="a practice, by RPPS and rank"),
         pytest.param({"SubjectOrganizationID": "R102671"}, None, id="a technical number"),
+        pytest.param({"SubjectOrganizationID": "F990000012X"}, None, id="an establishment and a letter"),
         pytest.param({"SubjectOrganizationID": None}, None, id="no structure"),
         pytest.param({"SubjectNameID": "8" + RPPS}, FINESS, id="named three times"),
         pytest.param({"preferred_username": None}, FINESS, id="named by sub alone"),
@@ -96,9 +97,14 @@ OTHER = "810003461033"
         pytest.param({"preferred_username": ["8" + RPPS]}, Reason.TOKEN_IDENTITY, id="a name in a list"),
         pytest.param({"preferred_username": "0123456789"}, Reason.TOKEN_IDENTITY, id="an ADELI number"),
         pytest.param({"preferred_username": None, "sub": "x"}, Reason.TOKEN_IDENTITY, id="nobody"),
+        pytest.param(
+            {"preferred_username": None, "sub": SUBJECT + "\n"}, Reason.TOKEN_IDENTITY, id="somebody and a line end"
+        ),
         pytest.param({"SubjectRole": None}, Reason.TOKEN_IDENTITY, id="no profession"),
         pytest.param({"SubjectRole": []}, Reason.TOKEN_IDENTITY, id="an empty list of professions"),
         pytest.param({"SubjectRole": ["21^1.2", "10^1.2"]}, Reason.TOKEN_IDENTITY, id="two professions"),
+        pytest.param({"SubjectRole": ["210"]}, Reason.TOKEN_IDENTITY, id="a profession in three digits"),
+        pytest.param({"SubjectRole": ["21^1.2 10^1.2"]}, Reason.TOKEN_IDENTITY, id="two professions in one text"),
         pytest.param({"SubjectRole": ["SECRETARIAT^1.2"]}, Reason.TOKEN_IDENTITY, id="a role that is none"),
         pytest.param({"SubjectRole": [{"21": 1}]}, Reason.TOKEN_IDENTITY, id="a role of another type"),
         pytest.param({"SubjectOrganizationID": 1}, Reason.TOKEN_IDENTITY, id="a structure of another type"),

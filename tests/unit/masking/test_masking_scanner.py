@@ -56,6 +56,7 @@ def test_what_a_rule_allowed_may_stand_in_the_document() -> None:
     assert leaks(body, ())
     assert leaks(body, (NIR,))
     assert not leaks(body, (NIR, "3999999990001"))
+    assert leaks(body, ("", "3999999990001"))
 
 
 def test_a_document_that_cannot_be_looked_through_in_time_does_not_leave() -> None:

@@ -125,6 +125,16 @@ def test_it_may_mean_us_or_software_of_ours(desk: LogoutDesk, aud: object) -> No
     assert desk.take(form(logout_token(aud=aud))) is Outcome.ACCEPTED
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"iat": NOW_S + 10}, {"iat": NOW_S - 300}, {"exp": NOW_S + 1}, {"typ": "any"}],
+    ids=["ten seconds ahead", "five minutes old", "in its last second", "with a claim that says nothing of it"],
+)
+def test_it_may_have_taken_its_time(desk: LogoutDesk, change: dict[str, Any]) -> None:
+    """As long as clocks may differ, and a server may try again."""
+    assert desk.take(form(logout_token(**change))) is Outcome.ACCEPTED
+
+
 STRANGER = signing_key("ES256", "stranger")
 
 REFUSED = (
@@ -138,6 +148,8 @@ REFUSED = (
     ("for nobody", {"aud": []}),
     ("without audience", {"aud": ABSENT}),
     ("audience of another type", {"aud": [1]}),
+    ("audience in lists", {"aud": [[CLIENT]]}),
+    ("audience as an object", {"aud": {CLIENT: {}}}),
     ("without the event", {"events": {}}),
     ("with another event", {"events": {EVENT + "s": {}}}),
     ("the event as a text", {"events": {EVENT: "yes"}}),
@@ -155,9 +167,11 @@ REFUSED = (
     ("from the future", {"iat": NOW_S + 11}),
     ("about nobody", {"sid": ABSENT, "sub": ABSENT}),
     ("about somebody without RPPS number", {"sid": ABSENT, "sub": "anna"}),
+    ("about somebody and a line end", {"sid": ABSENT, "sub": "8" + RPPS + "\n"}),
     ("about somebody by ADELI number", {"sid": ABSENT, "sub": "0" + RPPS[:9]}),
     ("about somebody by another twelve digits", {"sid": ABSENT, "sub": "0" + RPPS}),
     ("with an empty sid", {"sid": ""}),
+    ("with a blank in its sid", {"sid": "login-1 "}),
     ("with a sid of another type", {"sid": 1}),
     ("with a key of its own", {"header": {"jwk": STRANGER.jwk()}}),
 )
