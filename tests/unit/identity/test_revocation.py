@@ -192,10 +192,18 @@ def test_a_token_may_name_no_login() -> None:
         ),
         (Kind.SESSION, "login-1", None, "session needs an issuer: its name in the configuration"),
         (Kind.KEY, "k1", None, "key needs an issuer: its name in the configuration"),
+        (Kind.PRACTITIONER, "anna", OPERATEUR, "practitioner must be an RPPS number: 11 digits, or 8 and 11 digits"),
+        (Kind.KEY, "k" * 129, OPERATEUR, "key must be a kid"),
         (Kind.CLIENT, CLIENT, OPERATEUR, "client takes no issuer"),
+        (Kind.CERTIFICATE, "ab" * 32, OPERATEUR, "certificate takes no issuer"),
     ],
 )
 def test_what_cannot_be_meant_is_said(kind: Kind, value: str, issuer: Named | None, sentence: str) -> None:
     """A revocation that would match nothing is a mistake, and whoever makes it is told."""
     with pytest.raises(ValueError, match="^" + sentence.replace(".", r"\.")):
         mark_of(kind, value, issuer)
+
+
+def test_software_may_be_called_like_a_practitioner() -> None:
+    """Their numbers alone have two spellings; the name of software is what it is."""
+    assert mark_of(Kind.CLIENT, "8" + RPPS) == f"client:8{RPPS}"

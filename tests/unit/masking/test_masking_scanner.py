@@ -59,6 +59,16 @@ def test_what_a_rule_allowed_may_stand_in_the_document() -> None:
     assert leaks(body, ("", "3999999990001"))
 
 
+@pytest.mark.parametrize("many", [2, 16, 17, 40])
+@pytest.mark.parametrize("form", ["39999999900{:02}", "n° 39999999900{:02}"], ids=["as it is", "with a word"])
+def test_each_of_many_numbers_is_allowed_for_itself(form: str, many: int) -> None:
+    """However they are looked for: all of them may stand there, and none that was left out."""
+    numbers = [form.format(each) for each in range(10, 10 + many)]
+    body = "".join(f'{{"numeroAdherent":"{each}"}}' for each in numbers).encode()
+    assert not leaks(body, numbers)
+    assert leaks(body, numbers[:-1])
+
+
 def test_a_document_that_cannot_be_looked_through_in_time_does_not_leave() -> None:
     """Each cause for a closer look costs; no answer has hundreds."""
     assert not leaks(b"&lt; " * 20, ())
