@@ -37,6 +37,9 @@ def test_so_many_elements_are_looked_at() -> None:
     assert isinstance(reduced(contratsAMC=[{}] * (MAX_ELEMENTS - 50)), Reduced)
     assert reduced(contratsAMC=[{}] * (MAX_ELEMENTS + 1)) is Reason.ANSWER_TOO_LARGE
     assert reduced(contratsAMC=[0] * (MAX_ELEMENTS + 1)) is Reason.ANSWER_TOO_LARGE
+    values = view({"/a[]": "keep"})
+    assert isinstance(values.apply(orjson.dumps({"a": [0] * MAX_ELEMENTS}), ASKED), Reduced)
+    assert values.apply(orjson.dumps({"a": [0] * (MAX_ELEMENTS + 1)}), ASKED) is Reason.ANSWER_TOO_LARGE
 
 
 def test_an_operator_works_on_so_long_a_text() -> None:

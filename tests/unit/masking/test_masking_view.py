@@ -59,6 +59,7 @@ def reduce(body: bytes | dict[str, object], by: View = VIEW) -> object:
             id="a list of values holds values",
         ),
         pytest.param({"reseaux": "A"}, {}, id="a value where a list of values is expected is dropped"),
+        pytest.param({"reseaux": None}, {"reseaux": None}, id="null where a list of values is expected is null"),
         pytest.param({"nom": 1.0}, {"nom": 1.0}, id="a fraction is a value"),
         pytest.param({"nom": "<script>\u2028é\x00"}, {"nom": "<script>\u2028é\x00"}, id="any character survives"),
     ],
@@ -139,6 +140,7 @@ def test_the_walk_is_no_deeper_than_the_view() -> None:
         pytest.param("284057599000326", id="a number with its key"),
         pytest.param("2840575990003.0", id="a fraction"),
         pytest.param("2.840575990003e12", id="a number in scientific notation"),
+        pytest.param("-2.840575990003e12", id="and a negative one"),
     ],
 )
 @pytest.mark.parametrize("place", ['{"nom":%s}', '{"reseaux":["A",%s]}', '{"c2s":{"actif":%s}}'])

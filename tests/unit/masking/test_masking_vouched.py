@@ -59,3 +59,11 @@ def test_what_nobody_vouches_for_does_not(name: str) -> None:
     """The same text, kept."""
     shape, lines, document = SHAPES[name]
     assert view(shape, lines, "keep", None).apply(document(SENT).encode(), ASKED) is Reason.ANSWER_IDENTIFIER_LEFT
+
+
+def test_a_member_number_that_is_a_number_leaves_as_one() -> None:
+    """It was looked into as closely as a text of the same digits, and looks like a NIR as much."""
+    for written in ("3999999990001", '"3999999990001"'):
+        reduced = view(NO_PERSONS, ("/ref",), "keep", "member-number").apply(f'{{"ref":{written}}}'.encode(), ASKED)
+        assert isinstance(reduced, Reduced), reduced
+        assert reduced.body == f'{{"ref":{written}}}'.encode()
