@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from dresses import DRESSES
 from masking_views import NO_PERSONS, NOBODY, rule, shape, spec, view
 from paravent.masking import Reduced, View, ViewError, compile_view
 from paravent.model import Asked
@@ -147,6 +148,12 @@ def test_the_walk_is_no_deeper_than_the_view() -> None:
 def test_a_kept_value_that_holds_a_nir_withholds_the_answer(value: str, place: str) -> None:
     """The tripwire under every `keep`: a policy that lists a free text, or an upstream that moved a field."""
     assert reduce((place % value).encode()) is Reason.ANSWER_IDENTIFIER_LEFT
+
+
+@pytest.mark.parametrize("dress", ["URL-escaped", "HTML-escaped", "in base64", "in base64, inside a sentence"])
+def test_a_number_in_a_dress_that_values_are_not_searched_for_withholds_it_too(dress: str) -> None:
+    """The last look is at the bytes that leave: what a browser or a program would undress is a number."""
+    assert reduce({"nom": DRESSES[dress]}) is Reason.ANSWER_IDENTIFIER_LEFT
 
 
 def test_an_echoed_nir_is_no_accident() -> None:
