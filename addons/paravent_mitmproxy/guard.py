@@ -17,7 +17,7 @@ from paravent.alarm import Alarm
 from paravent.decide import Allow, Plan, Verdict
 from paravent.drive import Engine
 from paravent.model import Connection, Facts, Release, UpstreamRequest
-from paravent.reasons import Problem, Reason
+from paravent.reasons import Reason
 from paravent.telemetry.metrics import Metrics
 from paravent_mitmproxy import reply
 from paravent_mitmproxy.facts import answer_of, facts_of, is_ambiguous
@@ -122,7 +122,7 @@ class Guard:
     async def _request(self, flow: http.HTTPFlow) -> http.Response | None:
         connection = self._connections.connection_of(flow)
         if connection is None:
-            return reply.poison(Problem.MALFORMED_REQUEST)
+            return reply.poison(reply.INTERNAL)
         facts = facts_of(flow, self._engine.now_ms(), connection)
         state = InFlight(facts)
         flow.metadata[STATE] = state

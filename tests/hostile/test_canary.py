@@ -6,7 +6,7 @@ Threat notes: section 8.4.
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from paravent.settings import load_settings
 from paravent.telemetry import management
 from paravent.wiring import build
 from paravent_mitmproxy import canary
-from paravent_mitmproxy.canary import MARK
+from paravent_mitmproxy.canary import MARK, REQUEST
 from paravent_mitmproxy.master import bind, manage
 from paravent_mitmproxy.node import Node, NotServing
 from paravent_mitmproxy.reply import WITHHELD, poison
@@ -37,8 +37,18 @@ KINDS = [
 ]
 
 
-async def start(folder: Path, listen: str, then: Callable[[Node], None] = Node.stop, *, shared: bool = False) -> Node:
-    """A whole node that runs until `then`, called when it answers, has ended it. Raises NotServing."""
+async def start(
+    folder: Path,
+    listen: str,
+    then: Callable[[Node], None] = Node.stop,
+    *,
+    shared: bool = False,
+    beside: Callable[[Node], Coroutine[Any, Any, None]] | None = None,
+) -> Node:
+    """A whole node that runs until `then`, called when it answers, has ended it. Raises NotServing.
+
+    `beside`: begins when its socket is bound.
+    """
     sandbox = make_folder(folder, 9, listen=listen)
     sandbox.authority.issue("front", use=CLIENT)
     settings = load_settings(sandbox.config, {})
@@ -47,7 +57,7 @@ async def start(folder: Path, listen: str, then: Callable[[Node], None] = Node.s
     managed = manage(management.listen("127.0.0.1", 0), runtime)
     node = Node(settings, runtime, listening, managed, then, shared=shared)
     try:
-        await asyncio.wait_for(node.run(), 30)
+        await asyncio.wait_for(asyncio.gather(node.run(), *([beside(node)] if beside else [])), 30)
     finally:
         runtime.close()
         listening.close()
@@ -127,6 +137,24 @@ async def test_a_canary_that_does_not_come_back_has_not_sung(tmp_path: Path, mon
     monkeypatch.setattr("paravent_mitmproxy.listener.exchange.Exchange.run", hang)
     with pytest.raises(NotServing, match="that we did not build"):
         await start(tmp_path, PLAINTEXT)
+
+
+async def test_whoever_comes_while_it_sings_is_asked_to_come_again(tmp_path: Path) -> None:
+    """503: their software is not at fault, as 400 would say."""
+    ready = asyncio.Event()
+    answers: list[bytes] = []
+
+    async def caller(node: Node) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+        writer.write(REQUEST[:20])
+        await ready.wait()
+        writer.write(REQUEST[20:])
+        answers.append(await reader.read())
+        writer.close()
+        node.stop()
+
+    await start(tmp_path, PLAINTEXT, lambda _: ready.set(), beside=caller)
+    assert parse(answers[0])[0] == 503
 
 
 async def test_what_the_canary_does_it_does_to_itself(tmp_path: Path) -> None:
