@@ -10,6 +10,7 @@ from paravent.cli import main
 
 _INTRODUCTION: Final = """\
 `./dev shell paravent …` runs the product from a clone; `./dev shell` alone opens a shell where `paravent` is a command.
+Of any command exit code 3 says that its answer could not be written, as where standard output goes to a full disk.
 
 """
 
