@@ -43,7 +43,8 @@ MEANING: Final[Mapping[Problem, str]] = {
     Problem.HEADERS_TOO_LARGE: f"The request line and the headers have more than {_LIMITS.head_bytes // 1024} KiB, "
     f"or there are more than {_LIMITS.headers} headers.",
     Problem.ANSWER_WITHHELD: "The API was asked, and its answer is not one that can be reduced with certainty, or "
-    "none came. Persons who were reserved for it are given back.",
+    "none came. Persons who were reserved for it are given back, unless there is an answer about somebody that cannot "
+    "be read or shown: then who was asked about stays counted, once, and a search costs a miss.",
     Problem.UNAVAILABLE: "A part that is needed before anything may be answered is not there: keys, budgets, the "
     "ledger, or the API, which is down or slower than it is asked. Nothing is charged.",
     Problem.UPSTREAM_TIMEOUT: "The API did not answer within `upstream.timeout`. Persons who were reserved are "

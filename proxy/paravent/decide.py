@@ -219,8 +219,8 @@ def abandon(plan: Plan, reason: Reason, now_ms: int) -> Deciding[Withhold]:
     A caller who hung up keeps paying for whom they asked about: aborting must not be a way to ask for free. Where
     the failure is on our side nothing was disclosed, and the reservation is given back.
     """
-    disclosed = plan.charge.persons if reason is Reason.CLIENT_LEFT else ()
-    yield from effects.settle(Settle(plan.charge, now_ms, disclosed, missed=False))
+    persons, missed = (plan.charge.persons, False) if reason is Reason.CLIENT_LEFT else _cost(plan, reason)
+    yield from effects.settle(Settle(plan.charge, now_ms, persons, missed))
     return Withhold(reason, plan.about, retry_after_s=_COME_AGAIN_S.get(reason))
 
 
@@ -374,8 +374,11 @@ _MISSES: Final = frozenset({Reason.BENEFICIARY_UNKNOWN, Reason.TOO_MANY_PERSONS,
 """What the question brought about. An upstream that overlooks a wrong birth date and answers with the holder of the NIR
 would else confirm numbers for free."""
 
-_CONFIRMING: Final = frozenset({Reason.ANSWER_SHAPE, Reason.ANSWER_IDENTIFIER_LEFT})
-"""What lies in one person's data. The answer stays, but 502 where nobody would be 404 says that there is somebody."""
+_CONFIRMING: Final = frozenset(
+    {Reason.ANSWER_SHAPE, Reason.ANSWER_IDENTIFIER_LEFT, Reason.ANSWER_MALFORMED, Reason.ANSWER_TOO_LARGE}
+)
+"""What can lie in one person's data: a letter of another encoding, a list without end. The answer stays, but 502 where
+nobody would be 404 says that there is somebody."""
 
 
 def _cost(plan: Plan, reason: Reason) -> tuple[tuple[Subject, ...], bool]:

@@ -347,9 +347,6 @@ class TestAnswers:
             answer({}, 200, JSON_TYPE, (b"content-encoding", b"identity")),
             Reason.ANSWER_ENCODING,
         ),
-        ("not JSON", Answer(200, (JSON_TYPE,), b")]}'," + orjson.dumps(GOOD_DOCUMENT)), Reason.ANSWER_MALFORMED),
-        ("a member twice", Answer(200, (JSON_TYPE,), b'{"a":1,"a":2}'), Reason.ANSWER_MALFORMED),
-        ("UTF-16", Answer(200, (JSON_TYPE,), '{"a":1}'.encode("utf-16")), Reason.ANSWER_MALFORMED),
     )
 
     @pytest.mark.parametrize(("said", "reason"), [row[1:] for row in WITHHELD], ids=[row[0] for row in WITHHELD])
@@ -380,15 +377,28 @@ class TestAnswers:
         assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=True),)
 
     CONFIRMING = (
-        ("a person without birth date and rank", {"nomUsuel": "ESSAI"}, Reason.ANSWER_SHAPE),
-        ("a NIR where a name belongs", person(name="2790369991012"), Reason.ANSWER_IDENTIFIER_LEFT),
+        (
+            "a person without birth date and rank",
+            answer({"beneficiaireDeSoins": {"nomUsuel": "ESSAI"}}),
+            Reason.ANSWER_SHAPE,
+        ),
+        (
+            "a NIR where a name belongs",
+            answer({"beneficiaireDeSoins": person(name="2790369991012")}),
+            Reason.ANSWER_IDENTIFIER_LEFT,
+        ),
+        ("not JSON", Answer(200, (JSON_TYPE,), b")]}'," + orjson.dumps(GOOD_DOCUMENT)), Reason.ANSWER_MALFORMED),
+        ("a member twice", Answer(200, (JSON_TYPE,), b'{"a":1,"a":2}'), Reason.ANSWER_MALFORMED),
+        ("UTF-16", Answer(200, (JSON_TYPE,), '{"a":1}'.encode("utf-16")), Reason.ANSWER_MALFORMED),
+        ("a name in Latin-1", Answer(200, (JSON_TYPE,), b'{"nomUsuel":"H\xc9B\xc9"}'), Reason.ANSWER_MALFORMED),
+        ("a list without end", answer({"contratsAMC": [{}] * 20_000}), Reason.ANSWER_TOO_LARGE),
     )
 
-    @pytest.mark.parametrize(("found", "reason"), [row[1:] for row in CONFIRMING], ids=[row[0] for row in CONFIRMING])
-    def test_what_confirms_a_person_counts_one(self, rules: Rulebook, found: object, reason: Reason) -> None:
+    @pytest.mark.parametrize(("said", "reason"), [row[1:] for row in CONFIRMING], ids=[row[0] for row in CONFIRMING])
+    def test_what_confirms_a_person_counts_one(self, rules: Rulebook, said: Answer, reason: Reason) -> None:
         """Withheld is not unknown: the reservation is kept, and asking again about the same patient stays free."""
         plan = allowed(rules, request())
-        told = run(settle(plan, answer({"beneficiaireDeSoins": found}), NOW_MS), {Settle: FITS})
+        told = run(settle(plan, said, NOW_MS), {Settle: FITS})
         assert isinstance(told.result, Withhold)
         assert told.result.reason is reason
         assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=False),)
@@ -467,6 +477,14 @@ class TestAnswers:
         plan = allowed(rules, request())
         told = run(abandon(plan, Reason.CLIENT_LEFT, NOW_MS), {Settle: FITS})
         assert told.asked[0].disclosed == plan.charge.persons
+
+    def test_an_answer_too_large_to_be_read_is_one_persons(self, rules: Rulebook) -> None:
+        """The connection is cut at a mebibyte, and 502 where nobody would be 404 says that there is somebody."""
+        for asked, persons in ((request(), 1), (request(SEARCHED, path=SEARCH), 0)):
+            plan = allowed(rules, asked)
+            told = run(abandon(plan, Reason.ANSWER_TOO_LARGE, NOW_MS), {Settle: FITS})
+            assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=not persons),)
+            assert len(plan.charge.persons) == persons
 
     def test_a_failure_of_ours_is_given_back(self, rules: Rulebook) -> None:
         """An upstream that did not answer disclosed nobody."""

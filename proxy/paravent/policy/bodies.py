@@ -19,18 +19,12 @@ import jiter
 import orjson
 
 from paravent import strict_xml
+from paravent.media_types import ACTION, FHIR_R4, media_type
 from paravent.model import Json
 from paravent.policy import fhir_body
 from paravent.rules import BodyFormat, BodyShape, Envelope, FieldType, Operation
 
 type Members = dict[str, Json]
-
-_UTF8: Final = rb'(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?'
-
-
-def _type(names: bytes) -> re.Pattern[bytes]:
-    # RFC 9110 section 8.3.1: type, subtype and charset names are case-insensitive.
-    return re.compile(names + _UTF8, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +127,7 @@ def _read_xml(operation: Operation, body: bytes) -> Members | None:
     shape = operation.body
     root = strict_xml.parse(body)
     element = strict_xml.payload(root, shape.envelope) if root is not None else None
-    if element is None or element.tag != f"{{{shape.namespace}}}{shape.element}" or element.attrib:
+    if element is None or element.tag != strict_xml.tag(shape.element, shape.namespace) or element.attrib:
         return None
     members: Members = {}
     between = [element.text]
@@ -169,8 +163,8 @@ def _write_fhir(operation: Operation, members: Mapping[str, Json]) -> bytes:
 
 
 BODIES: Final[Mapping[BodyFormat, Body]] = {
-    BodyFormat.JSON: Body(_type(rb"application/json"), _read_json, _write_json),
-    BodyFormat.FORM: Body(_type(rb"application/x-www-form-urlencoded"), _read_form, _write_form),
-    BodyFormat.XML: Body(_type(rb"(?:text/xml|application/xml|application/soap\+xml)"), _read_xml, _write_xml),
-    BodyFormat.FHIR: Body(_type(rb"application/(?:fhir\+)?json"), _read_fhir, _write_fhir),
+    BodyFormat.JSON: Body(media_type(rb"application/json"), _read_json, _write_json),
+    BodyFormat.FORM: Body(media_type(rb"application/x-www-form-urlencoded"), _read_form, _write_form),
+    BodyFormat.XML: Body(media_type(rb"text/xml|application/xml|application/soap\+xml", ACTION), _read_xml, _write_xml),
+    BodyFormat.FHIR: Body(media_type(rb"application/(?:fhir\+)?json", FHIR_R4), _read_fhir, _write_fhir),
 }

@@ -10,6 +10,7 @@ from masking_views import NO_PERSONS, NOBODY, rule, shape, spec, view
 from paravent.masking import Reduced, View, ViewError, compile_view
 from paravent.model import Asked
 from paravent.reasons import Reason
+from reference import view_of
 
 VIEW: Final = view(
     {
@@ -262,3 +263,18 @@ def test_a_view_with_problems_does_not_compile() -> None:
     with pytest.raises(ViewError) as caught:
         compile_view(spec(rule("/nom", "kepe")), NO_PERSONS)
     assert "did you mean 'keep'" in caught.value.problems[0][1]
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind", "read"),
+    [
+        pytest.param("soap.adri", b'application/soap+xml; action="urn:a"; charset=utf-8', True, id="SOAP 1.2"),
+        pytest.param("fhir.eligibilite", b"application/fhir+json; fhirVersion=4.0", True, id="FHIR R4"),
+        pytest.param("fhir.eligibilite", b"application/fhir+json; fhirVersion=5.0", False, id="FHIR R5"),
+        pytest.param("fhir.eligibilite", b'application/fhir+json; action="urn:a"', False, id="FHIR with an action"),
+        pytest.param("droits.consultation", b"application/json; fhirVersion=4.0", False, id="JSON of FHIR"),
+    ],
+)
+def test_a_type_may_have_the_parameters_of_its_format(operation: str, kind: bytes, read: bool) -> None:
+    """Those of RFC 3902 and of FHIR, as servers write them. An answer with any other is not of the format."""
+    assert (view_of(operation, "21").dress.types.fullmatch(kind) is not None) is read

@@ -32,6 +32,9 @@ XML: Final = operation(
 )
 FHIR: Final = operation(BodyShape(BodyFormat.FHIR), date=True)
 
+BARE: Final = operation(BodyShape(BodyFormat.XML, "ConsulterDroits"))
+"""Without an envelope, its elements in no namespace."""
+
 FORM_TYPE: Final = (b"application/x-www-form-urlencoded",)
 XML_TYPE: Final = (b"text/xml; charset=utf-8",)
 FHIR_TYPE: Final = (b"application/fhir+json",)
@@ -89,6 +92,7 @@ def fhir(**changes: Any) -> bytes:
         pytest.param(XML, b'<?xml version="1.0"?>' + envelope(MEMBERS), XML_TYPE, id="SOAP with a declaration"),
         pytest.param(XML, envelope(MEMBERS.replace("><", ">\n  <")), XML_TYPE, id="SOAP in lines"),
         pytest.param(XML, envelope(MEMBERS.replace("1984", "19<!-- x -->84")), XML_TYPE, id="SOAP with a comment"),
+        pytest.param(BARE, f"<ConsulterDroits>{MEMBERS}</ConsulterDroits>".encode(), XML_TYPE, id="XML, no namespace"),
         pytest.param(FHIR, fhir(), FHIR_TYPE, id="FHIR"),
         pytest.param(FHIR, fhir(servicedDate="2026-11-22"), FHIR_TYPE, id="FHIR with its care date"),
     ],
@@ -139,6 +143,12 @@ def test_one_person_is_asked_about_in_any_dress(asked_with: Operation, body: byt
         ),
         pytest.param(XML, envelope(MEMBERS).replace(b"</s:Body>", b"<x/></s:Body>"), XML_TYPE, id="XML: two questions"),
         pytest.param(XML, MEMBERS.encode(), XML_TYPE, id="XML: no envelope"),
+        pytest.param(
+            BARE,
+            f'<ConsulterDroits xmlns="urn:x">{MEMBERS}</ConsulterDroits>'.encode(),
+            XML_TYPE,
+            id="XML: a namespace",
+        ),
         pytest.param(XML, envelope("<a>" * 300 + "</a>" * 300), XML_TYPE, id="XML: nesting over 256"),
         pytest.param(FHIR, fhir(patient_birthDate=None), FHIR_TYPE, id="FHIR: no birth date"),
         pytest.param(FHIR, fhir(patient_birthDate="1984"), FHIR_TYPE, id="FHIR: a birth year"),
@@ -163,6 +173,32 @@ def test_what_is_no_question_in_its_dress_is_refused(
 ) -> None:
     """Nothing is dropped, joined or guessed on the way in."""
     assert read_question(asked_with, {}, body, types) is Reason.REQUEST_NOT_IN_SCHEMA
+
+
+CHARSET: Final = b"application/soap+xml; charset=utf-8"
+TYPES: Final = [
+    pytest.param(XML, CHARSET + b'; action="urn:exemple:consulter"', True, id="SOAP 1.2 with its action"),
+    pytest.param(XML, b'application/soap+xml;action="";charset=UTF-8', True, id="an empty action before the charset"),
+    pytest.param(XML, b"application/soap+xml; action=consulter", True, id="an action without quotes, and no charset"),
+    pytest.param(XML, CHARSET + b'; action="a"; action="b"', False, id="two actions"),
+    pytest.param(XML, CHARSET + b'; action="a', False, id="an action cut off"),
+    pytest.param(XML, CHARSET + b"; start=a", False, id="another parameter"),
+    pytest.param(
+        XML, b'application/soap+xml; action="a"; charset=utf-16', False, id="another charset behind an action"
+    ),
+    pytest.param(FHIR, b"application/fhir+json; fhirVersion=4.0", True, id="FHIR R4"),
+    pytest.param(FHIR, b'application/fhir+json;charset=utf-8;fhirversion="4.0"', True, id="FHIR R4, behind a charset"),
+    pytest.param(FHIR, b"application/fhir+json; fhirVersion=5.0", False, id="FHIR R5"),
+    pytest.param(FHIR, b"application/fhir+json; fhirVersion=4.0; fhirVersion=3.0", False, id="two versions"),
+    pytest.param(FORM, b"application/x-www-form-urlencoded; action=a", False, id="a form with an action"),
+]
+
+
+@pytest.mark.parametrize(("asked_with", "kind", "read"), TYPES)
+def test_content_types_that_libraries_write_are_read(asked_with: Operation, kind: bytes, read: bool) -> None:
+    """With the parameters that SOAP 1.2 and FHIR have, each once, and with no other."""
+    body = {FORM: GOOD_FORM, XML: envelope(MEMBERS), FHIR: fhir()}[asked_with]
+    assert isinstance(read_question(asked_with, {}, body, (kind,)), Question) is read
 
 
 def written(asked_with: Operation, body: bytes, types: tuple[bytes, ...]) -> Question:

@@ -12,15 +12,6 @@ from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
 from paravent.reasons import Reason
 
-UTF8 = rb'(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?'
-"""The only parameter of a content type that is understood."""
-
-
-def media_type(names: bytes) -> re.Pattern[bytes]:
-    """Values of Content-Type for one of these types. RFC 9110 section 8.3.1: names are case-insensitive."""
-    return re.compile(names + UTF8, re.IGNORECASE)
-
-
 MAX_MARKUP_BYTES = 256 * 1024
 """Of XML, pages and tables. A family with five contracts has 60 KB of XML, the longest of the three."""
 _MAX_TAGS = 6_000

@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from paravent.masking.formats.base import MAX_MARKUP_BYTES, Dress, media_type
+from paravent.masking.formats.base import MAX_MARKUP_BYTES, Dress
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members
+from paravent.media_types import media_type
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, ViewSpec, path_text
 

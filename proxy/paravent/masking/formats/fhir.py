@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from paravent.masking import json
-from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.base import Dress
 from paravent.masking.formats.fhir_bundle import NIR, OF, RANK, SUBJECTS, arrange, bundle, by_types
 from paravent.masking.formats.fhir_required import TYPES
 from paravent.masking.formats.json import MAX_WHOLE_BYTES, said
@@ -25,6 +25,7 @@ from paravent.masking.formats.json import read as read_json
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
 from paravent.masking.rules import Skeleton, skeleton
+from paravent.media_types import FHIR_R4, media_type
 from paravent.reasons import Reason
 from paravent.rules import FieldRule, Path, PersonFields, Place, ResponseShape, Step, ViewSpec, path_text
 
@@ -74,7 +75,7 @@ def fhir_dress(spec: ViewSpec) -> Dress:
         root = read_json(body, MAX_WHOLE_BYTES)
         return None if isinstance(root, Reason) else by_types(root)
 
-    types = media_type(rb"application/(?:fhir\+)?json")
+    types = media_type(rb"application/(?:fhir\+)?json", FHIR_R4)
     return Dress(b"application/fhir+json", types, b"application/fhir+json", read, write, said, by_type)
 
 

@@ -22,10 +22,11 @@ from lxml import html as lxml_html
 from lxml.cssselect import CSSSelector
 from lxml.html import defs
 
-from paravent.masking.formats.base import Dress, media_type, too_long
+from paravent.masking.formats.base import Dress, too_long
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.person import Members
+from paravent.media_types import media_type
 from paravent.reasons import Reason
 from paravent.rules import HtmlRegion, HtmlShape, ResponseShape, ViewSpec, path_text
 

@@ -3,8 +3,9 @@
 from typing import Final
 
 from paravent.masking import json
-from paravent.masking.formats.base import Dress, media_type
+from paravent.masking.formats.base import Dress
 from paravent.masking.person import Members
+from paravent.media_types import media_type
 from paravent.reasons import Reason
 
 

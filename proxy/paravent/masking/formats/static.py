@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from paravent.masking.formats.base import UTF8, Dress, as_it_is
+from paravent.masking.formats.base import Dress, as_it_is
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
+from paravent.media_types import media_type
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, StaticShape, ViewSpec
 
@@ -39,7 +40,7 @@ def static_dress(shape: ResponseShape) -> Dress:
         return {CONTENT: text}
 
     content_type = media + b"; charset=utf-8" if media.startswith(b"text/") else media
-    return Dress(media, re.compile(re.escape(media) + UTF8, re.IGNORECASE), content_type, read, _write, as_it_is)
+    return Dress(media, media_type(re.escape(media)), content_type, read, _write, as_it_is)
 
 
 def _write(reduced: dict[str, Outgoing]) -> bytes:

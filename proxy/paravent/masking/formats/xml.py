@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from paravent import strict_xml
-from paravent.masking.formats.base import Dress, media_type, too_long
+from paravent.masking.formats.base import Dress, too_long
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing
 from paravent.masking.periods import ends_of
 from paravent.masking.person import Members
+from paravent.media_types import ACTION, media_type
 from paravent.reasons import Reason
 from paravent.rules import Envelope, Path, ResponseShape, Step, ViewSpec, XmlShape, path_text
 from paravent.strict_xml import Element
@@ -100,7 +101,7 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         element = strict_xml.payload(root, envelope) if root is not None else None
         return None if element is None else {root_name: _whole(element, namespace)}
 
-    types = media_type(rb"(?:text/xml|application/xml|application/soap\+xml)")
+    types = media_type(rb"text/xml|application/xml|application/soap\+xml", ACTION)
     content_type = _CONTENT_TYPES[envelope]
     faults = fault if envelope is not Envelope.NONE else None
     return Dress(content_type, types, content_type, read, write, strict_xml.written, whole, faults)
