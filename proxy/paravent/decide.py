@@ -386,11 +386,18 @@ def _cost(plan: Plan, reason: Reason) -> tuple[tuple[Subject, ...], bool]:
 
     Persons for what confirms them: asking again about the same patient is free then, so that a fault that comes back
     does not use up the misses of an honest day. A search reserved nobody and pays with a miss. Where the upstream
-    failed altogether, nothing is charged.
+    failed altogether, nothing is charged; nor where the question is the same from everybody, the portal's logo: nobody
+    guesses anything with it, and it comes with each page.
     """
+    if not _names_anything(plan.operation):
+        return (), False
     if reason in _CONFIRMING:
         return plan.charge.persons, not plan.charge.persons
     return (plan.charge.persons if plan.asked.several and reason in _MISSES else ()), reason in _MISSES
+
+
+def _names_anything(operation: Operation) -> bool:
+    return bool(operation.request or operation.parameters or operation.query)
 
 
 def _pay_a_miss(plan: Plan, now_ms: int) -> Deciding[None]:

@@ -20,7 +20,20 @@ from paravent.model import Answer, Deny, Disguise, Release, Secret
 from paravent.reasons import Problem
 from paravent.stores.memory import MemoryLedger
 from paravent_mitmproxy import reply
-from reference import Ask, allowed, answer, consultation, facts, page, rulebook, search, settled
+from reference import (
+    Ask,
+    account,
+    allowed,
+    answer,
+    consultation,
+    facts,
+    logo,
+    page,
+    rulebook,
+    search,
+    settled,
+    style,
+)
 from tokens import NOW_MS, NOW_S, RPPS
 
 MISSES, PERSONS = 30, 60
@@ -156,6 +169,22 @@ def test_asking_again_about_a_patient_whose_answer_is_withheld_stays_free() -> N
     assert seen(attacker, [caught(1)] * GUESSES) == {"ANSWER_WITHHELD": GUESSES}
     fine = (consultation(nir(2), "19840599", 1), answer({"beneficiaireDeSoins": person(2)}))
     assert seen(attacker, [fine]) == {"RELEASED": 1}
+
+
+WITHOUT_A_GUESS: Final = {
+    "a logo that was changed": (logo(), answer(b"<svg/>", 200, b"image/svg+xml")),
+    "a style sheet that is gone": (style(), answer(b"", 404, b"text/html")),
+    "an account that the API knows nothing of": (account(), answer({}, 403)),
+    "an account that is a list": (account(), answer([])),
+}
+
+
+@pytest.mark.parametrize("each", WITHOUT_A_GUESS.values(), ids=WITHOUT_A_GUESS)
+def test_a_question_that_everybody_asks_alike_is_no_guess(each: tuple[Ask, Answer]) -> None:
+    """A portal's new logo, refused with every page, leaves the pharmacist all their misses."""
+    attacker = Attacker()
+    seen(attacker, [each] * GUESSES)
+    assert seen(attacker, map(date_by_date, range(GUESSES)))["BENEFICIARY_UNKNOWN"] == MISSES
 
 
 ALIKE: Final = (
