@@ -19,7 +19,17 @@ from paravent.rules import FieldType, Operation
 
 INS_NIR: Final = "urn:oid:1.2.250.1.213.1.4.8"
 INS_NIA: Final = "urn:oid:1.2.250.1.213.1.4.9"
-"""FR Core, FRCorePatientINSProfile. The identifiers of test and demonstration (.10, .11) are none of production."""
+_TYPES: Final = {INS_NIR: "INS-NIR", INS_NIA: "INS-NIA"}
+"""FR Core, FRCorePatientINSProfile: a system, and the type that an identifier of it must have there. Those of test and
+demonstration (.10, .11) are none of production."""
+
+
+class Awaited(str):
+    """A number that stands in for a NIR while its person is being registered (NIA). Its system alone tells, and the API
+    may look for numbers by system."""
+
+    __slots__ = ()
+
 
 _REQUEST: Final = frozenset(
     {"resourceType", "status", "purpose", "created", "patient", "insurer", "contained", "servicedDate", "id"}
@@ -53,8 +63,20 @@ def _nir(identifiers: Json) -> Json:
     if not isinstance(identifiers, list) or len(identifiers) != 1 or not isinstance(identifiers[0], dict):
         return None
     only = identifiers[0]
-    known = only.keys() <= {"use", "system", "value"} and only.get("system") in {INS_NIR, INS_NIA}
-    return only.get("value") if known else None
+    system, value = only.get("system"), only.get("value")
+    if not only.keys() <= {"use", "type", "system", "value"} or not isinstance(system, str) or system not in _TYPES:
+        return None
+    if not isinstance(value, str) or ("type" in only and not _says(only["type"], _TYPES[system])):
+        return None
+    return value if system == INS_NIR else Awaited(value)
+
+
+def _says(concept: Json, code: str) -> bool:
+    """Whether a type says this code alone, or says it in words."""
+    if not isinstance(concept, dict) or not concept.keys() <= {"coding", "text"}:
+        return False
+    codings = concept.get("coding", [])
+    return isinstance(codings, list) and all([isinstance(each, dict) and each.get("code") == code for each in codings])
 
 
 def _compact(date: Json) -> Json:
@@ -74,11 +96,12 @@ def write(operation: Operation, members: Mapping[str, Json]) -> dict[str, Json]:
     """The request anew: nothing of the caller's in it but the members."""
     # `lint` holds that the operation has exactly these four.
     by_type = {field.type: members[field.name] for field in operation.request}
-    day, born = by_type[FieldType.DATE], str(by_type[FieldType.BIRTH_DATE])
+    day, born, number = by_type[FieldType.DATE], str(by_type[FieldType.BIRTH_DATE]), by_type[FieldType.NIR]
+    system = INS_NIA if isinstance(number, Awaited) else INS_NIR
     patient: dict[str, Json] = {
         "resourceType": "Patient",
         "id": "p",
-        "identifier": [{"system": INS_NIR, "value": by_type[FieldType.NIR]}],
+        "identifier": [{"system": system, "value": number}],
         "birthDate": f"{born[:4]}-{born[4:6]}-{born[6:]}",
         "multipleBirthInteger": by_type[FieldType.BIRTH_RANK],
     }

@@ -165,6 +165,12 @@ def test_one_person_is_asked_about_in_any_dress(asked_with: Operation, body: byt
             FHIR_TYPE,
             id="FHIR: an identifier of test",
         ),
+        pytest.param(
+            FHIR,
+            fhir(patient_identifier=[{"system": ["x"], "value": "1"}]),
+            FHIR_TYPE,
+            id="FHIR: a system that is a list",
+        ),
         pytest.param(FHIR, b"[]", FHIR_TYPE, id="FHIR: a list"),
     ],
 )
@@ -238,6 +244,34 @@ def test_a_fhir_request_is_written_anew() -> None:
     assert (request["servicedDate"], request["created"]) == ("2026-11-22", "2026-11-22")
     assert request["insurer"] == {"display": "Assurance maladie"}
     assert read_question(FHIR, {}, question.body, FHIR_TYPE) == question
+
+
+def identifier(last: int, code: str) -> list[dict[str, Any]]:
+    """As the profile FRCorePatientINSProfile has it, whose type is mandatory."""
+    coding = {"system": "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203", "code": code}
+    system = f"urn:oid:1.2.250.1.213.1.4.{last}"
+    return [{"use": "official", "type": {"coding": [coding]}, "system": system, "value": "284057599000326"}]
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "read"),
+    [
+        pytest.param(8, "INS-NIR", True, id="a NIR"),
+        pytest.param(9, "INS-NIA", True, id="a number that stands in for one"),
+        pytest.param(8, "INS-NIA", False, id="a NIR whose type says that it stands in for one"),
+        pytest.param(8, "INS-NIR-TEST", False, id="a NIR whose type says that it is for tests"),
+        pytest.param(10, "INS-NIR-TEST", False, id="a number of tests"),
+    ],
+)
+def test_a_number_in_fhir_keeps_its_system(last: int, code: str, read: bool) -> None:
+    """The API may look for it there alone; a type, which FR Core asks for, says the same or nothing is asked."""
+    question = read_question(FHIR, {}, fhir(patient_identifier=identifier(last, code)), FHIR_TYPE)
+    assert isinstance(question, Question) is read
+    if isinstance(question, Question):
+        (sent,) = json.loads(question.body)["contained"][0]["identifier"]
+        assert sent == {"system": f"urn:oid:1.2.250.1.213.1.4.{last}", "value": "284057599000326"}
+        assert question.asked.nir == "2840575990003"
+        assert type(question.asked.fields["/immatriculation"]) is str
 
 
 def test_a_list_of_acts_stands_in_json_alone() -> None:
