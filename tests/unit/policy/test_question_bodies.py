@@ -1,11 +1,15 @@
 """A question in a form, in XML or in FHIR is the same question: the same members, each of its type, written anew."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
+from effort import examples
 from paravent.policy.question import Question, read_question
 from paravent.reasons import Reason
 from paravent.rules import BodyFormat, BodyShape, Envelope, FieldType, Operation, RequestField
@@ -272,6 +276,43 @@ def test_a_number_in_fhir_keeps_its_system(last: int, code: str, read: bool) -> 
         assert sent == {"system": f"urn:oid:1.2.250.1.213.1.4.{last}", "value": "284057599000326"}
         assert question.asked.nir == "2840575990003"
         assert type(question.asked.fields["/immatriculation"]) is str
+
+
+def places(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where in a document values stand, its own among them."""
+    yield place
+    inside = (
+        document.items() if isinstance(document, dict) else enumerate(document if isinstance(document, list) else ())
+    )
+    for key, value in inside:
+        yield from places(value, (*place, key))
+
+
+WHOLE: Final = json.loads(fhir(patient_identifier=identifier(8, "INS-NIR"), servicedDate="2026-11-22"))
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    st.sampled_from([place for place in places(WHOLE) if place]),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=4,
+    ),
+)
+def test_whatever_stands_in_a_resource_is_read_or_refused(place: tuple[Any, ...], value: object) -> None:
+    """A list where FHIR has a text is no bug of ours, and no internal error."""
+    document = json.loads(json.dumps(WHOLE))
+    holder = document
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
+    told = read_question(FHIR, {}, json.dumps(document).encode(), FHIR_TYPE)
+    assert isinstance(told, Question) or told is Reason.REQUEST_NOT_IN_SCHEMA
 
 
 def test_a_list_of_acts_stands_in_json_alone() -> None:
