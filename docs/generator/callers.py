@@ -48,7 +48,12 @@ HEADERS: Final = (
         f"a proof for this one request (RFC 9449): at most {MAX_AGE_S} s old, {MAX_AHEAD_S} s ahead, used once; `htu` "
         "is the external origin and the path; with the `nonce` of the last `DPoP-Nonce`, when one came",
     ),
-    ("`Content-Type`", "`application/json`"),
+    (
+        "`Content-Type`",
+        "of a body, by the operation's format: `application/json`; `application/x-www-form-urlencoded`; `text/xml`, "
+        "`application/xml` or `application/soap+xml`, with an `action` or none; `application/fhir+json`, with "
+        "`fhirVersion=4.0` or none. UTF-8, and no other parameter than `charset=utf-8`",
+    ),
     (f"`{PURPOSE_HEADER.decode().title()}`", "optional: a purpose of the policy, when the profession has several"),
     (
         f"`{JUSTIFICATION.decode().title()}`",
@@ -165,8 +170,8 @@ def _upstream() -> str:
     return f"""\
 ## What the API behind receives
 
-A request built anew, with these headers: `Host`, `Content-Length`, `Accept: application/json`,
-`Accept-Encoding: identity`, `Content-Type` when there is a body, and two of ours:
+A request built anew, with these headers: `Host`, `Content-Length`, `Accept` with the type of the operation's answer,
+`Accept-Encoding: identity`, `Content-Type` when there is a body, `SOAPAction` where it is SOAP 1.1, and two of ours:
 
 {table(("header", "holds"), UPSTREAM)}
 It never receives the caller's token.
