@@ -253,10 +253,11 @@ class Writer:
 
     def _rest(self) -> bool:
         """Nothing is asked for: write what waits in the log to the tables, a little at a time. Whether that is done, or
-        cannot be done: another process has the file, and will do it, or the file is ill."""
+        cannot be done: another process has the file, and will do it, or the file is ill, or memory is short. The thread
+        goes on: whoever asks next is shown what is wrong."""
         try:
             self._resting = self._by_the_way(Books.rest)
-        except (sqlite3.Error, StateFileError):
+        except Exception:
             return True
         return self._resting
 

@@ -512,6 +512,26 @@ async def test_a_disk_that_is_full_as_the_tables_are_written_loses_nobody(
     assert len(whole(path).persons) == 40
 
 
+async def test_no_memory_for_the_tables_is_no_end_of_the_ledger(
+    ledger: SqliteLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is put off while nobody asks fails and is tried again; the thread that charges lives on."""
+    monkeypatch.setattr(sqlite_writer, "REST_S", 0.01)
+    tried = threading.Event()
+
+    def fails(_: Books) -> NoReturn:
+        tried.set()
+        raise MemoryError
+
+    desk = Desk(ledger, clock, own_persons((10**6, HOUR)))
+    with monkeypatch.context() as short_of_memory:
+        short_of_memory.setattr(Books, "rest", fails)
+        assert await desk.passes(1)
+        await until(tried.is_set)
+    assert await desk.passes(2)
+    assert ledger.healthy
+
+
 def steps_of(connection: sqlite3.Connection, books: Books, charge: Charge) -> int:
     """Instructions of SQLite's virtual machine for one charge and its settlement."""
     steps = 0
