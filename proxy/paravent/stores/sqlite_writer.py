@@ -328,14 +328,13 @@ class Writer:
         it does when the disk is full (sqlite.org/lang_transaction.html section 3)."""
         if self._connection is None or not self._begun:
             return
-        self._begun = False
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            self._disconnect()
-        else:
             self._books = Books(self._connection, self._retention_s)
+            self._begun = False
+        except Exception:
+            self._disconnect()
 
 
 def _identity(path: Path) -> tuple[int, int]:

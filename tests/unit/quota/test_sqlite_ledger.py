@@ -483,10 +483,25 @@ async def test_a_file_that_cannot_be_tidied_up_is_charged_all_the_same(
     assert ledger.healthy
 
 
+class ShortOfMemory(Books):
+    """The first that is made cannot be made."""
+
+    left = 1
+
+    def __init__(self, connection: sqlite3.Connection, retention_s: int) -> None:
+        if ShortOfMemory.left:
+            ShortOfMemory.left -= 1
+            raise MemoryError
+        super().__init__(connection, retention_s)
+
+
+@pytest.mark.parametrize("then", [Books, ShortOfMemory], ids=["", "and memory is short"])
 async def test_a_disk_that_is_full_as_the_tables_are_written_loses_nobody(
-    path: Path, ledger: SqliteLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    path: Path, ledger: SqliteLedger, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, then: type[Books]
 ) -> None:
     """SQLite undoes the transaction by itself then; what this worker believed because of it goes too."""
+    monkeypatch.setattr(ShortOfMemory, "left", 1)
+    monkeypatch.setattr(sqlite_writer, "Books", then)
     monkeypatch.setattr(sqlite_writer, "REST_S", 0.01)
     rest, was_full = Books.rest, threading.Event()
 
