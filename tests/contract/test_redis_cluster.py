@@ -32,6 +32,7 @@ from paravent.effects import (
 from paravent.quota.emergency import Share
 from paravent.rules import Emergency
 from paravent.stores.emergency import EmergencyLedger
+from paravent.stores.redis import RedisLedger
 from paravent.stores.redis_calls import counter_key, persons_key
 from paravent.stores.redis_cluster import ClusterLedger
 from paravent.stores.redis_measures import RedisMeasures
@@ -475,6 +476,15 @@ async def test_masters_that_name_no_host_are_where_the_one_is_that_was_asked(
     finally:
         for each in cluster.masters:
             each.client().config_set("cluster-preferred-endpoint-type", "ip")
+
+
+async def test_one_node_of_a_cluster_is_no_store(cluster: Cluster) -> None:
+    """Where the configuration forgot `cluster`: no charge would pass, and no node says that it is ready."""
+    for each in cluster.masters:
+        mistaken = RedisLedger(each.server, deadline_ms=PATIENT_MS)
+        await mistaken.look_after()
+        assert not mistaken.healthy
+        mistaken.close()
 
 
 async def test_lists_and_usage_are_there_too(cluster: Cluster, ledger: ClusterLedger, clock: FrozenClock) -> None:

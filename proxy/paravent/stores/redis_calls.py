@@ -142,9 +142,10 @@ def proof_call(proof: ProofSeen, now_ms: int, **common: object) -> Call:
 
 
 def look_call(tag: str | None, /, **common: object) -> Call:
-    """Whether it would take a charge: only the clock moves on. `tag`: of a cluster, as of a `Plan`."""
-    key = _fixed("", None)[0] if tag is None else f"paravent:{{{tag}}}:clock".encode()
-    return _call([key], common | {"op": "look", "now_ms": 0})
+    """Whether it would take a charge: only the clock moves on. `tag`: of a cluster, as of a `Plan`. Without one,
+    keys of several slots are named: one node of a cluster, taken for a whole store, refuses each charge so."""
+    keys = _fixed("", None) if tag is None else [f"paravent:{{{tag}}}:clock".encode()]
+    return _call(keys, common | {"op": "look", "now_ms": 0})
 
 
 def _call(
