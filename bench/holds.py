@@ -22,7 +22,7 @@ from paravent.masking.view import MAX_BODY_BYTES, compile_view
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
 from paravent.model import Asked, Disguise, Secret
 from paravent.policy.question import read_question
-from paravent.rules import FieldRule, ResponseShape, Step, ViewSpec
+from paravent.rules import FieldRule, Format, ResponseShape, Step, ViewSpec
 from paravent.settings import read_policy_folder
 from paravent.wiring import compile_views
 from paravent_mitmproxy.listener.conversation import Conversation
@@ -53,7 +53,16 @@ class Shape:
 
 def shapes() -> Iterator[Shape]:
     """Every shape."""
-    for name, size, read in (*_answers(), *_bundles(), *_texts(), *_numbers(), *_pieces(), *_requests()):
+    for name, size, read in (
+        *_answers(),
+        *_bundles(),
+        *_markup(),
+        *_tables(),
+        *_texts(),
+        *_numbers(),
+        *_pieces(),
+        *_requests(),
+    ):
         yield Shape(name, size, read)
 
 
@@ -99,6 +108,7 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
     yield "as many relatives as are compared", padded(famille=[relative | {"x": 1}] * min(990, room // 40))
     yield "a text of a megabyte", padded(dateReponse="à la carte " * 80_000)
     yield "a text of digits, as long as is looked through", padded(dateReponse="1" * 3500)
+    yield "as many escapes as are looked behind", padded(dateReponse=f"%41&a;\\u0041{'ILMN' * 24} " * 80)
     yield "words, as many as are looked through", padded(dateReponse="été " * 8000)
     yield "marks that combine, as many as are looked through", padded(dateReponse="\u0f71\u0f72" * 16_000)
     yield "characters that open out, as many", padded(dateReponse="\ufdfa" * 32_000)
@@ -139,6 +149,59 @@ _PATIENT: Final = {
     "birthDate": ASKED.birth_date,
     "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": ASKED.nir}],
 }
+
+
+def _markup() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    """Pages and XML; an answer in so many is read once more, for fields that nobody names."""
+    _, views = compile_views(read_policy_folder(ROOT / "policies"))
+    page, xml = views["portail.droits", "21", "dispensation"], views["soap.adri", "21", "dispensation"]
+    contract = '<contratAMC numeroAdherent="A1B2C3D4E{:05}" numeroAMC="1" typeConvention="A"/>'
+    for view, shape, body in (
+        (page, "a page with one element of many attributes", f"<html><p {_attributes(35_000)}>"),
+        (page, "a page with many elements of a hundred attributes", f"<html>{f'<p {_attributes(100)}>' * 190}"),
+        (page, "a page with as many contracts as rows", _page("A1B2C3D4E{:05}")),
+        (page, "a page with as many marks inside its cells", _page("<b><i>{}</i></b>" + "<b>x</b>" * 8)),
+        (xml, "XML with one element of many attributes", _soap(f"<x {_attributes(18_000, '=""')}/>")),
+        (xml, "XML with as many elements as it may have", _soap("<x/>" * 5_900)),
+        (xml, "XML with as many contracts as are read", _soap("".join(map(contract.format, range(600))))),
+        (xml, "XML with more contracts", _soap("".join(map(contract.format, range(1900))))),
+    ):
+        sent = body.encode()
+        yield f"answer: {shape}", len(sent), lambda view=view, sent=sent: view.apply(sent, ASKED)  # type: ignore[misc]
+        yield f"new fields: {shape}", len(sent), lambda view=view, sent=sent: view.unnamed(sent)  # type: ignore[misc]
+
+
+def _attributes(count: int, value: str = "") -> str:
+    return " ".join(f"a{number}{value}" for number in range(count))
+
+
+def _page(number: str) -> str:
+    rows = "".join(f"<tr><td>1<td><td>c<td>s<td>{number.format(place)}</tr>" for place in range(190))
+    return f'<html><table id="contrats"><tbody>{rows}</table>'
+
+
+def _soap(inside: str) -> str:
+    return (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+        f'<DroitsReponse xmlns="urn:exemple:droits:1">{inside}</DroitsReponse></e:Body></e:Envelope>'
+    )
+
+
+def _tables() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    columns = [f"c{number}" for number in range(12)]
+    rules = [FieldRule((Step("lignes", array=True), Step(column)), "keep") for column in columns]
+    view = compile_view(ViewSpec("o", "21", "p", tuple(rules)), ResponseShape(format=Format.CSV))
+    for shape, width, cell in (
+        ("of words", 12, "ab c"),
+        ("of formulas", 12, "=1"),
+        ("of semicolons in quotes", 12, '";;;;"'),
+        ("of as many cells as it may have", 64, "1"),
+        ("of more cells", 200, ""),
+    ):
+        header = ",".join([*columns, *(f"x{number}" for number in range(width - 12))])
+        body = "\r\n".join([header, *([",".join([cell] * width)] * 1000)]).encode()
+        yield f"answer: a table {shape}", len(body), lambda body=body: view.apply(body, ASKED)  # type: ignore[misc]
+        yield f"new fields: a table {shape}", len(body), lambda body=body: view.unnamed(body)  # type: ignore[misc]
 
 
 _UNITS: Final = {

@@ -201,7 +201,8 @@ def contains_identifier(text: str, *, number: bool = False) -> bool:
 
 def identifiers(text: str) -> Iterator[str]:
     """What `contains_identifier` finds in a text, each in normal form; some more than once."""
-    return _found(_plain(text), _PLAUSIBLE)
+    plain = _plain(text)
+    return iter(()) if _PERHAPS.search(plain) is None else _found(plain, _PLAUSIBLE)
 
 
 def identifier_spans(text: str) -> list[tuple[int, int]]:

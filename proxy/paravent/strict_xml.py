@@ -15,6 +15,9 @@ from lxml import etree
 
 from paravent.rules import Envelope
 
+_AS_IT_IS: Final = re.compile(r"[^&<>\"'\x00-\x1f\x7f-\x9f\u2028]*")
+"""What no writer of XML puts otherwise, in a text or in an attribute."""
+
 type Element = etree._Element
 
 ENVELOPES: Final = {
@@ -137,7 +140,7 @@ def add(parent: Element, name: str, namespace: str) -> Element:
 
 def written(text: str) -> tuple[str, ...]:
     """How a text stands in the document: between tags, and as an attribute."""
-    if not text or text.isalnum():
+    if _AS_IT_IS.fullmatch(text):
         return (text,)
     element = etree.Element("a", a=text)
     element.text = text

@@ -51,6 +51,8 @@ def unnamed(root: Members, names: Names) -> tuple[str, ...]:
             waiting += [(f"{at}[]", each, known) for each in value[:MAX_PATHS] if isinstance(each, dict | list)]
         elif isinstance(value, dict):
             for name, below in value.items():
+                if len(found) == MAX_PATHS:
+                    break
                 path = f"{at}/{name if _NAME.fullmatch(name) else '?'}"
                 if name not in known:
                     found.add(path)

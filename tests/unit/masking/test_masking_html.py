@@ -133,6 +133,23 @@ def test_a_page_that_would_hold_everybody_up_is_withheld(rows: list[str], withhe
     assert isinstance(outcome, Reason) is withheld
 
 
+@pytest.mark.parametrize(
+    ("attributes", "groups", "withheld"),
+    [
+        pytest.param(15, 150, False, id="three thousand elements of fifteen"),
+        pytest.param(70, 20, False, id="four hundred of seventy"),
+        pytest.param(120, 10, True, id="two hundred of a hundred and twenty"),
+        pytest.param(1_500, 1, True, id="twenty of fifteen hundred"),
+    ],
+)
+def test_so_many_attributes_are_read(attributes: int, groups: int, withheld: bool) -> None:
+    """libxml2 goes through an element's attributes for each further one: four seconds for thirty-five thousand."""
+    element = f"<br {' '.join(f'a{number}' for number in range(attributes))}>"
+    body = page("<td class=nom>A", around=f"<div>{element * 20}</div>" * groups + "<p>avis")
+    assert cells(body) == (Reason.ANSWER_TOO_LARGE if withheld else ["A"])
+    assert bool(NAMES.unnamed(body)) is not withheld
+
+
 def test_only_the_row_of_the_person_asked_about_leaves() -> None:
     """Twins by rank; a row that names nobody is nobody's."""
 

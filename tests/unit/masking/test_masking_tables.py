@@ -111,6 +111,7 @@ def test_no_cell_is_a_formula(cell: str, leaves: str) -> None:
         pytest.param("\ufeffa,b\n1,2\n".encode(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
         pytest.param(b"a,b\n1\0,2\n", Reason.ANSWER_MALFORMED, id="a NUL"),
         pytest.param(b"a,b\n" + b"1,2\n" * (MAX_ROWS + 1), Reason.ANSWER_TOO_LARGE, id="more rows than persons"),
+        pytest.param(b"a,b" + b",c" * 64 * 1024 + b"\n", Reason.ANSWER_TOO_LARGE, id="more cells than are read"),
         pytest.param(b"a,b\n1,2840575990003\n", Reason.ANSWER_IDENTIFIER_LEFT, id="a number in a column that is kept"),
     ],
 )

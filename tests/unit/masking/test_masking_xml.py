@@ -150,6 +150,11 @@ def test_only_what_is_named_leaves(body: str, leaves: str) -> None:
         pytest.param("<a>" * 300 + "</a>" * 300, Reason.ANSWER_MALFORMED, id="nesting over 256"),
         pytest.param("", Reason.ANSWER_MALFORMED, id="nothing"),
         pytest.param(document("<a/>" * 6_001), Reason.ANSWER_TOO_LARGE, id="more elements than an answer has"),
+        pytest.param(
+            document('<contrat numero="1"><libelle>a</libelle></contrat>' * 900),
+            Reason.ANSWER_TOO_LARGE,
+            id="more values than an answer has",
+        ),
         pytest.param(document(" " * 256 * 1024), Reason.ANSWER_TOO_LARGE, id="over 256 KiB"),
         pytest.param(document("<nom>2 84 05 75 990 003</nom>"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR in a name"),
         pytest.param(document("<nom>2&#56;40575990003</nom>"), Reason.ANSWER_IDENTIFIER_LEFT, id="a NIR, escaped"),

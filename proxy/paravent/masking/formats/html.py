@@ -36,6 +36,12 @@ MAX_ROWS: Final = 200
 _MAX_PAIRS: Final = 100_000
 """Of elements beside each other. A selector by place, as `td:nth-child(5)`, looks at each pair, at 4 ns; a view has
 some ten of them. Two hundred rows of eleven cells are 64 000."""
+_MAX_ATTRIBUTE_PAIRS: Final = 2_000_000
+"""Of attributes in one element: libxml2 goes through those that it has for each further one, at 2 ns each. Six thousand
+elements of fifteen attributes have fewer."""
+_FEW_ATTRIBUTES: Final = 1_400
+"""So many make no more pairs, even in one element."""
+_BETWEEN_ATTRIBUTES: Final = bytes(set(range(256)) - set(b"\t\n\f\r /\"'"))
 _ROWS_LOOKED_THROUGH: Final = 20
 """For new fields: rows are alike."""
 
@@ -63,7 +69,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     regions = {region.name: _Region(region, spec) for region in details.regions}
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
-        if too_long(body, limit_bytes):
+        if too_long(body, limit_bytes) or _is_overgrown(body):
             return Reason.ANSWER_TOO_LARGE
         root = _parse(body)
         if root is None:
@@ -83,7 +89,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         return f"{_head(details)}{tables}</body></html>\n".encode()
 
     def whole(body: bytes) -> Members | None:
-        root = None if too_long(body, MAX_WHOLE_BYTES) else _parse(body, silent=())
+        root = None if too_long(body, MAX_WHOLE_BYTES) or _is_overgrown(body) else _parse(body, silent=())
         return None if root is None or _is_crowded(root) else _everything(root, regions)
 
     return Dress(b"text/html", media_type(rb"text/html"), b"text/html; charset=utf-8", read, write, _said, whole)
@@ -171,6 +177,32 @@ def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:
         return None
     etree.strip_elements(root, *silent, with_tail=False)
     return root
+
+
+def _is_overgrown(body: bytes) -> bool:
+    """Whether elements have so many attributes that to build the tree would hold everybody up."""
+    if len(body.translate(None, _BETWEEN_ATTRIBUTES)) <= _FEW_ATTRIBUTES:
+        return False
+    try:
+        pairs: int = etree.fromstring(body, etree.HTMLParser(encoding="utf-8", no_network=True, target=_Attributes()))
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError):
+        return False  # It is no page at all, as `_parse` will say.
+    return pairs > _MAX_ATTRIBUTE_PAIRS
+
+
+class _Attributes:
+    """For lxml, which calls it for each element and builds no tree."""
+
+    def __init__(self) -> None:
+        self._pairs = 0
+
+    def start(self, _tag: str, attributes: Mapping[str, str]) -> None:
+        """One element."""
+        self._pairs += len(attributes) ** 2
+
+    def close(self) -> int:
+        """The end of the page."""
+        return self._pairs
 
 
 def _is_crowded(root: _Element) -> bool:
