@@ -17,6 +17,7 @@ import orjson
 
 from bench.targets import ROOT
 from bench.upstream import PERSON, answer
+from paravent.masking.formats.fhir_bundle import MAX_RESOURCES
 from paravent.masking.json import MAX_VALUES
 from paravent.masking.view import MAX_BODY_BYTES, compile_view
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
@@ -129,18 +130,18 @@ def _bundles() -> Iterator[tuple[str, int, Callable[[], object]]]:
         ("a URL of a megabyte of slashes", "/" * 1_000_000, {}),
         ("a URL of half a million resources", "A/" * 500_000, {}),
     ):
-        coverage = {"resourceType": "Coverage", "id": "c", "beneficiary": {"reference": "https://a/Patient/1"}, **more}
-        body = orjson.dumps(
-            {
-                "resourceType": "Bundle",
-                "entry": [
-                    {"resource": _PATIENT, "fullUrl": "https://a/Patient/1"},
-                    {"resource": coverage, **({"fullUrl": f"{url}/Coverage/c"} if url else {})},
-                ],
-            }
-        )
+        body = _bundle({"resource": _COVERAGE | more} | ({"fullUrl": f"{url}/Coverage/c"} if url else {}))
         assert len(body) <= MAX_BODY_BYTES, shape
         yield f"answer: {shape}", len(body), lambda body=body: view.apply(body, ASKED)  # type: ignore[misc]
+    for shape, count in (("as many Coverages as a Bundle may have", MAX_RESOURCES - 1), ("more Coverages", 1500)):
+        each = [{"resource": _WHOLE | {"id": str(n), "subscriberId": f"A1B2C3D4E{n:05}"}} for n in range(count)]
+        body = _bundle(*each)
+        yield f"answer: {shape}", len(body), lambda body=body: view.apply(body, ASKED)  # type: ignore[misc]
+
+
+def _bundle(*entries: object) -> bytes:
+    patient = {"resource": _PATIENT, "fullUrl": "https://a/Patient/1"}
+    return orjson.dumps({"resourceType": "Bundle", "entry": [patient, *entries]})
 
 
 _PATIENT: Final = {
@@ -148,6 +149,14 @@ _PATIENT: Final = {
     "id": "1",
     "birthDate": ASKED.birth_date,
     "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": ASKED.nir}],
+}
+_COVERAGE: Final = {"resourceType": "Coverage", "id": "c", "beneficiary": {"reference": "https://a/Patient/1"}}
+_WHOLE: Final = _COVERAGE | {
+    "status": "active",
+    "type": {"text": "x"},
+    "period": {"start": "2026-01-01", "end": "2026-12-31"},
+    "payor": [{"identifier": {"system": "urn:x", "value": "99990001"}}],
+    "class": [{"type": {"coding": [{"code": "x"}]}, "value": "PHAR", "name": "n"}],
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from masking_views import path, rule
 from paravent.masking import Reduced, View, compile_view
 from paravent.masking.formats.fhir import IDENTITY
+from paravent.masking.formats.fhir_bundle import MAX_RESOURCES
 from paravent.model import Asked
 from paravent.reasons import Reason
 from paravent.rules import Format, ResponseShape, ViewSpec
@@ -139,6 +140,16 @@ def test_who_has_the_same_id_on_two_servers_is_two() -> None:
 def test_names_that_two_readers_could_follow_differently_withhold_the_answer(entries: tuple[dict[str, Any]]) -> None:
     """Whoever follows a reference may take either."""
     assert coverages_left(*entries) is Reason.ANSWER_SHAPE
+
+
+def test_a_bundle_has_so_many_resources_and_no_more() -> None:
+    """Whatever they are: each costs time before it is known whose it is."""
+    others = [entry({"resourceType": "Basic"}, None, str(number)) for number in range(MAX_RESOURCES - 2)]
+    theirs = [patient(None), coverage(None, "Patient/1")]
+    left = coverages_left(*theirs, *others)
+    assert not isinstance(left, Reason)
+    assert len(left) == 1
+    assert coverages_left(*theirs, *others, others[0]) is Reason.ANSWER_TOO_LARGE
 
 
 PAID: Final = compile_view(

@@ -29,6 +29,9 @@ SUBJECTS: Final = {
 }
 """By what an element refers to whose it is: directly, or by way of a Coverage."""
 
+MAX_RESOURCES: Final = 300
+"""In one answer. Each costs up to 50 µs; a page of fifty persons with two Coverages each has 150."""
+
 _SYSTEMS: Final = tuple(f"urn:oid:1.2.250.1.213.1.4.{last}" for last in (8, 9, 10, 11))
 """INS-NIR, INS-NIA, and the two of test and demonstration (FR Core, FRCorePatientINSProfile), in this order."""
 _CODES: Final = frozenset({"INS-NIR", "INS-NIA", "NH"})
@@ -38,6 +41,8 @@ _CODES: Final = frozenset({"INS-NIR", "INS-NIA", "NH"})
 def arrange(root: Members, references: Mapping[str, Iterable[Skeleton]]) -> Members | Reason:
     """One answer by resource type. `references`: where in each type lines let a reference leave, each place once."""
     found = resources_of(root)
+    if found is not None and len(found) > MAX_RESOURCES:
+        return Reason.ANSWER_TOO_LARGE
     answer = named(found) if found is not None else None
     if answer is None:
         return Reason.ANSWER_SHAPE
