@@ -46,13 +46,15 @@ def listing(path: Path) -> Path | None:
 class Found(Value, frozen=True):
     """One person object of an answer."""
 
-    HIDDEN = frozenset({"members", "enclosing", "within"})
+    HIDDEN = frozenset({"members", "enclosing", "above", "within"})
 
     members: Members
     siblings: int
     """`id` of the list it stands in, or its own."""
     enclosing: Members | None
     """The element of an outer list that lists it among its persons."""
+    above: tuple[Members, ...]
+    """The elements of further lists in which that one stands: the insurer of a contract."""
     within: Members | None
     """The element of an outer list in which it stands, listed or not: the contract of a holder."""
     alone: bool
@@ -66,39 +68,44 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
     more than any answer has."""
     found: list[Found] = []
     for place in places:
-        for holder, enclosing in _holders(root, place.outer) if place.outer else ((root, None),):
+        for holder, enclosing, above in _holders(root, place.outer) if place.outer else ((root, None, ()),):
             value = holder.get(place.name)
             if not place.array:
                 if isinstance(value, dict):
-                    found.append(Found(value, id(value), None, enclosing, place.alone, place.shown))
+                    found.append(Found(value, id(value), None, (), enclosing, place.alone, place.shown))
                 elif place.alone and value is not None:
                     return None
             elif isinstance(value, dict) and enclosing is not None:
                 # One in place of a list of one: nothing shows them, but they tell whose it is that lists them.
-                found.append(Found(value, id(value), enclosing, enclosing, False, False))
+                found.append(Found(value, id(value), enclosing, above, enclosing, False, False))
             elif isinstance(value, list):
                 if len(found) + len(value) > MAX_PERSON_OBJECTS:
                     return None
                 siblings, shown = id(value), place.shown
                 found += [
-                    Found(each, siblings, enclosing, enclosing, False, shown)
+                    Found(each, siblings, enclosing, above, enclosing, False, shown)
                     for each in value
                     if isinstance(each, dict)
                 ]
     return found if len(found) <= MAX_PERSON_OBJECTS else None
 
 
-def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[tuple[Members, Members | None]]:
-    """The objects at the end of a way, each with the list element nearest above it, itself included."""
-    level: list[tuple[Members, Members | None]] = [(root, None)]
+type _Holder = tuple[Members, Members | None, tuple[Members, ...]]
+"""An object, the list element nearest above it, itself included, and those above that."""
+
+
+def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[_Holder]:
+    """The objects at the end of a way."""
+    level: list[_Holder] = [(root, None, ())]
     for name, array in outer:
-        below: list[tuple[Members, Members | None]] = []
-        for holder, enclosing in level:
+        below: list[_Holder] = []
+        for holder, enclosing, above in level:
             value = holder.get(name)
             if array and isinstance(value, list):
-                below += [(element, element) for element in value if isinstance(element, dict)]
+                around = above if enclosing is None else (*above, enclosing)
+                below += [(element, element, around) for element in value if isinstance(element, dict)]
             elif not array and isinstance(value, dict):
-                below.append((value, enclosing))
+                below.append((value, enclosing, above))
         level = below
     return level
 
@@ -108,4 +115,4 @@ def listing_elements(root: Members, places: Iterable[PersonsAt]) -> Iterator[Mem
     for place in places:
         lists = [length for length, (_, array) in enumerate(place.outer, 1) if array]
         if lists:
-            yield from (element for element, _ in _holders(root, place.outer[: lists[-1]]))
+            yield from (element for element, *_ in _holders(root, place.outer[: lists[-1]]))

@@ -6,8 +6,8 @@ alone, and the same person stands at several places of one answer. So:
 * a person is the one asked about when birth date and birth rank agree, and the NIR agrees or no other person of this
   answer has that birth date and rank;
 * two different persons who both fit cannot be told apart, and nothing leaves;
-* an element of an outer list (a contract) which names its persons, none of them the one asked about, is somebody
-  else's and is dropped with them;
+* an element of an outer list (a contract, the insurer of several) which names its persons, none of them the one asked
+  about, is somebody else's and is dropped with them;
 * of a search, nobody leaves whose birth date or rank is not the one that was asked with, nor anybody who would hide
   behind the identity of another; and an element of an outer list leaves with a person who stands in it and is counted,
   or not at all.
@@ -241,8 +241,8 @@ def _foreign(judged: list[_Judged], chosen: _Nirs, asked: Asked) -> frozenset[in
         enclosing = each.person.enclosing
         if enclosing is not None:
             perhaps = each.fits is not False and (each.nir is None or each.nir in chosen or each.nir == asked.nir)
-            element = id(enclosing)
-            owners[element] = owners.get(element, False) or perhaps
+            for element in (enclosing, *each.person.above):
+                owners[id(element)] = owners.get(id(element), False) or perhaps
     return frozenset([element for element, perhaps in owners.items() if not perhaps])
 
 

@@ -219,6 +219,30 @@ def test_a_contract_of_others_goes_with_them(contracts: list[dict[str, object]],
     assert answer == {"beneficiaire": {"prenom": "ZOE"}, "contrats": [{"numero": number} for number in left]}
 
 
+def test_an_insurer_of_others_goes_with_their_contracts() -> None:
+    """Whatever lists stand around it: an insurer whose contracts name others alone is an insurer of others."""
+    compiled = view(
+        {"/assureurs[]/nom": "keep", "/assureurs[]/contrats[]/numero": "keep"},
+        shape("/beneficiaire", "/assureurs[]/contrats[]/beneficiaires[]"),
+    )
+    insurers = [
+        {"nom": "A", "contrats": [contract("1", INES), contract("2", PAUL)]},
+        {"nom": "B", "contrats": [contract("3", INES), contract("4", ZOE)]},
+        {"nom": "C", "contrats": [contract("5")]},
+        {"nom": "D", "contrats": []},
+    ]
+    body = json.dumps({"beneficiaire": ZOE, "assureurs": insurers}).encode()
+    reduced = compiled.apply(body, Asked(MOTHER, "20190713", 2))
+    assert isinstance(reduced, Reduced)
+    assert json.loads(reduced.body) == {
+        "assureurs": [
+            {"nom": "B", "contrats": [{"numero": "4"}]},
+            {"nom": "C", "contrats": [{"numero": "5"}]},
+            {"nom": "D", "contrats": []},
+        ]
+    }
+
+
 SPOUSE: Final = person("LUC", "179036999102087", "19790314", 1)
 """Born on the same day as INES."""
 
