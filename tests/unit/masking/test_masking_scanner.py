@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from dresses import DRESSES, KEY, NIR
-from paravent.masking.scanner import MAX_CAUSES, leaks
+from paravent.masking.scanner import MAX_LOOKS, leaks
 
 
 @pytest.mark.parametrize("frame", ['{{"commentaire":"{}"}}', "<td>{}</td>", "nom,{},x\r\n", "{}"])
@@ -72,7 +72,16 @@ def test_each_of_many_numbers_is_allowed_for_itself(form: str, many: int) -> Non
 def test_a_document_that_cannot_be_looked_through_in_time_does_not_leave() -> None:
     """Each cause for a closer look costs; no answer has hundreds."""
     assert not leaks(b"&lt; " * 20, ())
-    assert leaks(b"&lt;" + b" " * 200 + (b"&lt;" + b" " * 200) * MAX_CAUSES, ())
+    assert leaks(b"&lt;" + b" " * 200 + (b"&lt;" + b" " * 200) * (MAX_LOOKS // 2), ())
+
+
+def test_a_table_of_french_amounts_leaves() -> None:
+    """Blanks that do not break, degrees and quotes, however many of them; a number among them is found."""
+    rows = "1\u00a0234,50\u202f€|N°\u00a012|«\u00a0l’élève\u00a0»\r\n" * 400
+    assert not leaks(rows.encode(), ())
+    for between in ("\u00a0", "\u202f", "°", "\u00a0\u202f"):
+        number = between.join(NIR) if between == "\u00a0" else f"{between}{NIR}{between}"
+        assert leaks(f"{rows}x|{number}|x\r\n{rows}".encode(), ())
 
 
 def test_bytes_that_are_not_utf_8_are_looked_through() -> None:
