@@ -57,6 +57,8 @@ def test_what_a_rule_allowed_may_stand_in_the_document() -> None:
     assert leaks(body, (NIR,))
     assert not leaks(body, (NIR, "3999999990001"))
     assert leaks(body, ("", "3999999990001"))
+    both = f"{NIR} 1530169993001"
+    assert not leaks(both.encode(), (NIR, both))
 
 
 @pytest.mark.parametrize("many", [2, 16, 17, 40])
