@@ -147,6 +147,8 @@ def test_a_column_is_named_below_the_rows() -> None:
 # ---- static files
 
 CSS: Final = b"body { color: #223 }"
+FONT: Final = bytes((place * place) % 251 for place in range(100_000))
+NUMBER: Final = b"/* 2 84 05 75 990 003 */"
 PNG: Final = b"\x89PNG\r\n\x1a\n\xff\xfe"
 
 
@@ -159,10 +161,13 @@ def static(*digests: bytes) -> ResponseShape:
     ("known", "body", "leaves"),
     [
         pytest.param((), CSS, CSS, id="a text without an identifier"),
-        pytest.param((), CSS + b"/* 2 84 05 75 990 003 */", Reason.ANSWER_IDENTIFIER_LEFT, id="a text with one"),
+        pytest.param((), CSS + NUMBER, Reason.ANSWER_IDENTIFIER_LEFT, id="a text with one"),
         pytest.param((), PNG, Reason.ANSWER_MALFORMED, id="bytes that are no text"),
         pytest.param((PNG,), PNG, PNG, id="bytes that are known"),
         pytest.param((PNG, CSS), CSS, CSS, id="one of several that are known"),
+        pytest.param((FONT,), FONT, FONT, id="a long one that is known, whatever its bytes look like"),
+        pytest.param((CSS + NUMBER,), CSS + NUMBER, CSS + NUMBER, id="a known one with digits that look like a NIR"),
+        pytest.param((), CSS * 2_000, Reason.ANSWER_TOO_LARGE, id="a text too long to be looked through"),
         pytest.param((PNG,), CSS, Reason.ANSWER_SHAPE, id="others than are known"),
     ],
 )

@@ -48,3 +48,5 @@ class Dress:
     """All names of a document, for who looks for new ones. None: a file, which has none."""
     fault: Callable[[bytes], bool] | None = field(default=None, repr=False)
     """Whether a body that came with status 500 says that the question has no answer."""
+    known: bool = False
+    """Whether the bytes that leave are those whose digest the policy gives: nothing is looked for in them."""

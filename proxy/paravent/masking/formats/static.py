@@ -3,7 +3,8 @@
     /contenu: keep
 
 The bytes that leave are those that came, and none other leave this way: known by their SHA-256 to whoever wrote the
-policy, or UTF-8 in which the sweep finds no identifier. Which of the two, the operation says.
+policy, which are not looked into; or UTF-8 in which the sweep finds no identifier, as long as it has the time to look
+through. Which of the two, the operation says.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ def static_dress(shape: ResponseShape) -> Dress:
     if not isinstance(details, StaticShape):
         raise TypeError("a file needs its type")
     media, known = details.media_type.encode("ascii"), details.sha256
+    # A known one need not be text: a character for each byte.
+    encoding = "latin-1" if known else "utf-8"
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
         if len(body) > limit_bytes:
@@ -34,18 +37,17 @@ def static_dress(shape: ResponseShape) -> Dress:
         if known and hashlib.sha256(body).hexdigest() not in known:
             return Reason.ANSWER_SHAPE
         try:
-            text = body.decode("utf-8", "surrogateescape" if known else "strict")
+            text = body.decode(encoding)
         except UnicodeDecodeError:
             return Reason.ANSWER_MALFORMED
         return {CONTENT: text}
 
+    def write(reduced: dict[str, Outgoing]) -> bytes:
+        content = reduced.get(CONTENT)
+        return content.encode(encoding) if isinstance(content, str) else b""
+
     content_type = media + b"; charset=utf-8" if media.startswith(b"text/") else media
-    return Dress(media, media_type(re.escape(media)), content_type, read, _write, as_it_is)
-
-
-def _write(reduced: dict[str, Outgoing]) -> bytes:
-    content = reduced.get(CONTENT)
-    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else b""
+    return Dress(media, media_type(re.escape(media)), content_type, read, write, as_it_is, known=bool(known))
 
 
 def static_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
