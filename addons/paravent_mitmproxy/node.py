@@ -22,6 +22,7 @@ from paravent.wiring import Runtime
 from paravent_mitmproxy.canary import Canary, Proof
 from paravent_mitmproxy.guard import Guard
 from paravent_mitmproxy.listener.callers import CallerCertificates
+from paravent_mitmproxy.listener.client import ClientConnection
 from paravent_mitmproxy.listener.doorway import Doorway
 from paravent_mitmproxy.listener.exchange import Exchange
 from paravent_mitmproxy.listener.house import Front, House
@@ -86,6 +87,7 @@ class Node:
         exchange = Exchange(self.master.addons, self._upstream, server, runtime.metrics)
         self.house = House(exchange, runtime.engine, runtime.metrics, limits or Limits())
         doorway = ParaventInstance.doorway = self._doorway(settings)
+        self.shared = shared
         self._canary = Canary(doorway, settings.listen, self.master.addons, exchange, shared=shared)
         refusals = Refusals(settings.listen.refusals_per_minute)
         self.guard = Guard(runtime.engine, self.house, runtime.metrics, refusals)
@@ -107,7 +109,9 @@ class Node:
         patrol.start()
         background = [loop.create_task(self.runtime.watch_policy()), loop.create_task(self._drain())]
         try:
-            await self.master.run()
+            # Who shares a port is proven through a door of its own, and before the one on that port is there at all.
+            if (not self.shared or await self.prove()) and not self._stopping.is_set():
+                await self.master.run()
         finally:
             for task in background:
                 task.cancel()
@@ -118,7 +122,7 @@ class Node:
             raise NotServing(self.failure)
 
     async def prove(self) -> bool:
-        """Let the canary sing. True when all that it tried failed, as it must, and the doors are open."""
+        """Let the canary sing. True when all that it tried failed, as it must, and the doors may open."""
         self.proofs = await self._canary.sing()
         self._assert_chain()
         broken = [proof for proof in self.proofs if not proof.holds]
@@ -146,8 +150,7 @@ class Node:
                 await server.stop()
         log.info("draining", extra={"count": len(house.connections)})
         await self._until_empty(house.limits.drain_s)
-        for each in list(house.busy):
-            each.hurry()
+        self._to_each(house.busy, ClientConnection.hurry)
         await self._until_empty(LAST_WORDS_S)
         self.master.shutdown()
 
@@ -157,9 +160,16 @@ class Node:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while house.connections or house.busy:
-                    for each in list(house.connections):
-                        each.close_if_idle()
+                    self._to_each(house.connections, ClientConnection.close_if_idle)
                     await asyncio.sleep(DRAIN_POLL_S)
+
+    def _to_each(self, guests: set[ClientConnection], what: Callable[[ClientConnection], None]) -> None:
+        """Whoever fails at it holds up neither the others nor the end."""
+        for each in list(guests):
+            try:
+                what(each)
+            except Exception:
+                self.house.metrics.hook_raised("listener")
 
     def _doorway(self, settings: Settings) -> Doorway:
         listen = settings.listen
@@ -197,7 +207,7 @@ class Herald:
             log.error("listener_failed")
             self._fail("mitmproxy could not start the listener")
             return
-        if not await self._node.prove():
+        if not self._node.shared and not await self._node.prove():
             return
         self._node.runtime.proven = True
         self._node.runtime.listening = True

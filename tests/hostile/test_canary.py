@@ -4,6 +4,7 @@ Threat notes: section 8.4.
 """
 
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -20,7 +21,9 @@ from paravent.settings import load_settings
 from paravent.telemetry import management
 from paravent.wiring import build
 from paravent_mitmproxy import canary
-from paravent_mitmproxy.canary import MARK, REQUEST
+from paravent_mitmproxy.canary import MARK, REQUEST, Canary
+from paravent_mitmproxy.listener.server import ParaventInstance
+from paravent_mitmproxy.master import _reusable as reusable
 from paravent_mitmproxy.master import bind, manage
 from paravent_mitmproxy.node import Node, NotServing
 from paravent_mitmproxy.reply import WITHHELD, poison
@@ -53,7 +56,7 @@ async def start(
     sandbox.authority.issue("front", use=CLIENT)
     settings = load_settings(sandbox.config, {})
     runtime = build(settings)
-    listening = bind(settings.listen.address, "listen.address")
+    listening = reusable(settings.listen.address) if shared else bind(settings.listen.address, "listen.address")
     managed = manage(management.listen("127.0.0.1", 0), runtime)
     node = Node(settings, runtime, listening, managed, then, shared=shared)
     try:
@@ -89,6 +92,31 @@ async def test_every_kind_of_listener_shows_its_boundary(tmp_path: Path, listen:
         for sample in family.samples
         if sample.name in {"paravent_decisions_total", "paravent_connections_refused_total"}
     )
+
+
+async def test_a_worker_lets_nobody_in_before_it_has_shown_its_boundary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel gives it no connection meanwhile: the other workers have them all."""
+    listened: list[int] = []
+    connect = Canary._connect
+
+    def look() -> None:
+        doorway = ParaventInstance.doorway
+        assert doorway is not None
+        listened.append(doorway.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+    async def looking(canary: Canary) -> bool:
+        look()
+        return await connect(canary)
+
+    def then(node: Node) -> None:
+        look()
+        node.stop()
+
+    monkeypatch.setattr(Canary, "_connect", looking)
+    await start(tmp_path, TLS, then, shared=True)
+    assert listened == [False, True]
 
 
 def leaks(_response: http.Response | None, **_: object) -> bytes:
