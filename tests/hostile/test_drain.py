@@ -14,6 +14,7 @@ import pytest
 
 from answers import ANSWER
 from node import RunningNode, make_folder, parse, read_answer, running_node
+from paravent_mitmproxy.listener.client import ClientConnection
 from paravent_mitmproxy.listener.limits import Limits
 from wire import reset
 
@@ -149,6 +150,28 @@ async def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
                 await asyncio.sleep(0.02)
         assert node.records()[0]["reason"] == "draining"
         writer.close()
+
+
+@pytest.mark.parametrize("place", ["close_if_idle", "hurry"])
+async def test_who_cannot_be_ended_holds_up_no_drain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A bug in parting from one: the others are parted from, the node ends, and the bug is counted."""
+
+    async with slow_upstream() as slow, running_node(tmp_path, slow.port, limits=Limits(drain_s=0.2)) as node:
+        asking = asyncio.create_task(node.send(node.request()))
+        await asyncio.wait_for(slow.asked.wait(), 5)
+        monkeypatch.setattr(ClientConnection, place, raising)
+        await draining(node)
+        async with asyncio.timeout(5):
+            while node.node.management._thread.is_alive():
+                await asyncio.sleep(0.02)
+        assert node.metric("paravent_guard_exceptions_total", hook="listener") > 0
+        asking.cancel()
+
+
+def raising(_guest: ClientConnection) -> None:
+    raise RuntimeError
 
 
 @pytest.mark.real
