@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import errno
 import gc
+import logging
 import os
 import signal
 import socket
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 
 import click
 
@@ -17,10 +19,14 @@ from paravent.telemetry import logs
 from paravent.telemetry.management import Management, listen, listening
 from paravent.wiring import Runtime, build, load_rulebook
 from paravent_mitmproxy.canary import Proof
+from paravent_mitmproxy.descriptors import for_callers
 from paravent_mitmproxy.heap import make_fewer_holes
+from paravent_mitmproxy.listener.limits import Limits
 from paravent_mitmproxy.node import Node, NotServing
 from paravent_mitmproxy.options import refuse_key_logging
 from paravent_mitmproxy.workers import Place, Sockets, Supervisor, among_others
+
+log = logging.getLogger(logs.OURS)
 
 
 class AddressTaken(Exception):
@@ -85,7 +91,12 @@ async def _serve(settings: Settings, runtime: Runtime, place: Place) -> None:
             _say_ready(settings, node.port, f"policy {runtime.revision}", [management.address[1]])
 
     management = manage(place.management, runtime)
-    node = Node(settings, runtime, place.listening, management, announce, shared=place.worker is not None)
+    limits = Limits()
+    fit = for_callers(limits.connections, settings.upstream.connections)
+    if fit < limits.connections:
+        log.warning("fewer_connections", extra={"count": fit})
+        limits = replace(limits, connections=fit)
+    node = Node(settings, runtime, place.listening, management, announce, limits, shared=place.worker is not None)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, node.stop)
