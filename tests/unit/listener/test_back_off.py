@@ -3,7 +3,9 @@
 import errno
 import itertools
 import os
+import signal
 import socket
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -24,10 +26,12 @@ def test_one_that_lived_is_started_at_once_again() -> None:
 
 
 @pytest.fixture
-def supervisor() -> Supervisor:
+def supervisor() -> Iterator[Supervisor]:
     settings = SimpleNamespace(listen=SimpleNamespace(workers=2))
-    shared = socket.socket()
-    return Supervisor(settings, Sockets((), socket.socket, shared, lambda _: shared), lambda: None)  # type: ignore[arg-type]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with socket.socket() as shared:
+        yield Supervisor(settings, Sockets((), socket.socket, shared, lambda _: shared), lambda: None)  # type: ignore[arg-type]
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what is started from here would never hear a signal
 
 
 def test_one_that_cannot_be_started_waits_too(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
