@@ -13,6 +13,8 @@ from effort import examples
 from paravent.model import Secret
 from paravent.nir import (
     contains_identifier,
+    identifier_spans,
+    identifiers,
     mentions,
     nir_key,
     normalise_answer,
@@ -330,3 +332,26 @@ def test_the_scanner_is_linear(unit: str) -> None:
     copies = 20_000 // len(unit)
     short, long = (min(seconds(copies * times) for _ in range(3)) for times in (1, 8))
     assert long < 32 * max(short, 0.000_5)
+
+
+def test_a_person_and_a_card_keep_their_names() -> None:
+    """Budgets and the ledger hold them for weeks: under another name everybody would begin anew."""
+    secret = Secret(b"s" * 32)
+    assert subject_of_person(secret, "2840575990003", "19840517", 1).key.hex() == "cac6c1b482be31f6dbea833dd317b352"
+    assert subject_of_card(secret, "99990001", "0012345678").key.hex() == "f0f1ea27783ee4210f6641a3fbd92bed"
+
+
+def test_what_is_no_nir_is_the_same_as_none() -> None:
+    assert not same_nir("x", "2840575990003")
+    assert not same_nir("2840575990003", "x")
+
+
+def test_a_number_of_corsica_has_a_month_too() -> None:
+    """2A and 2B inside are not enough: codes of thirteen characters have them by chance."""
+    assert not contains_identifier("192152A993001")
+    assert identifier_spans("192152A993001") == []
+    assert identifier_spans("x 192122A993001") == [(2, 15)]
+
+
+def test_a_number_with_its_key_is_found_without_it() -> None:
+    assert set(identifiers("28405 75990 00326")) == {"2840575990003"}

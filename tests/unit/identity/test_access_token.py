@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from asking import CALLER_KEY, ISSUER_KEY, ISSUERS, ask, asked_with_dpop, facts, world
 from paravent.effects import FindKey, KeyMissing
-from paravent.identity import jws
+from paravent.identity import algorithms, jws
 from paravent.identity.authenticate import Authenticated, Refusal
 from paravent.identity.claims import _practitioner
-from paravent.identity.issuers import Issuer
+from paravent.identity.issuers import MAX_LIFETIME_S, Issuer
 from paravent.model import Practitioner
 from paravent.reasons import Reason
 from tokens import (
@@ -271,10 +271,16 @@ def test_hmac_cannot_be_put_into_a_list() -> None:
         {"max_lifetime_s": 0},
         {"audience": ()},
         {"clients": frozenset()},
+        {"name": ""},
+        {"issuer": ""},
+        {"certificates": {"autre": frozenset({b"c" * 32})}},
     ):
         members = {name: getattr(usual, name) for name in ("name", "issuer", "audience", "clients")}
-        with pytest.raises(ValueError, match=r"must|needs"):
+        with pytest.raises(ValueError, match=r"must|needs|only"):
             Issuer(**{**members, **wrong})
+    least = Issuer("a", ISSUER, (AUDIENCE,), frozenset({CLIENT}), algorithms.KNOWN, leeway_s=0, max_lifetime_s=1)
+    most = Issuer("a", ISSUER, (AUDIENCE,), frozenset({CLIENT}), leeway_s=30, max_lifetime_s=MAX_LIFETIME_S)
+    assert (least.leeway_s, most.leeway_s) == (0, 30)
 
 
 # ---- key and signature

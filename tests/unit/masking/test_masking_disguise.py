@@ -47,6 +47,7 @@ def test_a_handle_opens_for_its_practitioner_alone(nir: str) -> None:
     handle = make_handle(ONE, nir)
     assert open_handle(ONE, handle) == nir
     assert open_handle(OTHER, handle) is None
+    assert open_handle(ONE, handle + "A") is None
     assert open_handle(Disguise(Secret(b"e" * 32), ONE.rpps, NOW_S), handle) is None
     assert not contains_identifier(handle)
     assert len(handle) == len(make_handle(ONE, "1990199990001"))
