@@ -353,3 +353,22 @@ def test_a_number_of_corsica_has_a_month_too() -> None:
 
 def test_a_number_with_its_key_is_found_without_it() -> None:
     assert set(identifiers("28405 75990 00326")) == {"2840575990003"}
+
+
+def test_numbers_are_cut_out_in_the_order_in_which_they_stand() -> None:
+    """Whatever kind of number each of them is."""
+    assert identifier_spans("182112A990014 puis 2840575990003") == [(0, 13), (19, 32)]
+
+
+@pytest.mark.parametrize("many", [1, 16, 17, 40])
+def test_a_text_mentions_one_of_however_many(many: int) -> None:
+    """A family or a table: each of them, and no other."""
+    nirs = frozenset(f"28405759900{number:02}" for number in range(10, 10 + many))
+    assert all(mentions(f"vu avec {nir} hier", nirs) for nir in nirs)
+    assert not mentions("vu avec 2840575990099 hier", nirs)
+
+
+def test_a_letter_is_no_separator() -> None:
+    """Of whatever script: a code with letters in it is a code."""
+    assert not contains_identifier("2840é575990003")
+    assert not contains_identifier("2840я575990003")
