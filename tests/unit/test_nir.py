@@ -352,7 +352,8 @@ def test_a_number_of_corsica_has_a_month_too() -> None:
 
 
 def test_a_number_with_its_key_is_found_without_it() -> None:
-    assert set(identifiers("28405 75990 00326")) == {"2840575990003"}
+    assert set(identifiers("28405759 9000326")) == {"2840575990003"}
+    assert set(identifiers("28405759 9000327")) == set()
 
 
 def test_numbers_are_cut_out_in_the_order_in_which_they_stand() -> None:

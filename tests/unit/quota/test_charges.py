@@ -12,7 +12,7 @@ from paravent.quota.bill import bill_of
 from paravent.quota.charges import Payers, budgets_of, reason_of
 from paravent.quota.origins import network_of
 from paravent.reasons import Reason
-from paravent.rules import Budgets, Prefixes, Quotas, Window
+from paravent.rules import Budgets, Calendar, Prefixes, Quotas, Window
 
 HOUR, DAY = Window(10, 3_600), Window(100, 86_400)
 QUOTAS = Quotas(
@@ -207,3 +207,13 @@ def test_a_bill_leaves_no_budget_out() -> None:
     assert bill.own == "rpps:99700427885"
     assert bill.misses == (("rpps:99700427885", "misses", 3_600),)
     assert bill.longest_s == 86_400
+
+
+@pytest.mark.parametrize(
+    ("persons", "shortest_ms"),
+    [((HOUR, DAY), 3_600_000), ((DAY,), 86_400_000), ((DAY, Window.over(9, Calendar.DAY)), 0), ((), 0)],
+    ids=["of two the shorter", "whatever misses are counted in", "none where a day of the calendar counts", "none"],
+)
+def test_a_bill_knows_its_shortest_window_of_persons(persons: tuple[Window, ...], shortest_ms: int) -> None:
+    quotas = Quotas(professions={"21": Budgets(persons=persons, misses=(Window(1, 60),))})
+    assert bill_of(budgets(PHARMACIST, quotas)).shortest_ms == shortest_ms
