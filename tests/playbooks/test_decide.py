@@ -486,8 +486,13 @@ class TestAnswers:
             assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=not persons),)
             assert len(plan.charge.persons) == persons
 
-    def test_a_failure_of_ours_is_given_back(self, rules: Rulebook) -> None:
-        """An upstream that did not answer disclosed nobody."""
+    @pytest.mark.parametrize(
+        ("reason", "again_s"),
+        [(Reason.UPSTREAM_TIMEOUT, None), (Reason.UPSTREAM_CIRCUIT_OPEN, 5), (Reason.UPSTREAM_BUSY, 1)],
+    )
+    def test_a_failure_of_ours_is_given_back(self, rules: Rulebook, reason: Reason, again_s: int | None) -> None:
+        """An upstream that did not answer disclosed nobody; where it was not asked, it is said when to come again."""
         plan = allowed(rules, request())
-        told = run(abandon(plan, Reason.UPSTREAM_TIMEOUT, NOW_MS), {Settle: FITS})
-        assert (told.asked[0].disclosed, told.result.reason) == ((), Reason.UPSTREAM_TIMEOUT)
+        told = run(abandon(plan, reason, NOW_MS), {Settle: FITS})
+        assert (told.asked[0].disclosed, told.result.reason) == ((), reason)
+        assert told.result.retry_after_s == again_s

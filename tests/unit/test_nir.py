@@ -349,6 +349,7 @@ def test_a_number_of_corsica_has_a_month_too() -> None:
     assert not contains_identifier("192152A993001")
     assert identifier_spans("192152A993001") == []
     assert identifier_spans("x 192122A993001") == [(2, 15)]
+    assert contains_identifier("340092A993001")  # begins like a medicine, which has digits alone
 
 
 def test_a_number_with_its_key_is_found_without_it() -> None:
@@ -369,7 +370,13 @@ def test_a_text_mentions_one_of_however_many(many: int) -> None:
     assert not mentions("vu avec 2840575990099 hier", nirs)
 
 
+def test_what_is_no_likely_number_is_none_by_its_length() -> None:
+    """Fifteen digits that nobody would have typed for a NIR, and boxes of a form with a month that no year has."""
+    assert identifier_spans("784057599000399") == []
+    assert not contains_identifier(" ".join("2841375990003"))
+
+
 def test_a_letter_is_no_separator() -> None:
     """Of whatever script: a code with letters in it is a code."""
     assert not contains_identifier("2840é575990003")
-    assert not contains_identifier("2840я575990003")
+    assert not contains_identifier("284я0575990003")
