@@ -45,6 +45,7 @@ def test_a_second_look_is_free_and_bounded(take: Take) -> None:
     """Ten questions a person of the limit, in all."""
     assert [take(1, 1) for _ in range(30)] == [True] * (2 * QUESTIONS_A_PERSON) + [False] * 10
     assert not take(1, 2)
+    assert [take(1, 1, at_s=60) for _ in range(21)] == [True] * (2 * QUESTIONS_A_PERSON) + [False]
 
 
 def test_a_second_outage_finds_what_the_first_one_left(take: Take) -> None:
@@ -63,6 +64,21 @@ def test_a_stricter_policy_holds_at_once(take: Take) -> None:
     strict = Emergency(practitioner=1, node=1, total=1, per_s=60, longest_s=30)
     assert not take(1, 2, limits=strict)
     assert take(1, 1, limits=strict)
+
+
+def test_who_was_asked_about_stays_known_under_a_stricter_policy(take: Take) -> None:
+    """A second look at them discloses nobody new."""
+    assert take(1, 1)
+    assert take(1, 2)
+    strict = Emergency(practitioner=1, node=1, total=1, per_s=60, longest_s=30)
+    assert take(1, 2, limits=strict)
+    assert not take(1, 3, limits=strict)
+
+
+def test_a_worker_without_a_part_has_no_room() -> None:
+    """One person a practitioner, on the first of two workers: the other lets nobody through, and says so."""
+    limits = Emergency(practitioner=1, node=2, total=2, per_s=60, longest_s=30)
+    assert [EmergencyBook(Share(2, worker)).has_room(limits, 0) for worker in (1, 2)] == [True, False]
 
 
 def test_whether_there_is_room_can_be_asked_from_beside() -> None:
