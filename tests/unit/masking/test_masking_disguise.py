@@ -11,7 +11,7 @@ from effort import examples
 from masking_views import CONSULTATION, view
 from paravent.handles import EPOCH_S, make_handle, open_handle
 from paravent.masking import REGISTRY, Reduced
-from paravent.masking.operators import Identifies, Parameter
+from paravent.masking.operators import DROP, Identifies, Parameter
 from paravent.model import Asked, Disguise, Secret
 from paravent.nir import contains_identifier
 from paravent.paris import day_in_paris
@@ -202,3 +202,12 @@ def test_only_the_nir_has_handles() -> None:
     """At the three parts of an identity."""
     told = {part: REGISTRY["handle"].problem(None, part) for part in Identifies}
     assert [part for part, problem in told.items() if problem is None] == [Identifies.NIR]
+    assert REGISTRY["handle"].problem("x", Identifies.NIR) == "handle takes no parameter"
+
+
+def test_what_has_no_number_or_no_key_has_no_handle() -> None:
+    """It is dropped, and nothing leaves in its place."""
+    make = REGISTRY["handle"].bind(None, Identifies.NIR)
+    assert make("2840575990003", Asked()) is DROP
+    assert make("inconnu", Asked(disguise=ONE)) is DROP
+    assert isinstance(make("2840575990003", Asked(disguise=ONE)), str)

@@ -163,6 +163,9 @@ def test_an_echo_of_a_fraction_compares_its_digits() -> None:
         pytest.param("code-map", None, id="code-map takes codes"),
         pytest.param("code-map", (), id="code-map takes some"),
         pytest.param("code-map", "A=B", id="code-map takes no text"),
+        pytest.param("code-map", tuple((str(n), "x") for n in range(201)), id="code-map takes two hundred at most"),
+        pytest.param("code-map", (("a" * 65, "1"),), id="code-map takes short ones"),
+        pytest.param("code-map", (("1", "2"), ("3", "a" * 65)), id="and gives short ones"),
         pytest.param("filter-period", None, id="filter-period names the end"),
         pytest.param("filter-period", "date/fin", id="filter-period names a member, no path"),
         pytest.param("free-text", "nir", id="free-text takes nothing"),
@@ -177,6 +180,13 @@ def test_a_wrong_parameter_is_told_in_a_sentence(operator: str, parameter: Param
     problem = REGISTRY[operator].problem(parameter, None)
     assert problem is not None
     assert operator in problem
+
+
+def test_a_code_that_looks_like_a_person_is_told() -> None:
+    """On either side, whatever stands beside it; and as many codes as there may be are none too many."""
+    for codes in ((("2840575990003", "1"), ("2", "3")), (("2", "3"), ("1", "2840575990003"))):
+        assert REGISTRY["code-map"].problem(codes, None) == "a code does not look like a NIR"
+    assert REGISTRY["code-map"].problem(tuple((f"{n:064}", "x") for n in range(200)), None) is None
 
 
 def test_every_operator_is_documented_and_registered_under_its_name() -> None:
