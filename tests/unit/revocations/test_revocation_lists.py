@@ -135,11 +135,11 @@ def test_a_mistake_in_the_file_changes_nothing_and_is_told(tmp_path: Path, caplo
         path.write_text(broken)
         with caplog.at_level(logging.ERROR):
             of_file.look()
-        assert found(lists) == (PORTAL,)
+        assert of_file.entries == found(lists) == (PORTAL,)
     assert [record.message for record in caplog.records].count("revocations_refused") == 2
     path.unlink()
     of_file.look()
-    assert found(lists) == (PORTAL,)
+    assert of_file.entries == found(lists) == (PORTAL,)
 
 
 def test_a_mistake_at_the_start_is_in_the_way(tmp_path: Path) -> None:
