@@ -38,7 +38,7 @@ FULL_HOUSE = (
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with running_redis(tmp_path / "redis", "--appendonly", "yes") as running:
+    with running_redis(tmp_path / "redis", "--appendonly", "yes", "--appendfsync", "always") as running:
         yield running
 
 

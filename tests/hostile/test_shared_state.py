@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with running_redis(tmp_path / "redis", "--appendonly", "yes") as running:
+    with running_redis(tmp_path / "redis", "--appendonly", "yes", "--appendfsync", "always") as running:
         yield running
 
 

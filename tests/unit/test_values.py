@@ -57,7 +57,7 @@ BYTES = SECRET.encode()
         Sent(b"GET", BYTES, ((b"a", BYTES),), ((b"a", BYTES),)),
         Head(b"GET", BYTES, ((b"a", BYTES),), ((b"a", BYTES),), 0, False, BYTES),
         Scoped((), frozenset(), nirs=frozenset({SECRET})),
-        Found({"nir": SECRET}, 1, {"nir": SECRET}, {"nir": SECRET}, alone=False, shown=True),
+        Found({"nir": SECRET}, 1, {"nir": SECRET}, ({"nir": SECRET},), {"nir": SECRET}, alone=False, shown=True),
     ],
     ids=lambda value: type(value).__name__,
 )
