@@ -59,20 +59,39 @@ class Upstream:
         link.ask(caller, wire)
 
 
-class Link(asyncio.Protocol):
+class Peer[Parser: (httptools.HttpRequestParser, httptools.HttpResponseParser)](asyncio.Protocol):
+    """One connection, whose bytes go to llhttp."""
+
+    __slots__ = ("_body", "_parser", "_transport")
+    _parser: Parser
+    _transport: asyncio.Transport
+    _body: bytes
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._transport.abort()
+
+    def on_body(self, body: bytes) -> None:
+        self._body = self._body + body if self._body else body
+
+
+class Link(Peer[httptools.HttpResponseParser]):
     """One connection to the upstream: one exchange at a time."""
 
-    __slots__ = ("_body", "_caller", "_parser", "_transport", "_upstream")
+    __slots__ = ("_caller", "_upstream")
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._parser = httptools.HttpResponseParser(self)
         self._caller: Caller | None = None
         self._body = b""
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -85,16 +104,6 @@ class Link(asyncio.Protocol):
         self._caller = caller
         self._transport.write(wire)
 
-    @override
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._transport.abort()
-
-    def on_body(self, body: bytes) -> None:
-        self._body = self._body + body if self._body else body
-
     def on_message_complete(self) -> None:
         caller, body = self._caller, self._body
         self._caller, self._body = None, b""
@@ -103,10 +112,10 @@ class Link(asyncio.Protocol):
             caller.answered(self._parser.get_status_code(), body)
 
 
-class Caller(asyncio.Protocol):
+class Caller(Peer[httptools.HttpRequestParser]):
     """One client connection: one request at a time."""
 
-    __slots__ = ("_asking", "_body", "_keep_alive", "_ledger", "_parser", "_target", "_transport", "_upstream")
+    __slots__ = ("_asking", "_keep_alive", "_ledger", "_target", "_upstream")
 
     def __init__(self, upstream: Upstream, ledger: "Ledger | None") -> None:
         self._upstream = upstream
@@ -115,25 +124,11 @@ class Caller(asyncio.Protocol):
         self._asking = False
         self._target = self._body = b""
 
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._transport.abort()
-
     def on_url(self, url: bytes) -> None:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Any policy asks for them: llhttp is to hand them over."""
-
-    def on_body(self, body: bytes) -> None:
-        self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
         target, body = self._target, self._body
