@@ -89,7 +89,8 @@ class View:
         if swept is not None:
             return swept
         written = self.dress.write(reduced)
-        vouched = [form for text in {*run.vouched, asked.sent_nir or ""} for form in self.dress.said(text)]
+        texts = dict.fromkeys((*run.vouched, asked.sent_nir or ""))
+        vouched = [form for text in texts for form in self.dress.said(text)]
         if not self.dress.known and leaks(written, vouched):
             return Reason.ANSWER_IDENTIFIER_LEFT
         released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))
