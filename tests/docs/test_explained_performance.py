@@ -7,9 +7,12 @@ import pytest
 from bench.soak import MAX_GROWN_MB, SPARE_DESCRIPTORS
 
 from pages import DOCS, ROOT
+from paravent.masking.formats.csv import MAX_CELLS
+from paravent.masking.formats.fhir_bundle import MAX_RESOURCES
+from paravent.masking.formats.xml import MAX_VALUES as MAX_XML_VALUES
 from paravent.masking.json import MAX_VALUES
 from paravent.masking.sweep import MAX_EFFORT
-from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
+from paravent.masking.walk import MAX_ELEMENTS, MAX_LOOKED, MAX_TEXT_CHARACTERS
 
 PAGE = (DOCS / "explanation/performance.md").read_text("utf-8")
 SOAK = json.loads((ROOT / "bench/results/soak.json").read_text("utf-8"))
@@ -66,8 +69,9 @@ def test_the_memory_is_that_of_the_runs_that_are_kept(way: str) -> None:
 
 
 def test_the_caps_are_those_of_the_code() -> None:
-    for cap in (MAX_VALUES, MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_EFFORT):
+    for cap in (MAX_VALUES, MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_EFFORT, MAX_LOOKED, MAX_XML_VALUES, MAX_CELLS):
         assert f"{cap:,}".replace(",", " ") in " ".join(PAGE.split())
+    assert f"a Bundle {MAX_RESOURCES} resources" in PAGE
 
 
 @pytest.mark.parametrize(

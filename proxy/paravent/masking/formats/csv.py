@@ -31,7 +31,7 @@ from paravent.rules import ResponseShape, ViewSpec, path_text
 ROOT: Final = "lignes"
 MAX_ROWS: Final = 1000
 """As many as persons in one answer."""
-_MAX_CELLS: Final = 64 * 1024
+MAX_CELLS: Final = 64 * 1024
 """Counted by their commas, those inside texts included. Each costs 0.1 µs; sixty columns of as many rows are fewer."""
 
 _SKIPPED: Final = r'"\x00-\x08\x0b\x0c\x0e-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff'
@@ -88,7 +88,7 @@ def _read(body: bytes, limit_bytes: int) -> Members | Reason:
         return Reason.ANSWER_TOO_LARGE
     try:
         text = body.decode("utf-8")
-        if text.count(",") > _MAX_CELLS:
+        if text.count(",") > MAX_CELLS:
             return Reason.ANSWER_TOO_LARGE
         if text.startswith("\ufeff") or "\0" in text or not _is_cut_in_one_way(text):
             return Reason.ANSWER_MALFORMED
