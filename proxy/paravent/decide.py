@@ -189,7 +189,7 @@ def settle(plan: Plan, answer: Answer, now_ms: int) -> Deciding[Outcome]:
     """What of this answer may leave, and who is charged for it."""
     reduced = _reduce(plan, answer)
     if isinstance(reduced, Reason):
-        persons, missed = _cost(plan, reduced)
+        persons, missed = _cost(plan, reduced, answer.status)
         yield from effects.settle(Settle(plan.charge, now_ms, persons, missed))
         return Withhold(reduced, plan.about)
     disclosed = _disclosed(plan, reduced)
@@ -380,20 +380,34 @@ _CONFIRMING: Final = frozenset(
 """What can lie in one person's data: a letter of another encoding, a list without end. The answer stays, but 502 where
 nobody would be 404 says that there is somebody."""
 
+_FAILED: Final = frozenset({Reason.ANSWER_STATUS, Reason.ANSWER_TYPE, Reason.ANSWER_ENCODING})
+"""An outage, as a rule, and a fault in one person's data sometimes: a 500, or the page of an error with status 200."""
 
-def _cost(plan: Plan, reason: Reason) -> tuple[tuple[Subject, ...], bool]:
-    """Who is charged for an answer that does not leave, and whether it is a miss.
+_NOT_LOOKED_UP: Final = frozenset({401, 407, 408, 429, 502, 503, 504})
+"""The upstream, or what stands before it, says that it looked for nobody: it refuses us, or is not there."""
+
+
+def _cost(plan: Plan, reason: Reason, status: int = 0) -> tuple[tuple[Subject, ...], bool]:
+    """Who is charged for an answer that does not leave, and whether it is a miss. `status`: that it came with, if any.
 
     Persons for what confirms them: asking again about the same patient is free then, so that a fault that comes back
-    does not use up the misses of an honest day. A search reserved nobody and pays with a miss. Where the upstream
-    failed altogether, nothing is charged; nor where the question is the same from everybody, the portal's logo: nobody
+    does not use up the misses of an honest day. A search reserved nobody and pays with a miss. Persons, too, for what
+    perhaps confirms them, and no miss: docs/decisions/0031-what-an-outage-costs.md. Where the upstream failed
+    altogether, nothing is charged; nor where the question is the same from everybody, the portal's logo: nobody
     guesses anything with it, and it comes with each page.
     """
     if not _names_anything(plan.operation):
         return (), False
     if reason in _CONFIRMING:
         return plan.charge.persons, not plan.charge.persons
+    if reason in _FAILED:
+        return (() if status in _NOT_LOOKED_UP else plan.charge.persons), _says_nobody(plan, status)
     return (plan.charge.persons if plan.asked.several and reason in _MISSES else ()), reason in _MISSES
+
+
+def _says_nobody(plan: Plan, status: int) -> bool:
+    """Whether a search may have found nobody by a status that is no answer of ours, as 204 is."""
+    return not plan.charge.persons and (200 < status < 300 or 400 < status < 500) and status not in _NOT_LOOKED_UP
 
 
 def _names_anything(operation: Operation) -> bool:

@@ -335,7 +335,6 @@ class TestAnswers:
             answer(GOOD_DOCUMENT, 200, (b"content-type", b"appli cation / json")),
             Reason.ANSWER_TYPE,
         ),
-        ("our own credentials, refused", answer({"error": "invalid_token"}, 401), Reason.ANSWER_STATUS),
         (
             "another charset",
             answer(GOOD_DOCUMENT, 200, (b"content-type", b"application/json; charset=utf-16")),
@@ -351,12 +350,41 @@ class TestAnswers:
 
     @pytest.mark.parametrize(("said", "reason"), [row[1:] for row in WITHHELD], ids=[row[0] for row in WITHHELD])
     def test_what_is_not_understood_does_not_leave(self, rules: Rulebook, said: Answer, reason: Reason) -> None:
-        """Withheld, and the reservation is given back: nothing was disclosed."""
+        """Withheld, and who was asked about stays charged: the fault can lie in that person's data. Never a miss."""
         plan = allowed(rules, request())
         told = run(settle(plan, said, NOW_MS), [(Settle, FITS)])
-        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=False),)
+        assert told.asked == (Settle(plan.charge, NOW_MS, plan.charge.persons, missed=False),)
         assert isinstance(told.result, Withhold)
         assert told.result.reason is reason
+
+    @pytest.mark.parametrize("status", [401, 407, 408, 429, 502, 503, 504])
+    @pytest.mark.parametrize("asked", [request(), request(SEARCHED, path=SEARCH)], ids=["a consultation", "a search"])
+    def test_an_upstream_that_looked_for_nobody_costs_nothing(self, rules: Rulebook, asked: Facts, status: int) -> None:
+        """It refuses our own credentials, or is not there: an outage takes nobody's budget."""
+        plan = allowed(rules, asked)
+        told = run(settle(plan, answer({"error": NIR}, status), NOW_MS), [(Settle, FITS)])
+        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed=False),)
+        assert isinstance(told.result, Withhold)
+        assert told.result.reason is Reason.ANSWER_STATUS
+
+    @pytest.mark.parametrize(
+        ("said", "missed"),
+        [
+            pytest.param(answer({}, 204), True, id="no content: perhaps nobody"),
+            pytest.param(answer({}, 409), True, id="a conflict"),
+            pytest.param(answer({}, 302), False, id="a redirect, as to a page about maintenance"),
+            pytest.param(answer({}, 500), False, id="a failure: an outage would use up the misses"),
+            pytest.param(answer({}, 200, (b"content-type", b"text/html")), False, id="a page with status 200"),
+        ],
+    )
+    def test_a_search_that_fails_costs_a_miss_where_it_may_have_found_nobody(
+        self, rules: Rulebook, said: Answer, missed: bool
+    ) -> None:
+        """It reserved no person that could stay charged."""
+        plan = allowed(rules, request(SEARCHED, path=SEARCH))
+        told = run(settle(plan, said, NOW_MS), [(Settle, FITS)])
+        assert told.asked == (Settle(plan.charge, NOW_MS, (), missed),)
+        assert isinstance(told.result, Withhold)
 
     @pytest.mark.parametrize(
         "kind", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"']

@@ -124,6 +124,21 @@ def caught(number: int) -> tuple[Ask, Answer]:
     return consultation(nir(number), "19840599", 1), answer({"beneficiaireDeSoins": found})
 
 
+def breaking(number: int) -> tuple[Ask, Answer]:
+    """Somebody at whose data the upstream fails."""
+    return consultation(nir(number), "19840599", 1), answer({"trace": nir(number)}, 500)
+
+
+def breaking_as_a_page(number: int) -> tuple[Ask, Answer]:
+    """The same at one that says so with a page and status 200."""
+    return consultation(nir(number), "19840599", 1), answer({}, 200, b"text/html")
+
+
+def no_content(number: int) -> tuple[Ask, Answer]:
+    """An upstream that says 204 where others say 404."""
+    return search("ESSAI", "CLAIRE", f"{19000101 + number}"), answer({}, 204)
+
+
 def date_by_date(number: int) -> tuple[Ask, Answer]:
     """One name and one date after another, at a search that overlooks the date."""
     return search("ESSAI", "CLAIRE", f"{19000101 + number}"), answer({"resultats": [person(7)]})
@@ -139,6 +154,9 @@ def nameless(number: int) -> tuple[Ask, Answer]:
     [
         pytest.param(lenient, "ANSWER_WITHHELD", MISSES, id="whether a NIR exists, with any birth date"),
         pytest.param(caught, "ANSWER_WITHHELD", PERSONS, id="whether a person exists whose answer is withheld"),
+        pytest.param(breaking, "ANSWER_WITHHELD", PERSONS, id="whether a person exists at whom the upstream fails"),
+        pytest.param(breaking_as_a_page, "ANSWER_WITHHELD", PERSONS, id="the same, as a page of status 200"),
+        pytest.param(no_content, "ANSWER_WITHHELD", MISSES, id="whether nobody is found, said by 204"),
         pytest.param(date_by_date, "BENEFICIARY_UNKNOWN", MISSES, id="when somebody was born, whose name is known"),
         pytest.param(nameless, "BENEFICIARY_UNKNOWN", MISSES, id="whether an empty answer is another than none"),
     ],
@@ -169,6 +187,29 @@ def test_asking_again_about_a_patient_whose_answer_is_withheld_stays_free() -> N
     assert seen(attacker, [caught(1)] * GUESSES) == {"ANSWER_WITHHELD": GUESSES}
     fine = (consultation(nir(2), "19840599", 1), answer({"beneficiaireDeSoins": person(2)}))
     assert seen(attacker, [fine]) == {"RELEASED": 1}
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_an_outage_leaves_the_day_to_whoever_worked_through_it(status: int) -> None:
+    """Who was asked about meanwhile is free afterwards, and all misses are left."""
+    attacker = Attacker()
+
+    def asked_about(number: int, status: int) -> tuple[Ask, Answer]:
+        return consultation(nir(number), "19840599", 1), answer({"beneficiaireDeSoins": person(number)}, status)
+
+    down = (asked_about(number, status) for number in range(PERSONS))
+    assert seen(attacker, down) == {"ANSWER_WITHHELD": PERSONS}
+    again = (asked_about(number, 200) for number in range(PERSONS))
+    assert seen(attacker, again) == {"RELEASED": PERSONS}
+    assert seen(attacker, map(date_by_date, range(GUESSES)))["BENEFICIARY_UNKNOWN"] == MISSES
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_searches_during_an_outage_leave_all_misses(status: int) -> None:
+    """Else the first half hour of one would keep a pharmacist from consulting for the rest of the hour."""
+    attacker = Attacker()
+    seen(attacker, ((search("ESSAI", "CLAIRE", "19840599"), answer({}, status)) for _ in range(GUESSES)))
+    assert seen(attacker, map(date_by_date, range(GUESSES)))["BENEFICIARY_UNKNOWN"] == MISSES
 
 
 WITHOUT_A_GUESS: Final = {

@@ -51,7 +51,8 @@ def answered(*persons: Person) -> dict[str, Any]:
         ),
         pytest.param(answered(STRANGER), 200, Reason.BENEFICIARY_UNKNOWN, 3, True, id="nobody of them"),
         pytest.param({}, 404, Reason.BENEFICIARY_UNKNOWN, 3, True, id="not known to the API"),
-        pytest.param(answered(ONE), 500, Reason.ANSWER_STATUS, 0, False, id="the API failed: nobody was told of"),
+        pytest.param(answered(ONE), 503, Reason.ANSWER_STATUS, 0, False, id="the API is not there: nobody is told of"),
+        pytest.param(answered(ONE), 500, Reason.ANSWER_STATUS, 3, False, id="the API failed, perhaps at one of them"),
         pytest.param([], 200, Reason.ANSWER_SHAPE, 3, False, id="an answer that cannot be read"),
     ],
 )
