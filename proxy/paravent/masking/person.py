@@ -36,13 +36,20 @@ def written_nir(value: Tree) -> str | None:
 
 
 def birth_date(value: Tree) -> str | None:
-    """YYYYMMDD from `19840517`, `"19840517"`, `"1984-05-17"` or, as SOAP libraries have it, `"1984-05-17+02:00"`."""
+    """YYYYMMDD from `19840517`, `"19840517"`, `"1984-05-17"` or, as SOAP libraries have it, `"1984-05-17+02:00"`; and
+    from `"17/05/1984"`, as French pages and tables write it.
+
+    The day stands first. An upstream that put the month there would name people by other dates than they were asked for
+    by, and nothing would leave.
+    """
     if not isinstance(value, str):
         value = str(value) if _is_number(value) else ""
-    if len(value) > 10 and _ZONE.fullmatch(value, 10):
+    if len(value) > 10 and value[4] == "-" and _ZONE.fullmatch(value, 10):
         value = value[:10]
     if len(value) == 10 and value[4] == value[7] == "-":
         value = value[:4] + value[5:7] + value[8:]
+    elif len(value) == 10 and value[2] == value[5] == "/":
+        value = value[6:] + value[3:5] + value[:2]
     return value if len(value) == 8 and value.isascii() and value.isdecimal() else None
 
 

@@ -50,6 +50,9 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
         pytest.param("year", None, "2026-01-31", "2026", id="year: of an ISO date"),
         pytest.param("year", None, "2026-11-22T09:30:00+01:00", "2026", id="year: of a moment"),
         pytest.param("year", None, "1984", "1984", id="year: of a year"),
+        pytest.param("year", None, "17/05/1984", "1984", id="year: of a date as French pages write it"),
+        pytest.param("year", None, "17/05/84", DROP, id="year: none of two digits"),
+        pytest.param("year", None, "17/05/1984 09:30", DROP, id="year: nor of a moment in French"),
         pytest.param("year", None, "2840575990003", DROP, id="year: a NIR is no date"),
         pytest.param("year", None, "né en 1984", DROP, id="year: a sentence is no date"),
         pytest.param("year", None, 19840517, DROP, id="year: a number is no date"),
@@ -80,6 +83,7 @@ def run(operator: str, value: Scalar, parameter: Parameter = None, at: Identifie
         pytest.param("code-map", CODES, 7, "7 mapped", id="code-map: a number is the code it spells"),
         pytest.param("code-map", CODES, True, DROP, id="code-map: true is no code"),
         pytest.param("filter-period", "dateFin", "2026-01-01", "2026-01-01", id="filter-period: a beginning"),
+        pytest.param("filter-period", "dateFin", "01/02/2026", "01/02/2026", id="filter-period: one in French"),
         pytest.param("filter-period", "dateFin", "janvier", DROP, id="filter-period: what is no date"),
         pytest.param(
             "free-text", None, "NIR 2840575990003 26, vu", "NIR [masqué], vu", id="free-text: a mark for a NIR"

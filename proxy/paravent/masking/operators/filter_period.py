@@ -19,12 +19,18 @@ _DATE: Final = re.compile(
     r"(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 """ISO 8601. As it leaves unswept, nothing else than a time and a zone may stand behind the day."""
+_FRENCH: Final = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})")
+"""DD/MM/YYYY."""
 
 
 def day_of(value: object) -> str | None:
-    """YYYYMMDD of a date or a moment in either spelling."""
-    match = _DATE.fullmatch(value) if isinstance(value, str) else None
-    return "".join(match.groups()) if match is not None else None
+    """YYYYMMDD of a date or a moment in either spelling, or of a date as French pages write it."""
+    if not isinstance(value, str):
+        return None
+    if (match := _DATE.fullmatch(value)) is not None:
+        return "".join(match.groups())
+    match = _FRENCH.fullmatch(value)
+    return "".join(reversed(match.groups())) if match is not None else None
 
 
 def _release(value: Scalar, _: Asked) -> Scalar | Drop:

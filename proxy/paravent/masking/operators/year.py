@@ -9,10 +9,12 @@ from paravent.model import Asked
 
 _DATE: Final = re.compile(r"([0-9]{4})(?:[0-9]{4}|-[0-9]{2}(?:-[0-9]{2}(?:T[0-9:.+\-Z]{5,32})?)?)?")
 """YYYYMMDD, not always a calendar date; ISO 8601 year, month, day or moment."""
+_FRENCH: Final = re.compile(r"[0-9]{2}/[0-9]{2}/([0-9]{4})")
+"""DD/MM/YYYY."""
 
 
 def _year(value: Scalar, _: Asked) -> Scalar | Drop:
-    match = _DATE.fullmatch(value) if isinstance(value, str) else None
+    match = (_DATE.fullmatch(value) or _FRENCH.fullmatch(value)) if isinstance(value, str) else None
     return match.group(1) if match is not None else DROP
 
 
