@@ -166,9 +166,9 @@ _IN_PLACE: Final = re.compile(
     rf"(?<![0-9])(?=([1-8]{_S}[0-9]{{2}}{_S}[0-9]{{2}}{_S}[0-9]{{2}}{_S}[0-9]{{3}}{_S}[0-9]{{3}})"
     rf"(?:({_S})([0-9]{{2}}))?(?![0-9]))"
 )
-_CORSICAN: Final = re.compile(rf"[1-8](?:{_S}[0-9]){{4}}{_S}2[ABab](?:{_S}[0-9]){{6}}")
-_OF_CORSICA: Final = re.compile(r"2[ABab]")
+_OF_CORSICA: Final = re.compile(rf"2{_S}[ABab]")
 """Almost no text has it, and to look for a whole number of Corsica costs as much as all the rest."""
+_CORSICAN: Final = re.compile(rf"[1-8](?:{_S}[0-9]){{4}}{_S}{_OF_CORSICA.pattern}(?:{_S}[0-9]){{6}}")
 _CORSICAN_KEYED: Final = re.compile(rf"({_CORSICAN.pattern})(?:{_S}[0-9]{{2}}(?![0-9]))?")
 _DIGIT_RUN: Final = re.compile(rf"[0-9](?:{_S}[0-9])+")
 _FEW: Final = 16

@@ -1,12 +1,9 @@
 """Free text that a view keeps: no number is left in it, in any dress and format, and other texts are as they were."""
 
-import csv
-import io
 import json
 import re
 import time
 from collections.abc import Callable
-from html import escape, unescape
 from typing import Final
 
 import pytest
@@ -15,15 +12,14 @@ from hypothesis import strategies as st
 
 from dresses import CORSE, DRESSES, KEY, NIR, spaced
 from effort import examples
-from masking_views import CONSULTATION, NOBODY, path, rule, view
-from paravent.masking import Reduced, View, compile_view
-from paravent.masking.formats.fhir import IDENTITY
+from masking_views import CONSULTATION, NOBODY, view
+from one_text import FORMATS, PATIENT
+from paravent.masking import Reduced
 from paravent.masking.operators.free_text import MARK, effort, without_identifiers
 from paravent.masking.scanner import leaks, undressed
 from paravent.model import Asked
 from paravent.nir import contains_identifier
 from paravent.reasons import Reason
-from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec, XmlShape
 
 HIDDEN: Final = frozenset(
     name for name in DRESSES if name.startswith(("URL-", "HTML-", "JSON-", "in base64"))
@@ -100,85 +96,28 @@ def test_a_text_without_a_number_is_as_it_was(text: str) -> None:
 
 # ---- in every format
 
-PATIENT: Final = Asked(NIR, "19840517", 1)
-
-
-def fhir(text: str) -> bytes:
-    number = {"system": "urn:oid:1.2.250.1.213.1.4.8", "value": NIR}
-    patient = {"id": "1", "birthDate": "1984-05-17", "identifier": [number], "maritalStatus": {"text": text}}
-    return json.dumps({"resourceType": "Patient", **patient}).encode()
-
-
-def rows(body: bytes) -> str:
-    return list(csv.reader(io.StringIO(body.decode(), newline="")))[1][0]
-
-
-def spec(line: str) -> ViewSpec:
-    return ViewSpec("o", "21", "p", (rule(line, "free-text"),))
-
-
-PAGE: Final = HtmlShape("T", (HtmlRegion("r", "tr", (HtmlField("a", "td", "A"),)),))
-FHIR: Final = ResponseShape((path("/Patient[]"),), IDENTITY, format=Format.FHIR)
-FORMATS: Final[dict[str, tuple[View, Callable[[str], bytes], Callable[[bytes], str]]]] = {
-    "json": (
-        view({"/a[]/b": "free-text"}),
-        lambda text: json.dumps({"a": [{"b": text}]}).encode(),
-        lambda body: str(json.loads(body)["a"][0].get("b", "")),
-    ),
-    "json, a list": (
-        view({"/a[]": "free-text"}),
-        lambda text: json.dumps({"a": [text]}).encode(),
-        lambda body: "".join(json.loads(body)["a"]),
-    ),
-    "xml": (
-        compile_view(spec("/r/a"), ResponseShape(format=Format.XML, details=XmlShape(""))),
-        lambda text: f"<r><a>{escape(text)}</a></r>".encode(),
-        lambda body: unescape(re.sub("<[^>]*>", "", body.decode())).strip(),
-    ),
-    "an attribute": (
-        compile_view(spec("/r/@a"), ResponseShape(format=Format.XML, details=XmlShape(""))),
-        lambda text: f'<r a="{escape(text)}"/>'.encode(),
-        lambda body: unescape("".join(re.findall(' a="([^"]*)"', body.decode()))),
-    ),
-    "html": (
-        compile_view(spec("/r[]/a"), ResponseShape(format=Format.HTML, details=PAGE)),
-        lambda text: f"<table><tr><td>{escape(text)}</table>".encode(),
-        lambda body: unescape("".join(re.findall("<td[^>]*>([^<]*)", body.decode()))),
-    ),
-    "csv": (
-        compile_view(spec("/lignes[]/a"), ResponseShape(format=Format.CSV)),
-        lambda text: f'a,b\r\n"{text}",x\r\n'.encode(),
-        rows,
-    ),
-    "fhir": (
-        compile_view(spec("/Patient[]/maritalStatus/text"), FHIR),
-        fhir,
-        lambda body: str(json.loads(body)["entry"][0]["resource"].get("maritalStatus", {}).get("text", "")),
-    ),
-}
-
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("dress", sorted(DRESSES))
 def test_the_answer_leaves_and_the_number_does_not(name: str, dress: str) -> None:
-    """Under `keep` the same answer is withheld whole."""
-    compiled, written, said = FORMATS[name]
-    reduced = compiled.apply(written(f"vu le 3 ; {DRESSES[dress]} ; à rappeler"), PATIENT)
+    """Under `keep` the same answer is withheld whole: test_scanner_dresses."""
+    form = FORMATS[name]
+    reduced = form.view("free-text").apply(form.written(f"vu le 3 ; {DRESSES[dress]} ; à rappeler"), PATIENT)
     assert isinstance(reduced, Reduced), reduced
     assert NIR[-8:] not in reduced.body.decode()
     assert not leaks(reduced.body, ())
-    text = said(reduced.body)
+    text = form.said(reduced.body)
     assert text == "" if dress in HIDDEN else text.startswith("vu le 3 ; ") and MARK in text
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_text_without_a_number_leaves_as_it_was(name: str) -> None:
     """In every format."""
-    compiled, written, said = FORMATS[name]
+    form = FORMATS[name]
     text = "né à l'étranger ; 2 <enfants> & 1 à naître, tél. 01 99 00 12 34"
-    reduced = compiled.apply(written(text), PATIENT)
+    reduced = form.view("free-text").apply(form.written(text), PATIENT)
     assert isinstance(reduced, Reduced)
-    assert said(reduced.body) == text
+    assert form.said(reduced.body) == text
 
 
 def test_a_number_of_somebody_whom_the_answer_names_goes_with_its_text() -> None:
@@ -190,7 +129,8 @@ def test_a_number_of_somebody_whom_the_answer_names_goes_with_its_text() -> None
 
     def left(text: str) -> object:
         reduced = compiled.apply(
-            json.dumps({"beneficiaireDeSoins": person | {"texte": text}, "famille": family}).encode(), PATIENT
+            json.dumps({"beneficiaireDeSoins": person | {"texte": text}, "famille": family}).encode(),
+            Asked(NIR, "19840517", 1),
         )
         assert isinstance(reduced, Reduced)
         return json.loads(reduced.body)["beneficiaireDeSoins"].get("texte")
@@ -200,7 +140,7 @@ def test_a_number_of_somebody_whom_the_answer_names_goes_with_its_text() -> None
 
 def test_so_much_free_text_is_looked_through() -> None:
     """Numbers cost more than words; an answer with more of them than people type is withheld, not let through."""
-    compiled = FORMATS["json, a list"][0]
+    compiled = FORMATS["json, a list"].view("free-text")
 
     def outcome(text: str, times: int) -> Reduced | Reason:
         return compiled.apply(json.dumps({"a": [text] * times}).encode(), NOBODY)
@@ -224,7 +164,7 @@ def test_no_more_is_looked_through_than_there_is_room_for() -> None:
 @pytest.mark.parametrize("unit", ["&" + "a" * 32, "ILMNILMNILMNILMN ", "\ufdfa", "\u0315\u0300", "mutation "])
 def test_what_is_too_much_is_not_searched_text_by_text(unit: str) -> None:
     """Twice as many texts behind the one that is too much cost the time to read them, and no more."""
-    compiled = FORMATS["json, a list"][0]
+    compiled = FORMATS["json, a list"].view("free-text")
     text = (unit * 4000)[:4000]
     few, many = (json.dumps({"a": [text] * times}, ensure_ascii=False).encode() for times in (40, 80))
 

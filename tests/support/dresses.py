@@ -1,6 +1,7 @@
 """One number in every dress that people, forms and software give it."""
 
 import base64
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -56,4 +57,36 @@ DRESSES: Final = {
     "in base64, two bytes later": base64.b64encode(f"ab{NIR}".encode()).decode(),
     "in base64url, unpadded": base64.urlsafe_b64encode(f"??{NIR}??".encode()).decode().rstrip("="),
     "in free text": f"mutation demandée (nir {NIR} {KEY}), pièces reçues",
+}
+
+
+KINDS: Final = {
+    "a NIR": NIR,
+    "with its key": NIR + KEY,
+    "of Corsica": CORSE,
+    "of Corsica, with its key": CORSE + nir_key(CORSE),
+    "a NIA": "7840575990003",
+    "an NNP": "7112345678901",
+    "a MIG": "6112345678901",
+    "of a foreigner being registered": "3840575990003",
+    "of an unknown month": "2844275990003",
+}
+
+
+def _full_width(text: str) -> str:
+    return text.translate({48 + n: 0xFF10 + n for n in range(10)})
+
+
+def _cut(between: str) -> Callable[[str], str]:
+    return lambda number: spaced(number[:13], between) + (between + number[13:]) * (len(number) > 13)
+
+
+CUTS: Final[dict[str, Callable[[str], str]]] = {
+    "in one piece": str,
+    "in small letters": str.lower,
+    **{f"with {between!r}": _cut(between) for between in " .-/_\u00a0\u202f\u2009\u3000\u2011\u2013\u200b\u00ad\u2060"},
+    "with zero-width characters": "\u200b".join,
+    "in full-width digits": _full_width,
+    "in full-width digits and blanks": lambda number: _full_width(_cut("\u3000")(number)),
+    "digit by digit": " ".join,
 }

@@ -254,6 +254,7 @@ def test_a_person_out_of_normal_form_is_a_bug(nir13: str, date: str, rank: int) 
         pytest.param("𝟐𝟖𝟒𝟎𝟓𝟕𝟓𝟗𝟗𝟎𝟎𝟎𝟑", id="mathematical digits"),
         pytest.param("182112A990014", id="Corsica"),
         pytest.param("1 82 11 2a 990 014", id="Corsica, lower case, spaces"),
+        pytest.param("1 8 2 1 1 2 A 9 9 0 0 1 4", id="Corsica, in the boxes of a form"),
         pytest.param("x2840575990003y", id="glued to letters"),
         pytest.param("nir_2840575990003_2019", id="glued to underscores"),
         pytest.param("1502062965225 12", id="a wrong key that stands apart changes nothing"),
@@ -318,7 +319,7 @@ def test_the_scanner_sees_every_plausible_number_in_every_dress(nir13: str, sepa
 
 
 @pytest.mark.parametrize(
-    "unit", ["1", "1 ", "1   ", "123452A", "1 23 45 67 890 12 ", "１ ", "\ufdfa", "1-23-99-67-000-123 "]
+    "unit", ["1", "1 ", "1   ", "123452A", "1 23 45 67 890 12 ", "１ ", "\ufdfa", "1-23-99-67-000-123 ", "1234 2 A "]
 )
 def test_the_scanner_is_linear(unit: str) -> None:
     """Eight times the text takes about eight times as long, not sixty-four."""
