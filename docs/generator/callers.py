@@ -133,7 +133,8 @@ without the query.
 
 {table(("header", "holds"), HEADERS)}
 These headers are refused, each because somebody behind could take it for another request: {refused}. So is a name with
-an underscore or a dot. All others are read by nobody and not passed on.
+an underscore or a dot. All others are read by nobody and not passed on. .NET Framework adds `Expect: 100-continue` to
+each POST unless it is told not to: `ServicePointManager.Expect100Continue = false`.
 
 """
 

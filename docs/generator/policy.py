@@ -64,6 +64,7 @@ _ALIASES: Final[Mapping[str, str]] = {
     "Word": "a word",
     "OperationName": "words joined by dots",
     "Name": "a name",
+    "Member": "a member name",
     "QueryName": "a name of the query",
     "Pointer": "`/member`, `{parameter}` or `?parameter`",
     "Claim": "text",

@@ -78,7 +78,8 @@ def _write_json(_: Operation, members: Mapping[str, Json]) -> bytes:
 # ---- forms
 
 # URL Standard, application/x-www-form-urlencoded serialising: all but these characters are written %HH, space as +.
-_PAIR: Final = re.compile(rb"([A-Za-z0-9*._-]{1,64})=((?:[A-Za-z0-9*._+-]|%[0-9A-Fa-f]{2})*)")
+# encodeURIComponent of ECMAScript, with which jQuery writes forms, leaves the apostrophe of a name as well.
+_PAIR: Final = re.compile(rb"([A-Za-z0-9*._-]{1,64})=((?:[A-Za-z0-9*._'+-]|%[0-9A-Fa-f]{2})*)")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 

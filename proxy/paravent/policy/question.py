@@ -103,7 +103,8 @@ def _open(operation: Operation, members: Members, disguise: Disguise | None) -> 
         sent = members.get(known.name) if known.handle else None
         if isinstance(sent, str) and looks_like_handle(sent):
             nir = open_handle(disguise, sent) if disguise is not None else None
-            return members | {known.name: nir} if nir is not None else None
+            # Of FHIR it is of a type that keeps the system it came with.
+            return members | {known.name: type(sent)(nir)} if nir is not None else None
     return members
 
 

@@ -58,6 +58,15 @@ type OperationName = Annotated[
 type Name = Annotated[
     str, Field(pattern="^[A-Za-z][A-Za-z0-9]{0,31}$", description="letters and digits, as in dateNaissance")
 ]
+_MEMBER: Final = "[A-Za-z_][A-Za-z0-9_.-]{0,63}"
+type Member = Annotated[
+    str,
+    Field(
+        pattern=f"^{_MEMBER}$",
+        description="letters, digits and _ . -, as in dateNaissance or date_naissance",
+    ),
+]
+"""What JSON, a form and XML can all call a value, in one spelling."""
 type QueryName = Annotated[
     str,
     Field(
@@ -68,7 +77,7 @@ type QueryName = Annotated[
 type Pointer = Annotated[
     str,
     Field(
-        pattern=rf"^(/[A-Za-z][A-Za-z0-9]{{0,31}}|\{{[A-Za-z][A-Za-z0-9]{{0,31}}\}}|\?{QUERY_NAME})$",
+        pattern=rf"^(/{_MEMBER}|\{{[A-Za-z][A-Za-z0-9]{{0,31}}\}}|\?{QUERY_NAME})$",
         description="/member of the request body, {parameter} of the path or ?parameter of the query",
     ),
 ]
@@ -304,9 +313,9 @@ type FieldTypeWord = Literal[
 class NamedByText(Strict):
     """What names each of several persons: members of an object, no more and no less."""
 
-    nir: Name
-    birth_date: Name
-    birth_rank: Name
+    nir: Member
+    birth_date: Member
+    birth_rank: Member
 
 
 class RequestFieldText(Strict):
@@ -355,12 +364,12 @@ class SubjectText(Strict):
     persons: Annotated[Pointer | None, Field(description="the field that names several persons")] = None
 
 
-type MemberName = Annotated[
+type PersonMember = Annotated[
     str,
     Field(
-        pattern="^[A-Za-z]?[A-Za-z0-9]{0,31}@?[A-Za-z0-9]{0,31}$",
+        pattern=f"^({_MEMBER})?(@{_MEMBER})?$",
         min_length=1,
-        description="letters and digits, as in dateNaissance; with @ an XML attribute, as in noNIRCertifie@cle",
+        description="a name as of a member in request; with @ an XML attribute, as in noNIRCertifie@cle",
     ),
 ]
 
@@ -368,11 +377,11 @@ type MemberName = Annotated[
 class PersonText(Strict):
     """Which members of a person object name that person."""
 
-    nir: MemberName
-    birth_date: MemberName
-    birth_rank: MemberName
+    nir: PersonMember
+    birth_date: PersonMember
+    birth_rank: PersonMember
     nir_also: Annotated[
-        list[MemberName],
+        list[PersonMember],
         Field(max_length=8, description="members that repeat the NIR or hold a part of it: its key, the INS"),
     ] = []
 
@@ -426,7 +435,7 @@ class BodyText(Strict):
     """How the members of `request` stand in the body."""
 
     format: Literal["json", "form", "xml", "fhir"]
-    element: Annotated[Name | None, Field(description="xml: the element whose children are the members")] = None
+    element: Annotated[Member | None, Field(description="xml: the element whose children are the members")] = None
     namespace: Annotated[NamespaceText | None, Field(description="xml: the URI of the elements")] = None
     envelope: EnvelopeWord = "none"
     action: Annotated[str, Field(pattern="^[A-Za-z0-9:/._#-]{0,200}$", description="soap11: the SOAPAction header")] = (
@@ -455,7 +464,7 @@ class OperationText(Strict):
 
     match: MatchText
     require: RequireText
-    request: Annotated[dict[Name, FieldText], Field(description="members of the body; no other is accepted")] = {}
+    request: Annotated[dict[Member, FieldText], Field(description="members of the body; no other is accepted")] = {}
     body: Annotated[BodyText, Field(description="how they stand in it")] = BodyText(format="json")
     parameters: Annotated[dict[Name, FieldText], Field(description="types of the path's {parameters}")] = {}
     query: Annotated[

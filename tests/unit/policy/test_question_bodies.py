@@ -315,6 +315,83 @@ def test_whatever_stands_in_a_resource_is_read_or_refused(place: tuple[Any, ...]
     assert isinstance(told, Question) or told is Reason.REQUEST_NOT_IN_SCHEMA
 
 
+SEARCH: Final = Operation(
+    RIGHTS.name, RIGHTS.method, RIGHTS.path, RIGHTS.level, RIGHTS.max_auth_age_s,
+    (RequestField("nom", FieldType.NAME), RequestField("prenom", FieldType.NAME)), (),
+    RIGHTS.subject, RIGHTS.response, RIGHTS.place, BodyShape(BodyFormat.FORM),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"nom=D%27ESSAI&prenom=JEAN+CLAUDE", id="as a browser sends a form"),
+        pytest.param(b"nom=D'ESSAI&prenom=JEAN%20CLAUDE", id="as encodeURIComponent of JavaScript writes it"),
+    ],
+)
+def test_a_name_with_an_apostrophe_is_read_in_both_ways_of_writing_a_form(body: bytes) -> None:
+    """Whatever decodes forms takes an apostrophe for itself."""
+    question = written(SEARCH, body, FORM_TYPE)
+    assert question.asked.fields == {"/nom": "D'ESSAI", "/prenom": "JEAN CLAUDE"}
+    assert question.body == b"nom=D%27ESSAI&prenom=JEAN+CLAUDE"
+
+
+JOINED: Final = {
+    "a question in JSON": (
+        "{format: json}",
+        b"application/json",
+        b'{"n_ss":"2840575990003","date-naissance":"19840517","rang.gemellaire":1}',
+    ),
+    "a form": (
+        "{format: form}",
+        b"application/x-www-form-urlencoded",
+        b"n_ss=2840575990003&date-naissance=19840517&rang.gemellaire=1",
+    ),
+    "a question in XML": (
+        "{format: xml, element: droits_consultation}",
+        b"text/xml",
+        b"<?xml version='1.0' encoding='UTF-8'?>\n<droits_consultation><n_ss>2840575990003</n_ss>"
+        b"<date-naissance>19840517</date-naissance><rang.gemellaire>1</rang.gemellaire></droits_consultation>",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shape", "kind", "body"), JOINED.values(), ids=JOINED)
+def test_members_are_called_what_the_api_calls_them(shape: str, kind: bytes, body: bytes) -> None:
+    """With words joined by _, - or a dot, in whatever dress."""
+    policy = compiled(
+        {
+            "operations/droits.yaml": f"""\
+droits.consultation:
+  match: {{method: POST, path: /v1/droits}}
+  require: {{level: substantiel, max_auth_age: 4h}}
+  body: {shape}
+  request: {{n_ss: nir, date-naissance: birth-date, rang.gemellaire: birth-rank}}
+  subject: {{nir: /n_ss, birth_date: /date-naissance, birth_rank: /rang.gemellaire}}
+  response:
+    format: json
+    persons: [/beneficiaire]
+    identified_by: {{nir: n_ss, birth_date: date-naissance, birth_rank: rang.gemellaire, nir_also: [cle_n_ss]}}
+""",
+            "views/pharmacien.yaml": """\
+droits.consultation:
+  dispensation:
+    /beneficiaire/n_ss: echo
+cartes.lecture:
+  dispensation:
+    /numeroAMC: {echo: "{amc}"}
+""",
+        }
+    )
+    question = written(policy.operations["droits.consultation"], body, (kind,))
+    assert (question.asked.nir, question.asked.birth_date, question.asked.birth_rank) == (
+        "2840575990003",
+        "19840517",
+        1,
+    )
+    assert question.body == body
+
+
 def test_a_list_of_acts_stands_in_json_alone() -> None:
     """Forms and XML have texts: nobody could ever ask."""
     domain = "    domaine: {type: domain, required: false, one_of: [PHAR, MED]}\n"

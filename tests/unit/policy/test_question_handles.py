@@ -1,15 +1,18 @@
 """A handle in place of the NIR: opened on the way in, for who got it, where the policy says so."""
 
 import json
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from paravent.handles import make_handle
 from paravent.model import Disguise, Secret
+from paravent.policy.compile import compile_policy
 from paravent.policy.question import Question, read_question
 from paravent.reasons import Reason
-from policies import compiled, problems
+from paravent.rules import Policy
+from policies import anything, compiled, problems, reference_files
 
 NOW_S: Final = 1_795_000_000
 MINE: Final = Disguise(Secret(b"d" * 32), "99900000002", NOW_S)
@@ -20,6 +23,9 @@ WITH: Final = {
 RIGHTS: Final = compiled(WITH).operations["droits.consultation"]
 PLAIN: Final = compiled().operations["droits.consultation"]
 HANDLE: Final = make_handle(MINE, "2840575990003")
+FHIR_QUESTION: Final = (
+    Path(__file__).parents[3] / "proxy/paravent/sandbox/examples/eligibilite.request.json"
+).read_bytes()
 
 
 def ask(number: str, disguise: Disguise | None = MINE, operation: object = RIGHTS) -> Question | Reason:
@@ -34,6 +40,24 @@ def test_a_handle_is_the_nir_for_the_upstream_and_not_for_the_caller() -> None:
     assert json.loads(question.body)["immatriculation"] == "2840575990003"
     assert (question.asked.nir, question.asked.sent_nir) == ("2840575990003", None)
     assert question.asked.fields["/immatriculation"] == HANDLE
+
+
+@pytest.mark.parametrize("last", [8, 9])
+def test_a_handle_in_fhir_keeps_the_system_that_came_with_it(last: int) -> None:
+    """A newborn whose number stands in for a NIR is looked for by its own system, as if the number had been sent."""
+    reference = reference_files()
+    place = "operations/fhir.yaml"
+    reference[place] = reference[place].replace(b"identifier: nir\n", b"identifier: {type: nir, handle: true}\n")
+    policy = compile_policy(reference, anything)
+    assert isinstance(policy, Policy)
+    system = f"urn:oid:1.2.250.1.213.1.4.{last}"
+    body = json.loads(FHIR_QUESTION)
+    body["contained"][0]["identifier"] = [{"system": system, "value": HANDLE}]
+    operation = policy.operations["fhir.eligibilite"]
+    question = read_question(operation, {}, json.dumps(body).encode(), (b"application/fhir+json",), MINE)
+    assert isinstance(question, Question)
+    (sent,) = json.loads(question.body)["contained"][0]["identifier"]
+    assert sent == {"system": system, "value": "2840575990003"}
 
 
 def test_a_nir_is_accepted_as_before() -> None:
