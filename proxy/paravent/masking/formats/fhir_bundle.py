@@ -7,6 +7,7 @@ nobody's, and is left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from paravent.masking.formats.fhir_references import Named, named, persons_inside, resources_of
@@ -28,6 +29,11 @@ SUBJECTS: Final = {
     ("ExplanationOfBenefit", "insurance"): "coverage",
 }
 """By what an element refers to whose it is: directly, or by way of a Coverage."""
+_PARTS: Final = {
+    kind: [(way[1], member) for way, member in SUBJECTS.items() if len(way) > 1 and way[0] == kind]
+    for (kind, *_) in SUBJECTS
+}
+"""Of a type, the parts that have an owner of their own, and by what they refer to them."""
 
 MAX_RESOURCES: Final = 300
 """In one answer. Each costs up to 50 µs; a page of fifty persons with two Coverages each has 150."""
@@ -77,21 +83,13 @@ def by_types(root: Members) -> Members | None:
 
 def _owned(place: int, kind: str, answer: Named) -> bool:
     """Say whose a resource is, and whose each part of it that has an owner of its own. False: nobody's."""
-    if (kind,) not in SUBJECTS:
+    if kind not in _PARTS:
         return False
     resource = answer.resources[place]
-    payors = resource.get("payor") if kind == "Coverage" else None
-    inside = persons_inside(resource) if payors else frozenset()
-    for payor in payors if isinstance(payors, list) else ():
-        if isinstance(payor, dict) and (
-            answer.is_person(place, payor, inside) or _number_kind(payor.get("identifier")) is not None
-        ):
-            # Name and number of who pays for themselves, or for a relative: somebody's who may not be counted.
-            for name in payor.keys() - {"reference", "type"}:
-                del payor[name]
-    for way, member in SUBJECTS.items():
-        part = way[1] if len(way) > 1 else None
-        if way[0] == kind and part is not None and part in resource:
+    if kind == "Coverage" and (payors := resource.get("payor")):
+        _unnamed(place, payors, persons_inside(resource), answer)
+    for part, member in _PARTS[kind]:
+        if part in resource:
             parts = resource[part]
             resource[part] = [
                 each
@@ -99,6 +97,16 @@ def _owned(place: int, kind: str, answer: Named) -> bool:
                 if isinstance(each, dict) and _own(each, place, member, answer)
             ]
     return _own(resource, place, SUBJECTS[(kind,)], answer)
+
+
+def _unnamed(place: int, payors: Tree, inside: frozenset[str], answer: Named) -> None:
+    """Take name and number of who pays for themselves, or for a relative: somebody's who may not be counted."""
+    for payor in payors if isinstance(payors, list) else ():
+        if isinstance(payor, dict) and (
+            answer.is_person(place, payor, inside) or _number_kind(payor.get("identifier")) is not None
+        ):
+            for name in payor.keys() - {"reference", "type"}:
+                del payor[name]
 
 
 def _own(holder: Members, place: int, member: str, answer: Named) -> bool:
@@ -147,13 +155,19 @@ def _codes(identifier: Members) -> Iterator[str]:
             yield code
 
 
-def _holders(resource: Members, way: Skeleton) -> Iterator[Members]:
+def _holders(resource: Members, way: Skeleton) -> list[Members]:
     """The objects at the end of a way."""
-    level: list[Tree] = [resource]
+    level = [resource]
     for name, array in way:
-        values = [each.get(name) for each in level if isinstance(each, dict)]
-        level = [each for value in values for each in (value if array and isinstance(value, list) else [value])]
-    return (each for each in level if isinstance(each, dict))
+        below: list[Members] = []
+        for each in level:
+            value = each.get(name)
+            if isinstance(value, dict):
+                below.append(value)
+            elif array and isinstance(value, list):
+                below += [item for item in value if isinstance(item, dict)]
+        level = below
+    return level
 
 
 def _renumber(place: int, holder: Members, answer: Named) -> None:
@@ -188,6 +202,7 @@ def bundle(reduced: dict[str, Outgoing]) -> dict[str, Outgoing]:
     return whole | ({"entry": entries} if entries else {})
 
 
+@lru_cache(MAX_RESOURCES)
 def _url(number: int) -> str:
     """A name that is unique in one Bundle and says nothing (FHIR R4 section 2.36.4, urn:uuid).
 

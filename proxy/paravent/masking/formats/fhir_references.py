@@ -35,10 +35,10 @@ def resources_of(root: Members) -> Resources | None:
     entries = root.get("entry", []) if root.get("resourceType") == "Bundle" else [{"resource": root}]
     resources: Resources = []
     for entry in entries if isinstance(entries, list) else (None,):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) or not isinstance(resource, dict):
+        if not isinstance(entry, dict):
             return None
-        if not isinstance(resource.get("resourceType"), str):
+        resource = entry.get("resource")
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             return None
         resources.append((resource, entry.get("fullUrl")))
     return resources
@@ -59,21 +59,25 @@ class Named:
         if not isinstance(url, str):
             return None
         base = self.bases[place]
-        on_its_server = base is not None and _RELATIVE.fullmatch(url) is not None
-        return self.by_name.get((base if on_its_server else None, url))
+        if base is not None:
+            found = self.by_name.get((base, url))
+            if found is not None or _RELATIVE.fullmatch(url) is not None:
+                return found  # Only what is relative is a name on a server.
+        return self.by_name.get((None, url))
 
     def is_person(self, place: int, reference: Members, inside: frozenset[str]) -> bool:
         """Whether a Reference leads to a person: in this answer, inside the resource that refers, or elsewhere.
 
         `inside`: `persons_inside` of that resource.
         """
-        url, target = reference.get("reference"), self.target(place, reference)
+        url = reference.get("reference")
         if _is_person(reference.get("type")):
             return True
-        if target is not None:
-            return _is_person(self.resources[target]["resourceType"])
         if not isinstance(url, str):
             return False
+        target = self.target(place, reference)
+        if target is not None:
+            return _is_person(self.resources[target]["resourceType"])
         # "Patient/2", also with a server before it, a version behind it, or a search in place of the id.
         way = f"/{url}/".replace("?", "/")
         return url in inside or any([f"/{kind}/" in way for kind in _PERSONS])

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from paravent.masking.json import Outgoing
@@ -55,56 +56,80 @@ TYPES: Final = frozenset(way[0] for way in REQUIRED) | {"Patient"}
 
 def completed(kind: str, resource: dict[str, Outgoing], urls: Mapping[str, str]) -> dict[str, Outgoing]:
     """A reduced resource as a validator accepts it. `urls`: of what leaves, by the reference that `arrange` wrote."""
-    return {"resourceType": kind, **_object((kind,), resource, urls)}
+    return _completed(_KNOWN.get(kind, _NOTHING), resource, urls, {"resourceType": kind})
 
 
-def _object(way: tuple[str, ...], members: dict[str, Outgoing], urls: Mapping[str, str]) -> dict[str, Outgoing]:
-    whole: dict[str, Outgoing] = {}
+@dataclass(frozen=True, slots=True)
+class _Insists:
+    """What R4 insists on in one object, and in those below it. Made once of `REQUIRED`."""
+
+    masked: tuple[tuple[str, str, dict[str, Outgoing]], ...]
+    """An element, its name with an underscore, and what stands there when neither is: members of the object."""
+    below: Mapping[str, "_Insists"]
+
+
+_NOTHING: Final = _Insists((), {})
+
+
+def _insists(way: tuple[str, ...]) -> _Insists:
+    deeper = dict.fromkeys(other[len(way)] for other in REQUIRED if len(other) > len(way) and other[: len(way)] == way)
+    return _Insists(
+        tuple((name, f"_{name}", _masked((*way, name), kind)) for name, kind in REQUIRED.get(way, ())),
+        {name: _insists((*way, name)) for name in deeper},
+    )
+
+
+def _masked(way: tuple[str, ...], kind: str) -> dict[str, Outgoing]:
+    """An element without a value, whose own parts are required too. Shared by all answers, and only read."""
+    name = way[-1]
+    if kind.startswith("code"):
+        return {f"_{name}": [MASKED], name: [None]} if kind.endswith("[]") else {f"_{name}": MASKED}
+    element: dict[str, Outgoing] = {**MASKED}
+    for part, part_kind in REQUIRED.get(way, ()):
+        element |= _masked((*way, part), part_kind)
+    return {name: [element] if kind.endswith("[]") else element}
+
+
+_KNOWN: Final[Mapping[str, _Insists]] = _insists(()).below
+
+
+def _completed(
+    at: _Insists, members: dict[str, Outgoing], urls: Mapping[str, str], whole: dict[str, Outgoing]
+) -> dict[str, Outgoing]:
+    """What is left of an object, behind what `whole` holds; of one that was emptied, nothing."""
+    below = at.below
     for name, value in members.items():
         if name == "reference":
             url = urls.get(value) if isinstance(value, str) else None
             if url is not None:
                 whole[name] = url
         elif isinstance(value, dict):
-            if below := _object((*way, name), value, urls):
-                whole[name] = below
+            if left := _completed(below.get(name, _NOTHING), value, urls, {}):
+                whole[name] = left
         elif isinstance(value, list):
-            _list((*way, name), value, urls, whole)
+            _list(name, below.get(name, _NOTHING), value, urls, whole)
         elif value == CONSTANT:
             whole[f"_{name}"] = MASKED
         elif value is not None:
             whole[name] = value
-    for name, kind in REQUIRED.get(way, ()):
-        if (whole or len(way) == 1) and name not in whole and f"_{name}" not in whole:
-            _mask((*way, name), kind, whole)
+    if whole:
+        for name, without_value, masked in at.masked:
+            if name not in whole and without_value not in whole:
+                whole |= masked
     return whole
 
 
-def _list(way: tuple[str, ...], items: list[Outgoing], urls: Mapping[str, str], whole: dict[str, Outgoing]) -> None:
+def _list(name: str, at: _Insists, items: list[Outgoing], urls: Mapping[str, str], whole: dict[str, Outgoing]) -> None:
     """A list of what is left of each element; a value that was redacted leaves its place (section 2.6.2.1)."""
     left: list[Outgoing] = []
     for item in items:
         if isinstance(item, dict):
-            if below := _object(way, item, urls):
+            if below := _completed(at, item, urls, {}):
                 left.append(below)
         elif item is not None:
             left.append(item)
     if CONSTANT in left:
-        whole[f"_{way[-1]}"] = [MASKED if item == CONSTANT else None for item in left]
+        whole[f"_{name}"] = [MASKED if item == CONSTANT else None for item in left]
+        left = [None if item == CONSTANT else item for item in left]
     if left:
-        whole[way[-1]] = [None if item == CONSTANT else item for item in left]
-
-
-def _mask(way: tuple[str, ...], kind: str, whole: dict[str, Outgoing]) -> None:
-    """An element without a value, whose own parts are required too."""
-    name = way[-1]
-    if kind.startswith("code"):
-        repeats = kind.endswith("[]")
-        whole[f"_{name}"] = [MASKED] if repeats else MASKED
-        if repeats:
-            whole[name] = [None]
-        return
-    element: dict[str, Outgoing] = {**MASKED}
-    for part, part_kind in REQUIRED.get(way, ()):
-        _mask((*way, part), part_kind, element)
-    whole[name] = [element] if kind.endswith("[]") else element
+        whole[name] = left
