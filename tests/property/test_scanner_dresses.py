@@ -4,6 +4,7 @@ Each kind of number, cut in any way, behind any escape, with anything around it.
 no difference: an ampersand is escaped once more in markup, a backslash in JSON.
 """
 
+import base64
 from collections.abc import Callable
 from html import escape
 from typing import Final
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dresses import CUTS, DRESSES, KINDS
+from dresses import CUTS, DRESSES, KINDS, NIR
 from effort import examples
 from one_text import EVERY_FORMAT, PATIENT
 from paravent.reasons import Reason
@@ -59,6 +60,21 @@ def test_dresses_may_be_worn_one_over_the_other(name: str, kind: str, cut: str, 
     form = EVERY_FORMAT[name]
     body = form.written(around.format(ESCAPES[behind](CUTS[cut](KINDS[kind]))))
     assert form.view("keep").apply(body, PATIENT) is Reason.ANSWER_IDENTIFIER_LEFT
+
+
+IN_BASE64: Final = {name: cut for name, cut in CUTS.items() if cut(NIR).isascii() and name != "with '_'"}
+"""Other blanks and digits are several bytes each, and no nine of what is left stand together."""
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("cut", IN_BASE64)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_in_base64_is_found_wherever_it_begins(kind: str, cut: str, encode: Callable[[bytes], bytes]) -> None:
+    """Three bytes are four characters: a number begins at one of three places of them."""
+    form = EVERY_FORMAT["json"]
+    for before in ("", "a", "ab", "nir "):
+        text = encode(f"{before}{IN_BASE64[cut](KINDS[kind])} ok".encode()).decode()
+        assert form.view("keep").apply(form.written(text), PATIENT) is Reason.ANSWER_IDENTIFIER_LEFT
 
 
 @pytest.mark.parametrize("name", EVERY_FORMAT)

@@ -33,10 +33,11 @@ _SHORTEST: Final = b"0" * SHORTEST
 _RUN: Final = re.compile(rb"0{13,}")
 """What a written number looks like: thirteen characters at least, of digits, 2A or 2B, and what separates them."""
 _LETTERS: Final = string.ascii_letters + string.digits + "+/_-"
-_SIXTETS: Final = _table({"A": "ILMNO", "0": "".join(sorted(set(_LETTERS) - set("ILMNO")))})
+_SIXTETS: Final = _table({"A": "ILMNOQY", "0": "".join(sorted(set(_LETTERS) - set("ILMNOQY")))})
 _QUADS: Final = re.compile(rb"A[0A]{3}A[0A]{3}A")
-"""Base64 of digits, spaces, dots and hyphens: their first six bits are one of five letters (RFC 4648 section 4)."""
-_QUAD: Final = re.compile(rb"(?:[ILMNO][CDSTijyz][AEIMQUYcgkosw048][gtuw-z0-5]){3}")
+"""Base64 of digits, spaces, dots, hyphens and slashes: their first six bits are one of five letters (RFC 4648 section
+4); those of A and B, large or small, are Q or Y, and stand in the middle of every number of Corsica."""
+_QUAD: Final = re.compile(rb"(?:[ILMNOQY][CDSTijyzEUk0GWm2][AEIMQUYcgkosw048BFJNRVZdhlptx159][gt-z0-5BChi]){3}")
 _LEADS: Final = _table({"0": "".join(map(chr, (0xC2, *range(0xCA, 0x100))))})
 _FOREIGN: Final = re.compile(rb"\xc2(?![\xa0\xab\xb0\xbb])|[\xca-\xe1\xe3-\xff]|\xe2(?!\x80[\x99\xa6\xaf]|\x82\xac)")
 """In UTF-8: neither ASCII nor a Latin letter, nor what else French writes: both blanks, which stand among the digits
