@@ -22,6 +22,9 @@ from paravent.nir import parse_request_nir
 
 EPOCH_S: Final = 12 * 3600
 """A handle lives 12 to 24 hours: over a pharmacy's day, not over a stolen backup."""
+AHEAD_S: Final = 10
+"""By how much the clock of the node that made it may be ahead: as much as `dpop` allows. Else a page of the first
+moments of a half day would be refused by a node for which it has not begun."""
 _VERSION: Final = "h1."
 _LABEL: Final = b"paravent handle 1"
 _FORM: Final = re.compile(r"h1\.([A-Za-z0-9_-]{44})")
@@ -46,8 +49,8 @@ def open_handle(disguise: Disguise, text: str) -> str | None:
     if match is None:
         return None
     sealed = base64.urlsafe_b64decode(match.group(1))
-    epoch, now = sealed[:4], disguise.now_s // EPOCH_S
-    if int.from_bytes(epoch) not in {now, now - 1}:
+    epoch = sealed[:4]
+    if not disguise.now_s // EPOCH_S - 1 <= int.from_bytes(epoch) <= (disguise.now_s + AHEAD_S) // EPOCH_S:
         return None
     for key in (disguise.key, disguise.second):
         if key is not None:

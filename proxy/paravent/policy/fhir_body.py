@@ -48,7 +48,8 @@ def read(operation: Operation, request: dict[str, Json]) -> dict[str, Json] | No
     patient = contained[0]
     if not isinstance(patient, dict) or patient.get("resourceType") != "Patient" or not patient.keys() <= _PATIENT:
         return None
-    if reference != {"reference": f"#{patient.get('id')}"}:
+    id = patient.get("id")
+    if not isinstance(id, str) or reference != {"reference": f"#{id}"}:
         return None
     found = {
         FieldType.NIR: _nir(patient.get("identifier")),

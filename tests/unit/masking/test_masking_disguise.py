@@ -66,10 +66,20 @@ def test_a_handle_with_one_character_changed_opens_for_nobody(nir: str, at: int,
 
 @pytest.mark.parametrize(
     ("later_s", "opens"),
-    [(0, True), (EPOCH_S, True), (2 * EPOCH_S, False), (-1, True), (-EPOCH_S, False), (365 * 86400, False)],
+    [
+        pytest.param(0, True, id="at once"),
+        pytest.param(EPOCH_S, True, id="half a day later"),
+        pytest.param(2 * EPOCH_S - 2, True, id="at the end of the next half day"),
+        pytest.param(2 * EPOCH_S - 1, False, id="a second after that"),
+        pytest.param(365 * 86400, False, id="a year later"),
+        pytest.param(-1, True, id="a second earlier, in the same half day"),
+        pytest.param(-11, True, id="on a node whose clock is ten seconds behind the half day"),
+        pytest.param(-12, False, id="more seconds before it"),
+        pytest.param(-EPOCH_S, False, id="half a day earlier"),
+    ],
 )
 def test_a_handle_lives_through_its_epoch_and_the_next(later_s: int, opens: bool) -> None:
-    """Twelve to twenty-four hours, and never before it was made."""
+    """Twelve to twenty-four hours, and not before it was made by more than the clocks of two nodes differ."""
     made = Disguise(KEY, ONE.rpps, NOW_S - NOW_S % EPOCH_S + 1)
     then = Disguise(KEY, ONE.rpps, made.now_s + later_s)
     assert (open_handle(then, make_handle(made, "2840575990003")) is not None) is opens
@@ -87,6 +97,12 @@ def test_while_one_key_file_replaces_another_the_handles_of_both_open(nir: str) 
     assert open_handle(after, make_handle(Disguise(third, ONE.rpps, NOW_S), nir)) is None
     assert open_handle(Disguise(new, OTHER.rpps, NOW_S, old), handles[0]) is None
     assert open_handle(Disguise(new, ONE.rpps, NOW_S), handles[0]) is None
+
+
+def test_a_number_keeps_its_handle_and_a_value_its_pseudonym() -> None:
+    """A node of the next version opens what one of this version made, and tells a value by the same name."""
+    assert make_handle(ONE, "2840575990003") == "h1.AACiTnu6oMZt6ipXt4yGRrvgt_U-w7JTV6-FyHw98dQb"
+    assert pseudonym("0012345678") == "LYRFHS3HN6UFIQBJ"
 
 
 def test_without_a_key_nothing_leaves_in_disguise() -> None:

@@ -59,12 +59,20 @@ MEMBERS: Final = (
 )
 
 
+INS: Final = "urn:oid:1.2.250.1.213.1.4."
+
+
+def number(**changes: Any) -> list[dict[str, Any]]:
+    """The identifier of the Patient, with more or other members."""
+    return [{"system": f"{INS}8", "value": "284057599000326", **changes}]
+
+
 def fhir(**changes: Any) -> bytes:
     """The request; `patient_…` changes its contained Patient, None takes a member away."""
     patient: dict[str, Any] = {
         "resourceType": "Patient",
         "id": "p",
-        "identifier": [{"system": "urn:oid:1.2.250.1.213.1.4.8", "value": "284057599000326"}],
+        "identifier": number(),
         "birthDate": "1984-05-17",
         "multipleBirthInteger": 1,
     }
@@ -99,6 +107,8 @@ def fhir(**changes: Any) -> bytes:
         pytest.param(BARE, f"<ConsulterDroits>{MEMBERS}</ConsulterDroits>".encode(), XML_TYPE, id="XML, no namespace"),
         pytest.param(FHIR, fhir(), FHIR_TYPE, id="FHIR"),
         pytest.param(FHIR, fhir(servicedDate="2026-11-22"), FHIR_TYPE, id="FHIR with its care date"),
+        pytest.param(FHIR, fhir(id="r1"), FHIR_TYPE, id="FHIR with an id"),
+        pytest.param(FHIR, fhir(patient_multipleBirthInteger=None), FHIR_TYPE, id="FHIR without a rank"),
     ],
 )
 def test_one_person_is_asked_about_in_any_dress(asked_with: Operation, body: bytes, types: tuple[bytes, ...]) -> None:
@@ -174,6 +184,34 @@ def test_one_person_is_asked_about_in_any_dress(asked_with: Operation, body: byt
             fhir(patient_identifier=[{"system": ["x"], "value": "1"}]),
             FHIR_TYPE,
             id="FHIR: a system that is a list",
+        ),
+        pytest.param(
+            FHIR, fhir(patient_id=None, patient={"reference": "#None"}), FHIR_TYPE, id="FHIR: a patient without an id"
+        ),
+        pytest.param(
+            FHIR, fhir(patient_id=5, patient={"reference": "#5"}), FHIR_TYPE, id="FHIR: an id that is no text"
+        ),
+        pytest.param(FHIR, fhir(patient_resourceType="Person"), FHIR_TYPE, id="FHIR: somebody who is no patient"),
+        pytest.param(
+            FHIR, fhir(patient_identifier={"value": "284057599000326"}), FHIR_TYPE, id="FHIR: an identifier alone"
+        ),
+        pytest.param(
+            FHIR, fhir(patient_identifier=number(assigner={"display": "x"})), FHIR_TYPE, id="FHIR: a number's assigner"
+        ),
+        pytest.param(
+            FHIR,
+            fhir(patient_identifier=number(system=f"{INS}9", value=2840575990003)),
+            FHIR_TYPE,
+            id="FHIR: a NIA that is a number",
+        ),
+        pytest.param(
+            FHIR,
+            fhir(patient_identifier=number(type={"text": "x", "extension": []})),
+            FHIR_TYPE,
+            id="FHIR: a type with more than codes",
+        ),
+        pytest.param(
+            FHIR, fhir(patient_identifier=number(type={"coding": {}})), FHIR_TYPE, id="FHIR: a type that is no list"
         ),
         pytest.param(FHIR, b"[]", FHIR_TYPE, id="FHIR: a list"),
     ],
