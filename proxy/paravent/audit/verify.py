@@ -85,6 +85,8 @@ class Walk:
         self.notes: list[Finding] = []
         self.further = 0
         """Findings beyond `FINDINGS_MAX`."""
+        self.head_at: Place | None = None
+        """Where the line stands over which the head was sealed."""
         self._key = key
         self._head = head.link if head else None
         self._gaps: list[_Gap] = []
@@ -135,10 +137,11 @@ class Walk:
             self._gap(_Gap(expected, link.seq - 1, place))
         elif link.seq == expected and not self._unsure and sealed.prev != self.tip.mac:
             self._found(Damage.INSERTED, place, f"record {link.seq} continues another history than the line before it.")
-        if self._head is not None and link.seq == self._head.seq and link.mac != self._head.mac:
-            self._found(
-                Damage.HEAD_CHANGED, place, f"the head was sealed over another record {link.seq} than this one."
-            )
+        if self._head is not None and link.seq == self._head.seq:
+            self.head_at = place
+            if link.mac != self._head.mac:
+                told = f"the head was sealed over another record {link.seq} than this one."
+                self._found(Damage.HEAD_CHANGED, place, told)
         self.tip = link
         self._unsure = 0
         self.records += 1

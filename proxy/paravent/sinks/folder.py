@@ -23,7 +23,7 @@ from paravent.audit.keys import ChainKey
 WRITER: Final = re.compile(r"[a-z0-9]{1,16}")
 """Names of writers: they are part of file names."""
 
-_SEGMENT = re.compile(r"ledger-([a-z0-9]{1,16})-([0-9]{6}|[1-9][0-9]{6,11})\.jsonl")
+_SEGMENT = re.compile(r"ledger-([a-z0-9]{1,16})-((?!000000)[0-9]{6}|[1-9][0-9]{6,11})\.jsonl")
 """The names that `segment_path` makes, and no other spelling of their numbers."""
 _HEAD = re.compile(r"\.ledger-([a-z0-9]{1,16})\.head")
 

@@ -166,6 +166,10 @@ def _read(directory: Path, head: Head, last: int, key: ChainKey) -> Ending:
     walk.end(place)
     if walk.findings:
         raise LedgerDamaged(directory, str(walk.findings[0]))
+    at = walk.head_at.file if walk.head_at else None
+    if head.link.seq and at != segment_path(directory, writer, head.segment).name:
+        # Elsewhere nobody may have compared it with the head, and the journal would seal another head in its place.
+        raise LedgerDamaged(directory, "its head was sealed over a line that does not stand where it stood.")
     if walk.tip.seq - head.link.seq > GROUP_MAX:
         raise LedgerDamaged(directory, "its head is older than its lines: it was put back.")
     return Ending(head, walk.tip, last, size)

@@ -99,7 +99,10 @@ class _Check:
         self._key = key
         self._files: list[Finding] = []
         self.numbers: list[int] = []
-        self.walk = Walk(key, genesis(writer), self._head())
+        head = self._head()
+        self._segment = head.segment if head else 1
+        """Of the line over which the head was sealed."""
+        self.walk = Walk(key, genesis(writer), head)
 
     @property
     def findings(self) -> list[Finding]:
@@ -118,7 +121,8 @@ class _Check:
             except OSError:
                 self._found(Damage.UNREADABLE, path.name, "the file cannot be read.")
         self.walk.end(place)
-        self._head_age()
+        self._head_s_file()
+        self._head_afterwards()
 
     def _lines(self, path: Path) -> Place:
         place = Place(path.name, 0)
@@ -146,7 +150,7 @@ class _Check:
         return None
 
     def _missing_files(self) -> None:
-        last = self.numbers[-1] if self.numbers else 1
+        last = max([self._segment, *self.numbers[-1:]])
         present = set(self.numbers)
         for number in range(1, last + 1):
             if number not in present:
@@ -156,17 +160,29 @@ class _Check:
             if len(self._files) >= FINDINGS_MAX:
                 return
 
-    def _head_age(self) -> None:
-        """A running writer moves the head after every group; one that is further behind was put back."""
+    def _head_s_file(self) -> None:
+        at, name = self.walk.head_at, segment_path(self._directory, self.writer, self._segment).name
+        if at is not None and at.file != name:
+            self._found(Damage.REORDERED, at.file, f"the line that was the last one stood in {name} and not here.")
+
+    def _head_afterwards(self) -> None:
+        """A running writer moves the head after every group, and makes a file more only for the next one."""
         try:
             head = read_head(self._directory, self.writer, self._key)
         except OSError:
             return
-        if isinstance(head, Head) and self.walk.tip.seq - head.link.seq > GROUP_MAX:
+        if not isinstance(head, Head):
+            return
+        if self.walk.tip.seq - head.link.seq > GROUP_MAX:
             told = (
                 f"the head stands at record {head.link.seq}, the lines go on to {self.walk.tip.seq}: it was put back."
             )
             self._found(Damage.HEAD_OLD, head_path(self._directory, self.writer).name, told)
+        surplus = [number for number in self.numbers if number > head.segment + 1]
+        if surplus:
+            name = segment_path(self._directory, self.writer, surplus[0]).name
+            told = f"the file does not belong there: the chain of writer {self.writer} ends in file {head.segment}."
+            self._found(Damage.INSERTED, name, told)
 
     def _found(self, kind: Damage, file: str, sentence: str) -> None:
         self._files.append(Finding(kind, file, 0, sentence))

@@ -63,6 +63,7 @@ def test_only_one_spelling_names_a_file(folder: Path) -> None:
     """Zeros in front, other digits, other ends: not ours, and not in the way."""
     for name in ("ledger-0-0000004.jsonl", "ledger-0-٠٠٠٠٠٤.jsonl", "ledger-0-000004.jsonl.gz", "ledger-0-4.jsonl"):
         (folder / name).touch()
+    (folder / "ledger-0-000000.jsonl").touch()
     assert segments_in(folder) == {"0": [1, 2, 3]}
     assert verify_directory(folder, CHAIN).whole
 

@@ -113,7 +113,36 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], set[Damage]]] = {
         lambda it: [os.truncate(it / name, 0) for name in (FIRST, SECOND, THIRD)],
         {Damage.CUT_OFF},
     ),
-    "the last file was removed": (lambda it: (it / THIRD).unlink(), {Damage.CUT_OFF}),
+    "the last file was removed": (lambda it: (it / THIRD).unlink(), {Damage.FILE_MISSING, Damage.CUT_OFF}),
+    "the last two files were made one": (
+        lambda it: ((it / SECOND).write_bytes((it / SECOND).read_bytes() + (it / THIRD).read_bytes()), (it / THIRD).unlink()),
+        {Damage.FILE_MISSING, Damage.REORDERED},
+    ),
+    "the last file was cut in two": (
+        lambda it: (
+            (it / "ledger-0-000004.jsonl").write_bytes((it / THIRD).read_bytes().splitlines(keepends=True)[-1]),
+            edit(it / THIRD, lambda lines: lines[:-1]),
+        ),
+        {Damage.REORDERED},
+    ),
+    "the last two files were made one, and an empty one was put in place of the last": (
+        lambda it: (
+            (it / SECOND).write_bytes((it / SECOND).read_bytes() + (it / THIRD).read_bytes()),
+            os.truncate(it / THIRD, 0),
+        ),
+        {Damage.REORDERED},
+    ),
+    "the same, and the head of another history was put in its place": (
+        lambda it: (
+            TAMPERINGS["the last two files were made one, and an empty one was put in place of the last"][0](it),
+            TAMPERINGS["the head of another history was put in its place"][0](it),
+        ),
+        {Damage.REORDERED, Damage.HEAD_CHANGED},
+    ),
+    "empty files were put behind the last": (
+        lambda it: [(it / f"ledger-0-00000{number}.jsonl").touch() for number in (4, 5)],
+        {Damage.INSERTED},
+    ),
     "a file in the middle was removed": (lambda it: (it / SECOND).unlink(), {Damage.FILE_MISSING, Damage.REMOVED}),
     "the first file was removed": (lambda it: (it / FIRST).unlink(), {Damage.FILE_MISSING, Damage.REMOVED}),
     "all files were removed": (
