@@ -64,7 +64,7 @@ EXITS: Final[Mapping[str, Mapping[int, str]]] = {
     "audit verify": {
         0: "the ledger is whole",
         1: "a record was changed, removed, reordered or cut off, or there is no ledger",
-        2: "the configuration is wrong: nothing was checked",
+        2: "the configuration is wrong, or the ledger cannot be read and what of it can be is right: nobody knows",
     },
     "revoke": {
         0: "it is in the list, or lifted from it",

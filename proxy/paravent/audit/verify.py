@@ -11,6 +11,7 @@ The walk knows the line it expects (`tip` + 1). What it meets instead says what 
     ends before the head             cut off
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -90,7 +91,7 @@ class Walk:
         self._key = key
         self._head = head.link if head else None
         self._gaps: list[_Gap] = []
-        self._unsure = 0
+        self._unsure: float = 0
         """Lines since `tip` that could not be read: each may stand in the place of a line, or between two."""
         self._fragment: Place | None = None
         self._foreign_key = False
@@ -114,6 +115,13 @@ class Walk:
             self._late(sealed.link, place)
         else:
             self._next(sealed, place)
+
+    def unread(self) -> None:
+        """Here is a file that nobody may look at: it holds as many lines as are missing, or none."""
+        if self._fragment is not None:
+            self._unreadable(self._fragment)
+            self._fragment = None
+        self._unsure = math.inf
 
     def end(self, place: Place) -> None:
         """No more lines; `place` is where they ended."""

@@ -1,7 +1,7 @@
 """`paravent audit`: is the ledger whole?
 
-Exit codes: 0 whole; 1 a record was changed, removed, reordered or cut off, or there is no ledger; 2 the configuration
-is wrong, and nothing was checked.
+Exit codes: 0 whole; 1 a record was changed, removed, reordered or cut off, or there is no ledger; 2 nobody knows: the
+configuration is wrong, or the ledger cannot be read and what of it can be is right.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import orjson
 
-from paravent.cli.problems import give_up
+from paravent.cli.problems import EXIT_WRONG_INPUT, give_up
 from paravent.model import Secret
 from paravent.problems import InvalidFiles
 from paravent.sinks.verify import Report, ledger_bytes, verify_directory
@@ -32,7 +32,8 @@ def audit() -> None:
 def verify(config: Path, as_json: bool) -> None:
     """Check every line of the ledger against its seal, its neighbours and the head.
 
-    Exits 0 when the ledger is whole, 1 when it is not, 2 when the configuration is wrong. May run beside `serve`.
+    Exits 0 when the ledger is whole, 1 when it is not, 2 when it cannot be read or the configuration is wrong. May run
+    beside `serve`.
     """
     from paravent.audit.keys import derive_keys
     from paravent.settings import load_settings
@@ -51,6 +52,8 @@ def verify_and_tell(path: Path, chain_key: Secret[bytes], *, as_json: bool) -> i
     ) as bar:
         report = verify_directory(path, chain_key, bar.update)
     click.echo(as_machine(report) if as_json else as_text(report))
+    if report.unread:
+        return EXIT_WRONG_INPUT
     return WHOLE if report.whole else DAMAGED
 
 
@@ -71,7 +74,7 @@ def as_text(report: Report) -> str:
     """A table of the writers, the findings by file and line, and a last line that says it all."""
     lines = [f"{'writer':<16}  {'files':>6}  {'records':>12}"]
     lines += [
-        f"{it.writer:<16}  {it.files:>6}  {it.records:>12}  {'whole' if it.whole else 'damaged'}"
+        f"{it.writer:<16}  {it.files:>6}  {it.records:>12}  {'whole' if it.whole else 'not whole'}"
         for it in report.writers
     ]
     lines = [*lines, ""] if report.writers else []
@@ -81,6 +84,8 @@ def as_text(report: Report) -> str:
     count = f"{report.records} record{'' if report.records == 1 else 's'}"
     found = len(report.findings) + report.further
     verdict = f"The ledger is whole: {count}."
-    if not report.whole:
+    if report.unread:
+        verdict = "The ledger could NOT be read: nobody knows whether it is whole."
+    elif not report.whole:
         verdict = f"The ledger is NOT whole: {found} finding{'' if found == 1 else 's'}, {count} with a right seal."
     return "\n".join([*lines, verdict])

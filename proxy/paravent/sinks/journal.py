@@ -29,6 +29,7 @@ from paravent.sinks.opening import (
     LedgerBusy,
     LedgerDamaged,
     find_ending,
+    hand_over,
     make_folder,
     open_head,
     sync_folder,
@@ -223,6 +224,7 @@ class Journal:
         try:
             sync_folder(self._directory)
             identity = _identity(os.fstat(fresh))
+            hand_over(fresh, self._directory)
         except BaseException:
             os.close(fresh)
             raise

@@ -6,6 +6,7 @@ Nothing is written to a ledger that exists: what must be cut off or moved on is 
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,8 +25,9 @@ from paravent.sinks.folder import (
     segments_in,
 )
 
-FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW
-"""Of every file of the ledger that is opened to be written."""
+FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Of every file of the ledger that is opened to be written. Opening a pipe would wait for its other end (fifo(7)); on
+files the last flag does nothing."""
 
 
 class LedgerDamaged(Exception):
@@ -60,8 +62,17 @@ class Ending:
 def make_folder(directory: Path) -> None:
     """The folder, for us alone, when there is none."""
     if not directory.is_dir():
-        directory.mkdir(mode=0o700, parents=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # a command and a node may start at once
         sync_folder(directory.parent)
+
+
+def hand_over(file: int, directory: Path) -> None:
+    """What root makes, who typed a command, belongs to whom the folder belongs to: the service's own user could neither
+    read it nor go on with it. SQLite does the same with the files beside the state file."""
+    with suppress(OSError):  # root of a container may not do everything
+        if os.geteuid() == 0 and os.fstat(file).st_nlink == 1:
+            owner = directory.stat()
+            os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(directory: Path) -> None:
@@ -77,6 +88,7 @@ def open_locked(path: Path, flags: int) -> int:
     """An open file that nobody else has open like this, until it is closed or the process dies. BlockingIOError."""
     file = os.open(path, os.O_RDWR | flags | FLAGS, 0o600)
     try:
+        hand_over(file, path.parent)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(file)
@@ -141,6 +153,7 @@ def _create(directory: Path, writer: str, key: ChainKey) -> Head:
 def _write_new(path: Path, content: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FLAGS, 0o600)
     try:
+        hand_over(file, path.parent)
         if os.write(file, content) != len(content):
             raise OSError(errno.ENOSPC, "short write")
         os.fsync(file)

@@ -4,9 +4,11 @@ May run while the ledger is being written: the head is read before the lines, so
 to be found, and once more after them.
 """
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from paravent.audit.chain import Broken, Head, genesis
 from paravent.audit.keys import ChainKey
@@ -14,6 +16,10 @@ from paravent.audit.verify import FINDINGS_MAX, GROUP_MAX, Damage, Finding, Walk
 from paravent.model import Secret
 from paravent.rules import Place
 from paravent.sinks.folder import head_path, read_head, read_lines, segment_path, segments_in, writers_in
+
+NO_FILE: Final = frozenset({errno.ENOENT, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENXIO})
+"""Of opening what is not there, or is a folder, a device, a socket, a link in a circle. Any other failure is a matter
+of who looks, and when: nothing is known of the file then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Report:
     """Findings that are not listed: there were too many."""
     notes: tuple[Finding, ...]
     """What is no damage: lines of the last moment before writing stopped."""
+    unread: bool = False
+    """Nothing is wrong with what could be read, but not everything could."""
 
     @property
     def whole(self) -> bool:
@@ -54,27 +62,27 @@ def verify_directory(path: Path, chain_key: Secret[bytes], progress: Callable[[i
     key = ChainKey.of(chain_key)
     try:
         writers = writers_in(path)
-    except FileNotFoundError:
-        return _no_ledger("there is no ledger: the folder does not exist.")
-    except OSError:
-        return _no_ledger("the folder of the ledger cannot be read.", Damage.UNREADABLE)
+    except OSError as failure:
+        return _no_folder(failure)
     if not writers:
         return _no_ledger("there is no ledger: the folder holds none of its files.")
     checks = [_Check(path, writer, key) for writer in writers]
     try:
         # After the heads: a running writer makes its next file before its head speaks of it.
         files = segments_in(path)
-    except OSError:
-        return _no_ledger("the folder of the ledger cannot be read.", Damage.UNREADABLE)
+    except OSError as failure:
+        return _no_folder(failure)
     for check in checks:
         check.run(files.get(check.writer, []), progress)
     findings = sorted((finding for check in checks for finding in check.findings), key=lambda it: (it.file, it.line))
+    further = sum(check.walk.further for check in checks)
     return Report(
         records=sum(check.walk.records for check in checks),
         writers=tuple(WriterReport(it.writer, len(it.numbers), it.walk.records, not it.findings) for it in checks),
         findings=tuple(findings[:FINDINGS_MAX]),
-        further=sum(check.walk.further for check in checks) + len(findings[FINDINGS_MAX:]),
+        further=further + len(findings[FINDINGS_MAX:]),
         notes=tuple(note for check in checks for note in check.walk.notes),
+        unread=bool(findings) and not further and {it.kind for it in findings} == {Damage.UNREADABLE},
     )
 
 
@@ -118,8 +126,8 @@ class _Check:
             try:
                 place = self._lines(path)
                 progress(path.stat().st_size)
-            except OSError:
-                self._found(Damage.UNREADABLE, path.name, "the file cannot be read.")
+            except OSError as failure:
+                self._not_read(path, failure)
         self.walk.end(place)
         self._head_s_file()
         self._head_afterwards()
@@ -131,13 +139,23 @@ class _Check:
             self.walk.line(line, place)
         return place
 
+    def _not_read(self, path: Path, failure: OSError) -> None:
+        if failure.errno in NO_FILE:
+            told = f"a file of writer {self.writer} is missing: what is so called is none."
+            self._found(Damage.FILE_MISSING, path.name, told)
+        else:
+            self._found(Damage.UNREADABLE, path.name, "the file cannot be read.")
+            self.walk.unread()
+
     def _head(self) -> Head | None:
         name = head_path(self._directory, self.writer).name
         try:
-            head = read_head(self._directory, self.writer, self._key)
-        except OSError:
-            self._found(Damage.UNREADABLE, name, "the head cannot be read.")
-            return None
+            head: Head | Broken | None = read_head(self._directory, self.writer, self._key)
+        except OSError as failure:
+            if failure.errno not in NO_FILE:
+                self._found(Damage.UNREADABLE, name, "the head cannot be read.")
+                return None
+            head = Broken.FORM
         if isinstance(head, Head):
             return head
         if head is None:
@@ -188,5 +206,12 @@ class _Check:
         self._files.append(Finding(kind, file, 0, sentence))
 
 
-def _no_ledger(sentence: str, kind: Damage = Damage.NO_LEDGER) -> Report:
-    return Report(0, (), (Finding(kind, "", 0, sentence),), 0, ())
+def _no_ledger(sentence: str) -> Report:
+    return Report(0, (), (Finding(Damage.NO_LEDGER, "", 0, sentence),), 0, ())
+
+
+def _no_folder(failure: OSError) -> Report:
+    if failure.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return _no_ledger("there is no ledger: the folder does not exist.")
+    finding = Finding(Damage.UNREADABLE, "", 0, "the folder of the ledger cannot be read.")
+    return Report(0, (), (finding,), 0, (), unread=True)

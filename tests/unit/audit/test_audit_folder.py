@@ -1,8 +1,11 @@
 """What may lie in the folder of a ledger besides the ledger, and how it is met."""
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -13,7 +16,7 @@ from paravent.sinks.folder import segments_in
 from paravent.sinks.journal import Journal
 from paravent.sinks.verify import verify_directory
 
-LAST, HEAD = "ledger-0-000003.jsonl", ".ledger-0.head"
+FIRST, SECOND, LAST, HEAD = *(f"ledger-0-00000{number}.jsonl" for number in (1, 2, 3)), ".ledger-0.head"
 
 
 @pytest.fixture
@@ -48,6 +51,87 @@ def test_what_is_no_file_is_a_finding_and_holds_nobody(folder: Path, name: str, 
     assert name in {finding.file for finding in report.findings}
     with pytest.raises(Exception, match=r"damaged|not a file|directory|symbolic links|No such file"):
         Journal(folder, KEY, "0", 1 << 20)
+
+
+@contextmanager
+def refused(name: str, failure: int) -> Iterator[None]:
+    """Whoever opens a file of this name is told so, as root never is by its mode."""
+    real = os.open
+
+    def open_(path: str | Path, *rest: int) -> int:
+        if os.fspath(path).endswith(name):
+            raise OSError(failure, "a fault of this test")
+        return real(path, *rest)
+
+    with patch.object(os, "open", open_):
+        yield
+
+
+@pytest.mark.parametrize("failure", [errno.EACCES, errno.EIO, errno.EMFILE], ids=["no right to", "a bad disk", "busy"])
+@pytest.mark.parametrize("name", [FIRST, SECOND, LAST, HEAD], ids=["the first", "one between", "the last", "the head"])
+def test_what_may_not_be_read_is_not_said_to_be_missing(folder: Path, name: str, failure: int) -> None:
+    """One finding, that nobody could look, and none of lines removed or cut off: all the others are in their place."""
+    with refused(name, failure):
+        report = verify_directory(folder, CHAIN)
+    assert [(finding.kind, finding.file) for finding in report.findings] == [(Damage.UNREADABLE, name)]
+    assert (report.whole, report.unread) == (False, True)
+
+
+def test_damage_beside_what_may_not_be_read_is_damage(folder: Path) -> None:
+    """What stands in the other files is checked all the same."""
+    with (folder / LAST).open("ab") as file:
+        file.write(b"{}\n")
+    with refused(FIRST, errno.EACCES):
+        report = verify_directory(folder, CHAIN)
+    assert [finding.kind for finding in report.findings] == [Damage.UNREADABLE, Damage.CHANGED]
+    assert not report.unread
+
+
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES.keys())
+@pytest.mark.parametrize("name", [LAST, HEAD], ids=["in place of the last file", "in place of the head"])
+def test_what_is_no_file_is_damage_and_not_a_matter_of_rights(
+    folder: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    """Nobody who may read more would find a ledger there."""
+    replace(folder / name, make)
+    report = verify_directory(folder, CHAIN)
+    assert not report.unread
+    assert Damage.UNREADABLE not in {finding.kind for finding in report.findings}
+
+
+def test_a_new_ledger_waits_for_no_pipe(tmp_path: Path) -> None:
+    """Opening one to write waits for a reader: a start that meets one ends with an error instead."""
+    for name in ("ledger-0-000001.jsonl", ".ledger-0.new"):
+        folder = tmp_path / name
+        folder.mkdir()
+        os.mkfifo(folder / name)
+        with pytest.raises(OSError, match="No such device or address"):
+            Journal(folder, KEY, "0", 1 << 20)
+
+
+def test_two_who_make_the_folder_at_once_both_find_it(tmp_path: Path) -> None:
+    """A node that starts for the first time, and a command beside it."""
+    real = os.mkdir
+
+    def mkdir(path: Path, mode: int) -> None:
+        real(path, mode)
+        real(path, mode)
+
+    with patch.object(os, "mkdir", mkdir):
+        Journal(tmp_path / "audit", KEY, "0", 1 << 20).close()
+    assert verify_directory(tmp_path / "audit", CHAIN).whole
+
+
+def test_files_belong_to_whoever_the_folder_belongs_to(folder: Path) -> None:
+    """An operator who types a command as root leaves nothing that the service's own user could not go on with."""
+    if os.geteuid() == 0:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 65_534, 65_534)
+    write_ledger(folder, 9, writer="commands", per_file=2)
+    write_ledger(folder, 9, first=13)
+    owner = folder.stat()
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()} == {(owner.st_uid, owner.st_gid)}
+    assert len(list(folder.iterdir())) > 10
 
 
 def test_an_old_file_may_be_a_link_to_a_larger_disk(folder: Path, tmp_path: Path) -> None:
@@ -93,7 +177,7 @@ def test_a_folder_that_vanishes_while_it_is_read_is_a_finding(folder: Path, monk
     def listdir(path: Path) -> list[str]:
         if next(looks):
             return real(path)
-        raise FileNotFoundError
+        raise FileNotFoundError(errno.ENOENT, "it is gone")
 
     monkeypatch.setattr(os, "listdir", listdir)
-    assert [finding.kind for finding in verify_directory(folder, CHAIN).findings] == [Damage.UNREADABLE]
+    assert [finding.kind for finding in verify_directory(folder, CHAIN).findings] == [Damage.NO_LEDGER]

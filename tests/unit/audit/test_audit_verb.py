@@ -1,9 +1,13 @@
 """`paravent audit verify`: what it prints and how it exits."""
 
 import base64
+import errno
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -77,6 +81,26 @@ def test_no_ledger_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "there is no ledger: the folder does not exist." in capsys.readouterr().out
 
 
+def test_a_ledger_that_cannot_be_read_exits_2(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever may not look says that nothing is known, and calls nothing damaged."""
+    with unreadable(folder):
+        assert verify_and_tell(folder, CHAIN, as_json=False) == 2
+    shown = capsys.readouterr().out
+    assert shown.startswith("the folder of the ledger cannot be read.")
+    assert shown.endswith("The ledger could NOT be read: nobody knows whether it is whole.\n")
+
+
+@contextmanager
+def unreadable(folder: Path) -> Iterator[None]:
+    """By whoever it does not belong to; root may, so that for root it is said of the call."""
+
+    def listdir(_: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "a fault of this test")
+
+    with patch.object(os, "listdir", listdir):
+        yield
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "damaged"])
 def test_machines_get_one_json_object(folder: Path, capsys: pytest.CaptureFixture[str], whole: bool) -> None:
     """The same facts under stable names; nothing else on standard output."""
@@ -94,9 +118,8 @@ def test_machines_get_one_json_object(folder: Path, capsys: pytest.CaptureFixtur
 def test_help_says_what_the_exit_codes_mean() -> None:
     """An operator who schedules the check finds them where they look."""
     shown = CliRunner().invoke(audit, ["verify", "--help"]).output
-    assert "Exits 0 when the ledger is whole, 1 when it is not, 2 when the configuration is wrong." in " ".join(
-        shown.split()
-    )
+    told = "Exits 0 when the ledger is whole, 1 when it is not, 2 when it cannot be read or the configuration is wrong."
+    assert told in " ".join(shown.split())
 
 
 def test_without_a_configuration_nothing_is_checked() -> None:
