@@ -250,9 +250,35 @@ def test_an_envelope_is_written_anew_without_its_header(envelope: Envelope) -> N
         pytest.param(
             {"/a/x[]/y": "keep", "/a/x@z": "keep"}, shape(), "of the elements of a list, write x[]/@z", id="x[] and x@z"
         ),
+        pytest.param(
+            {"/r/famille/personne@nom": "keep"},
+            shape("/r/famille/personne[]"),
+            "of the elements of a list, write personne[]/@nom",
+            id="an attribute of one of several persons, beside them",
+        ),
+        pytest.param(
+            {"/r/contrat[]/titulaire@nom": "keep"},
+            shape("/r/contrat[]/titulaire"),
+            "a person stands there, write titulaire/@nom",
+            id="an attribute of a person, beside them",
+        ),
+        pytest.param(
+            {"/r/contrat@numero": "keep"},
+            shape("/r/contrat[]/personne[]"),
+            "of the elements of a list, write contrat[]/@numero",
+            id="an attribute of what lists persons, beside it",
+        ),
+        pytest.param(
+            {"/r/droit[]/@debut": ("filter-period", "periode@fin"), "/r/droit[]/periode[]/@fin": "keep"},
+            shape(),
+            "of the elements of a list, write periode[]/@fin",
+            id="a period that ends with one of several",
+        ),
     ],
 )
-def test_a_view_that_no_document_fits_is_a_policy_error(lines: dict[str, str], of: ResponseShape, told: str) -> None:
+def test_a_view_that_no_document_fits_is_a_policy_error(
+    lines: dict[str, str | tuple[str, Parameter]], of: ResponseShape, told: str
+) -> None:
     """Told when the policy is loaded, not when an answer comes."""
-    spec = ViewSpec("o", "21", "p", tuple(rule(text, operator) for text, operator in lines.items()))
-    assert any(told in text for _, text in check_view(spec, of))
+    rules = [rule(text, *([wanted] if isinstance(wanted, str) else wanted)) for text, wanted in lines.items()]
+    assert any(told in text for _, text in check_view(ViewSpec("o", "21", "p", tuple(rules)), of))

@@ -26,6 +26,7 @@ from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing, Tree
 from paravent.masking.periods import ends_of
 from paravent.masking.person import Members
+from paravent.masking.rules import skeleton
 from paravent.media_types import ACTION, media_type
 from paravent.reasons import Reason
 from paravent.rules import Envelope, Path, ResponseShape, Step, ViewSpec, XmlShape, path_text
@@ -119,11 +120,22 @@ def xml_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
     roots = dict.fromkeys(path[0].name for path in (*paths, *shape.persons))
     if len(roots) != 1 or any(path[0].array or len(path) == 1 for path in paths):
         yield "every path begins with the root element, or with what the SOAP body holds"
-    lists = {(*map(str, path[:depth]), step.name) for path in paths for depth, step in enumerate(path) if step.array}
-    for path in paths:
+    yield from _beside(paths, shape.persons, ends_of(spec.fields))
+
+
+def _beside(lines: list[Path], persons: Sequence[Path], ends: Iterator[Path]) -> Iterator[str]:
+    """Attributes that would be read beside their element: of one of several, or of a person who may not leave."""
+    ways = {skeleton(path[:depth]) for path in (*lines, *persons) for depth in range(1, len(path) + 1)}
+    theirs = set(map(skeleton, persons))
+    for path in (*lines, *ends):
         element, at_sign, attribute = path[-1].name.partition("@")
-        if at_sign and element and (*map(str, path[:-1]), element) in lists:
+        above = skeleton(path[:-1])
+        if not at_sign or not element:
+            continue
+        if (*above, (element, True)) in ways:
             yield f"{path_text(path)}: of the elements of a list, write {element}[]/@{attribute}"
+        elif (*above, (element, False)) in theirs:
+            yield f"{path_text(path)}: a person stands there, write {element}/@{attribute}"
 
 
 # ---- the schema that a view draws
