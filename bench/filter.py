@@ -50,6 +50,14 @@ def cpu_us(*runs: Callable[[], object]) -> list[float]:
     return least
 
 
+def nearest(written: Callable[[int], bytes], size_bytes: int) -> bytes:
+    """The document with as many repeats as bring it nearest to a size."""
+    repeats = 1
+    while abs(len(written(repeats + 1)) - size_bytes) < abs(len(written(repeats)) - size_bytes):
+        repeats += 1
+    return written(repeats)
+
+
 def sized(document: Document, write: Callable[[Document], bytes], size_bytes: int) -> bytes:
     """About so many bytes: without the family where it is small, with the contracts repeated where it is large."""
     contracts, family = document["contratsAMC"], document["famille"]
@@ -58,31 +66,41 @@ def sized(document: Document, write: Callable[[Document], bytes], size_bytes: in
     alone = [{**each, "beneficiaires": []} for each in contracts]
     smaller = document | {"famille": [], "contratsAMC": alone}
     chosen = smaller if len(write(document)) > size_bytes * 1.5 else document
-    listed, repeats = alone if chosen is smaller else contracts, 1
-    while len(write(chosen | {"contratsAMC": listed * repeats})) < size_bytes * 0.8:
-        repeats += 1
-    return write(chosen | {"contratsAMC": listed * repeats})
+    listed = alone if chosen is smaller else contracts
+    return nearest(lambda repeats: write(chosen | {"contratsAMC": listed * repeats}), size_bytes)
 
 
 def bundle(desk: Desk, person: Person, size_bytes: int) -> bytes:
+    """As `sized`: the person's own resources alone where it is small, the Coverages repeated where it is large."""
     document: Any = documents_fhir.eligibility(desk, person, MOMENT)
-    entries = document["entry"]
-    own = f"Patient/REF-{person.index:08d}"
-    mine = [e for e in entries if own in json.dumps(e["resource"]) or e["fullUrl"].endswith(own)]
-    body = orjson.dumps(document | {"entry": mine})
-    if len(body) < size_bytes / 2:
-        body = orjson.dumps(document)
-    copies = 0
-    while len(body) < size_bytes * 0.8:
-        copies += 1
-        more = [
-            {"resource": e["resource"] | {"id": f"{e['resource']['id']}-{copies}"}}
-            for e in entries
-            if e["resource"]["resourceType"] == "Coverage"
-        ]
-        document["entry"] = [*document["entry"], *more]
-        body = orjson.dumps(document)
-    return body
+    resources = [entry["resource"] for entry in document["entry"]]
+    chosen = resources
+    if len(orjson.dumps(document)) > size_bytes * 1.5:
+        chosen = _alone([each for each in resources if f"REF-{person.index:08d}" in _whose(each)])
+    coverages = [each for each in chosen if each["resourceType"] == "Coverage"]
+
+    def written(repeats: int) -> bytes:
+        more = [each | {"id": f"{each['id']}-{copy}"} for copy in range(1, repeats) for each in coverages]
+        return orjson.dumps(document | {"entry": [{"resource": each} for each in (*chosen, *more)]})
+
+    return nearest(written, size_bytes)
+
+
+def _whose(resource: Any) -> str:
+    """Which Patient a resource is about."""
+    holder = resource.get("patient") or resource.get("beneficiary")
+    return holder["reference"] if holder else resource["id"]
+
+
+def _alone(resources: list[Any]) -> list[Any]:
+    """Without the insurances whose Coverages are left out."""
+    known = {f"{each['resourceType']}/{each['id']}" for each in resources}
+    return [
+        each | {"insurance": [one for one in each["insurance"] if one["coverage"]["reference"] in known]}
+        if "insurance" in each
+        else each
+        for each in resources
+    ]
 
 
 def whole_json(body: bytes) -> bytes:
@@ -130,7 +148,7 @@ def main() -> None:
     figures = []
     for size_kb in SIZES_KB:
         size = size_kb * 1000
-        rows = max(1, size // 150)
+        rows = max(1, size // 140)
         persons = [person, *(desk.people.person(PERSON + 4 * n) for n in range(1, min(rows, 900)))]
         cases: dict[str, tuple[View, bytes, Callable[[bytes], bytes]]] = {
             "json": (
