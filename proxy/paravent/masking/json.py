@@ -1,13 +1,13 @@
 """JSON in, JSON out, without surprises (RFC 8259, and RFC 7493 where it is stricter).
 
 Refused, as a value: more than the caller's limit; a BOM; bytes that are not UTF-8; lone surrogates; NaN and Infinity;
-a name twice in one object (also when one spelling is escaped); nesting over 200; anything after the document. The
+a name twice in one object (also when one spelling is escaped); nesting over 254; anything after the document. The
 parser's own messages quote the document, so none of them leaves this file.
 
 A number that is no integer stays the text it was (`LosslessFloat`): 1.10 is not 1.1, and no float rounds an amount.
 
 jiter is the judge of what a document is. To look for a name that stands twice costs it a third of its time, so most
-documents are read by msgspec, twice as fast, and taken as read when it is plain that no name got lost (`_is_whole`):
+documents are read by msgspec, twice as fast, and taken as read when it is plain that no name got lost (`_read_fast`):
 docs/decisions/0017-read-fast-and-counted.md.
 """
 
@@ -26,8 +26,9 @@ type Tree = Scalar | list["Tree"] | dict[str, "Tree"]
 type Outgoing = Scalar | orjson.Fragment | list["Outgoing"] | dict[str, "Outgoing"]
 """What `encode` writes."""
 
-MAX_DEPTH: Final = 200
-"""jiter's own bound, held by a test. Real answers nest less than ten deep; walks never go deeper than their view."""
+MAX_DEPTH: Final = 254
+"""orjson's bound, held by a test; jiter, which reads what is in doubt, has 200. Real answers nest less than ten deep,
+and walks never go deeper than their view."""
 MAX_NUMBER_CHARACTERS: Final = 30
 """Longest fraction that may leave. An amount in centimes has 12 digits, a double at most 24 characters."""
 MAX_VALUES: Final = 16 * 1024
@@ -35,10 +36,6 @@ MAX_VALUES: Final = 16 * 1024
 costs 0.3 µs to read, 3 µs where a view looks at it, and a megabyte holds half a million. An answer about a family of
 nine has some 2 000, a page of fifty persons as many."""
 _NOT_COUNTED: Final = bytes(set(range(256)) - set(b",[{"))
-_LEVELS_WRITTEN: Final = 254
-"""orjson's bound, held by a test."""
-_SHORT_BYTES: Final = 16 * 1024
-"""Up to here it costs less to count brackets than to write some more."""
 _SIGNED_64_MIN: Final = -(2**63)
 _UNSIGNED_64_MAX: Final = 2**64 - 1
 
@@ -86,34 +83,21 @@ _fast: Final = msgspec.json.Decoder(float_hook=lambda text: LosslessFloat(text.e
 
 
 def _read_fast(body: bytes) -> Tree | _Doubtful:
-    """The document, if it is one beyond doubt. Whatever is wrong with it, or merely odd, is for jiter to say."""
+    """The document, if it is one beyond doubt. Whatever is wrong with it, or merely odd, is for jiter to say.
+
+    Beyond doubt: no name stood twice, so that nothing was lost of what the document says. A tree holds a name once: of
+    two, the writer writes one. Either what is written is what was read, byte for byte; or it has as many quotes, of which
+    each text has two, and more only where a text holds them: there each is one byte in both, but where it was written as
+    a number.
+    """
     try:
         tree: Tree = _fast(body)
-        return tree if _is_whole(body, tree) else _DOUBTFUL
+        written = orjson.dumps(tree, default=_as_it_stood)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, orjson.JSONEncodeError):
         return _DOUBTFUL
-
-
-def _is_whole(body: bytes, tree: Tree) -> bool:
-    """Whether no name stood twice, so that nothing was lost of what the document says.
-
-    A tree holds a name once: of two, the writer writes one. Either what is written is what was read, byte for byte; or
-    it has as many quotes, of which each text has two, and more only where a text holds them: there each is one byte in
-    both, but where it was written as a number.
-    """
-    if len(body) <= _SHORT_BYTES and body.count(b"{") + body.count(b"[") < MAX_DEPTH:
-        written = orjson.dumps(tree, default=_as_it_stood)  # It opens too little to be too deep.
-    else:
-        written = _written_in_depth(tree)
-    return written == body or (b"\\u0022" not in body and written.count(b'"') == body.count(b'"'))
-
-
-def _written_in_depth(tree: Tree) -> bytes:
-    """The document, when it is no deeper than `MAX_DEPTH`: the writer's own bound, with so much around it, is ours."""
-    for _ in range(_LEVELS_WRITTEN - MAX_DEPTH):
-        tree = [tree]
-    written = orjson.dumps(tree, default=_as_it_stood)
-    return written[_LEVELS_WRITTEN - MAX_DEPTH : MAX_DEPTH - _LEVELS_WRITTEN]
+    if written == body or (b"\\u0022" not in body and written.count(b'"') == body.count(b'"')):
+        return tree
+    return _DOUBTFUL
 
 
 def _as_it_stood(number: LosslessFloat) -> orjson.Fragment:

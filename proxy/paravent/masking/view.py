@@ -7,7 +7,9 @@ Every way out but the last is a `Reason`. There is no branch that returns the up
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import compress
+from types import MappingProxyType
 from typing import Final
 
 from msgspec.structs import replace
@@ -44,6 +46,14 @@ class Reduced(Value, frozen=True):
     """Policy path of a field → how many values of it leave, null included."""
     dropped: int
     """Members and elements cut off, each counted once however much was below it."""
+
+
+@lru_cache(maxsize=512)
+def _released(paths: tuple[str, ...], counts: tuple[int, ...]) -> Mapping[str, int]:
+    """Counts by line, as they are told. Kept, for most answers of an operation release as many values of each line."""
+    released = dict(compress(zip(paths, counts, strict=True), counts))
+    released.pop("", None)  # what a format adds of its own is on no line of the view
+    return MappingProxyType(released)
 
 
 class ViewError(ValueError):
@@ -89,13 +99,15 @@ class View:
         if swept is not None:
             return swept
         written = self.dress.write(reduced)
-        texts = dict.fromkeys((*run.vouched, asked.sent_nir or ""))
-        vouched = [form for text in texts for form in self.dress.said(text)]
-        if not self.dress.known and leaks(written, vouched):
+        if not self.dress.known and leaks(written, self._vouched(run.vouched, asked)):
             return Reason.ANSWER_IDENTIFIER_LEFT
-        released = dict(compress(zip(self.paths, run.counts, strict=True), run.counts))
-        released.pop("", None)  # what a format adds of its own is on no line of the view
-        return Reduced(written, scoped.persons, released, run.dropped)
+        return Reduced(written, scoped.persons, _released(self.paths, tuple(run.counts)), run.dropped)
+
+    def _vouched(self, texts: list[str], asked: Asked) -> list[str]:
+        said = self.dress.said
+        if asked.sent_nir is not None:
+            texts = [*texts, asked.sent_nir]
+        return [form for text in dict.fromkeys(texts) for form in said(text)]
 
     def unnamed(self, body: bytes) -> tuple[str, ...]:
         """Which fields of an answer no view of its operation names. Costs another reading: not for every answer."""

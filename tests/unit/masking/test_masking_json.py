@@ -44,8 +44,8 @@ def test_the_callers_limit_counts_bytes() -> None:
     assert decode(b'{"a":1}', limit_bytes=6) is Undecodable.TOO_LARGE
 
 
-def test_nesting_is_bounded_by_the_parser() -> None:
-    """The documented bound is the parser's own, give or take the innermost value."""
+def test_nesting_is_bounded_by_the_writer() -> None:
+    """The documented bound is the writer's own, give or take the innermost value."""
     assert decode(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, limit_bytes=10**4) is not Undecodable.MALFORMED
     too_deep = MAX_DEPTH + 2
     assert decode(b"[" * too_deep + b"]" * too_deep, limit_bytes=10**4) is Undecodable.MALFORMED

@@ -22,15 +22,13 @@ query parameter behind its question mark."""
 
 def _nir(value: Scalar, asked: Asked) -> Scalar | Drop:
     """Thirteen characters, or fifteen with the right key: a wrong one would tell two digits that nobody sent."""
-    text = "" if isinstance(value, bool) else scalar_text(value)
+    # In normal dress: how the upstream spaced it is nothing that the caller sent.
+    text = undress(value) if isinstance(value, str) else "" if isinstance(value, bool) else scalar_text(value)
     # Where several are asked about, who is not has been cut off before: whose number it is, need not be asked again.
     sent = asked.sent_nir
-    if not (sent is not None and says_nir(text, sent)) and not any(
-        [says_nir(text, nir) for nir, _, _ in asked.several]
-    ):
+    if (sent is None or not says_nir(text, sent)) and not any([says_nir(text, nir) for nir, _, _ in asked.several]):
         return DROP
-    # In normal dress: how the upstream spaced it is nothing that the caller sent.
-    return undress(value) if isinstance(value, str) else value
+    return text if isinstance(value, str) else value
 
 
 def _birth_date(value: Scalar, asked: Asked) -> Scalar | Drop:
