@@ -19,11 +19,11 @@ from bench.targets import ROOT
 from bench.upstream import PERSON, answer
 from paravent.masking.formats.fhir_bundle import MAX_RESOURCES
 from paravent.masking.json import MAX_VALUES
-from paravent.masking.view import MAX_BODY_BYTES, compile_view
+from paravent.masking.view import MAX_BODY_BYTES, Reduced, compile_view
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
 from paravent.model import Asked, Disguise, Secret
 from paravent.policy.question import read_question
-from paravent.rules import FieldRule, Format, ResponseShape, Step, ViewSpec
+from paravent.rules import FieldRule, Format, PersonFields, ResponseShape, Step, ViewSpec
 from paravent.settings import read_policy_folder
 from paravent.wiring import compile_views
 from paravent_mitmproxy.listener.conversation import Conversation
@@ -61,6 +61,7 @@ def shapes() -> Iterator[Shape]:
         *_tables(),
         *_texts(),
         *_numbers(),
+        *_mixtures(),
         *_pieces(),
         *_requests(),
     ):
@@ -244,7 +245,6 @@ def _numbers() -> Iterator[tuple[str, int, Callable[[], object]]]:
         ("keep", "member-number", "of digits and letters", "{:04}" + "A1" * 13),
         ("keep", "member-number", "of digits apart", "{:04}" + "-1" * 26),
         ("keep", "member-number", "as short as counts", "A{:04}B123456C"),
-        ("pseudonym", None, "of any kind", "{:04}"),
     ):
         view = compile_view(ViewSpec("o", "21", "p", (FieldRule(path, operator, parameter),)), ResponseShape())
         body = orjson.dumps({"a": [{"b": number.format(place)} for place in range(MAX_ELEMENTS - 10)]})
@@ -253,6 +253,41 @@ def _numbers() -> Iterator[tuple[str, int, Callable[[], object]]]:
             len(body),
             lambda view=view, body=body: view.apply(body, ASKED),
         )  # type: ignore[misc]
+
+
+def _mixtures() -> Iterator[tuple[str, int, Callable[[], object]]]:
+    """Everything at once, as many rows of it as leave: each bound by itself is kept, and so is the one over all."""
+    loads = {
+        "p": ("pseudonym", None, "12"),
+        "n": ("keep", "member-number", "0042" + "-1" * 12),
+        "m": ("mask", 4, "0042" + " 1" * 8),
+        "f": ("keep", None, 1.5),
+        "y": ("year", None, "1984-05-17"),
+        "t": ("keep", None, "&x Né à "),
+    }
+    fields = PersonFields("nir", "born", "rank")
+    named = [{"nir": f"28405999{place:05}", "born": "19840517", "rank": 1} for place in range(1000)]
+    for shape, kind, at, keys, rows in (
+        ("persons with values of every kind", Format.JSON, "a", "pnmfyt", 340),
+        ("persons with pseudonyms", Format.JSON, "a", "p", 780),
+        ("persons with numbers and fractions", Format.JSON, "a", "nf", 600),
+        ("a table of persons with pseudonyms and numbers", Format.CSV, "lignes", "pn", 480),
+    ):
+        path = Step(at, array=True)
+        rules = tuple(FieldRule((path, Step(key)), *loads[key][:2]) for key in keys)
+        response = ResponseShape(((path,),), fields, "listed", 1000, format=kind)
+        view = compile_view(ViewSpec("o", "21", "p", rules), response)
+        records = [person | {key: loads[key][2] for key in keys} for person in named[:rows]]
+        body = _table(records) if kind is Format.CSV else orjson.dumps({at: records, "x": [[]] * 2000})
+        assert isinstance(view.apply(body, _SEARCHING), Reduced), shape
+        yield f"answer: {shape}", len(body), lambda view=view, body=body: view.apply(body, _SEARCHING)  # type: ignore[misc]
+
+
+_SEARCHING: Final = Asked(disguise=ASKED.disguise)
+
+
+def _table(records: list[dict[str, object]]) -> bytes:
+    return "\r\n".join([",".join(records[0]), *(",".join(map(str, each.values())) for each in records)]).encode()
 
 
 def _pieces() -> Iterator[tuple[str, int, Callable[[], object]]]:

@@ -167,7 +167,8 @@ WHEN: Final[Mapping[Reason, str]] = {
     Reason.ANSWER_ENCODING: "The answer has a `Content-Encoding`",
     Reason.ANSWER_MALFORMED: "The body cannot be read in one way, or holds a number that no double or 64-bit "
     "integer is",
-    Reason.ANSWER_TOO_LARGE: f"The body is longer than {ANSWER_BYTES // 1024} KiB",
+    Reason.ANSWER_TOO_LARGE: f"The body is longer than {ANSWER_BYTES // 1024} KiB, or asks for more work than any real "
+    "answer does: values, elements of lists, texts that are looked through, pseudonyms",
     Reason.ANSWER_SHAPE: "Something other than the declared object stands where the answer, or its one person, belongs",
     Reason.ANSWER_OTHER_PERSON: "The answer is about somebody else, or it cannot be told which of two persons was "
     "meant",

@@ -11,8 +11,9 @@ from paravent.masking.formats.csv import MAX_CELLS
 from paravent.masking.formats.fhir_bundle import MAX_RESOURCES
 from paravent.masking.formats.xml import MAX_VALUES as MAX_XML_VALUES
 from paravent.masking.json import MAX_VALUES
+from paravent.masking.operators import REGISTRY
 from paravent.masking.sweep import MAX_EFFORT
-from paravent.masking.walk import MAX_ELEMENTS, MAX_LOOKED, MAX_TEXT_CHARACTERS
+from paravent.masking.walk import MAX_ELEMENTS, MAX_LOOKED, MAX_TEXT_CHARACTERS, MAX_WORK, PERSON
 
 PAGE = (DOCS / "explanation/performance.md").read_text("utf-8")
 SOAK = json.loads((ROOT / "bench/results/soak.json").read_text("utf-8"))
@@ -72,6 +73,14 @@ def test_the_caps_are_those_of_the_code() -> None:
     for cap in (MAX_VALUES, MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_EFFORT, MAX_LOOKED, MAX_XML_VALUES, MAX_CELLS):
         assert f"{cap:,}".replace(",", " ") in " ".join(PAGE.split())
     assert f"a Bundle {MAX_RESOURCES} resources" in PAGE
+
+
+def test_the_prices_are_those_of_the_code() -> None:
+    """Of the work that one answer may ask for, and of what costs most of it."""
+    said = " ".join(PAGE.split())
+    assert f"All of it together may cost {MAX_WORK:,}.".replace(",", " ") in said
+    prices = [REGISTRY[name].price for name in ("year", "pseudonym", "handle")]
+    assert "most operators {}, a pseudonym {}, a handle {}, a person of a list {},".format(*prices, PERSON) in said
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from paravent.masking import REGISTRY, check_view, compile_view
 from paravent.masking.json import Tree, encode
 from paravent.masking.operators import Parameter
 from paravent.masking.scope import Scoped
-from paravent.masking.sweep import sweep
+from paravent.masking.sweep import MAX_EFFORT, sweep
 from paravent.masking.trie import Branch, Elements
 from paravent.masking.view import View
-from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS, Run, reduce_object
+from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_WORK, Run, reduce_object
 from paravent.model import Asked, Disguise, Secret
 from paravent.rules import FieldRule, Step, ViewSpec
 from plain_walk import Walked, swept
@@ -149,8 +149,9 @@ def test_the_walk_and_the_plain_walk_agree(compiled: View, asked: Asked, data: s
     """On the bytes that leave, member for member; on what is counted, swept and vouched for; on what withholds it."""
     document = data.draw(documents(compiled.tree))
     scoped = data.draw(scopes(document))
-    plain = Walked(asked, scoped)
-    run = Run(asked, scoped, [0] * len(compiled.paths))
+    spent = data.draw(st.sampled_from([0, 0, 0, MAX_WORK - 40, MAX_WORK - 200]))
+    plain = Walked(asked, scoped, work=spent)
+    run = Run(asked, scoped, [0] * len(compiled.paths), work=spent)
     expected = plain.object(compiled.tree, document)
     reduced = reduce_object(compiled.tree, document, run)
     assert run.too_large == plain.too_large
@@ -160,6 +161,7 @@ def test_the_walk_and_the_plain_walk_agree(compiled: View, asked: Asked, data: s
     assert run.dropped == plain.dropped
     assert (Counter(run.texts), Counter(run.vouched)) == (Counter(plain.texts), Counter(plain.vouched))
     assert (run.effort, run.looked, run.elements) == (plain.effort, plain.looked, plain.elements)
+    assert (run.work, run.swept) == (plain.work, max(plain.effort, plain.work + MAX_EFFORT - MAX_WORK))
 
 
 @given(st.lists(st.integers(0, MAX_ELEMENTS), min_size=1, max_size=4), views())

@@ -14,7 +14,7 @@ from paravent.masking.operators.free_text import effort
 from paravent.masking.scope import Scoped
 from paravent.masking.sweep import MAX_EFFORT, NUMERIC
 from paravent.masking.trie import Branch, Elements, Leaf
-from paravent.masking.walk import MAX_ELEMENTS, MAX_LOOKED, MAX_TEXT_CHARACTERS
+from paravent.masking.walk import MAX_ELEMENTS, MAX_LOOKED, MAX_TEXT_CHARACTERS, MAX_WORK
 from paravent.model import Asked
 from paravent.nir import SHORTEST, contains_identifier, mentions, seems_numeric
 from paravent.reasons import Reason
@@ -35,6 +35,7 @@ class Walked:
     looked: int = 0
     unwritable: bool = False
     elements: int = 0
+    work: int = 0
     too_large: bool = False
 
     def object(self, branch: Branch, members: dict[str, Tree]) -> dict[str, Outgoing]:
@@ -67,6 +68,7 @@ class Walked:
     def list_of_objects(self, elements: Elements, items: list[Tree]) -> list[Outgoing]:
         """Every element is an object, is nobody else's, and is selected, or it goes."""
         left: list[Outgoing] = []
+        chosen: list[tuple[Branch, dict[str, Tree]]] = []
         if not self.room_for(items):
             return left
         for item in items:
@@ -79,13 +81,16 @@ class Walked:
                 if item.get(elements.member) == value:
                     branch = selected
             if branch is not None:
-                left.append(self.object(branch, item))
+                chosen.append((branch, item))
+        if not self.charge(elements.price * len(chosen)):
+            return left
+        left = [self.object(branch, item) for branch, item in chosen]
         self.dropped += len(items) - len(left)
         return left
 
     def list_of_values(self, leaf: Leaf, items: list[Tree]) -> list[Outgoing]:
         """Each by itself."""
-        if not self.room_for(items):
+        if not self.room_for(items) or not self.charge(leaf.price * len(items)):
             return []
         left = [value for item in items if (value := self.value(leaf, item, bounded=True)) is not DROP]
         self.dropped += len(items) - len(left)
@@ -96,6 +101,12 @@ class Walked:
         self.elements += len(items)
         self.too_large = self.too_large or self.elements > MAX_ELEMENTS
         return self.elements <= MAX_ELEMENTS
+
+    def charge(self, price: int) -> bool:
+        """Whether everything together takes no longer than there is time for."""
+        self.work += price
+        self.too_large = self.too_large or self.work > MAX_WORK
+        return not self.too_large
 
     def value(self, leaf: Leaf, value: Tree, *, bounded: bool = False) -> Any:
         """What leaves in place of one value, or DROP; counted, when something does.
@@ -120,8 +131,10 @@ class Walked:
             self.too_large = True
             return DROP
         if leaf.searched and isinstance(value, str) and not self.too_large:
-            self.effort += effort(value, MAX_EFFORT - self.effort)
+            spent = effort(value, MAX_EFFORT - self.effort)
+            self.effort += spent
             self.too_large = self.effort > MAX_EFFORT
+            self.charge(spent)
         if leaf.searched and self.too_large:
             return DROP
         if leaf.looks and not self.in_time(value):
@@ -136,7 +149,9 @@ class Walked:
     def in_time(self, number: Tree) -> bool:
         """Whether all numbers looked through are few: each as long as it is, or as one can be that is no text."""
         length = len(number) if isinstance(number, str) else 30
-        self.looked += length if 13 <= length <= 64 else 0
+        if 13 <= length <= 64:
+            self.looked += length
+            self.charge(2 * length)
         self.too_large = self.too_large or self.looked > MAX_LOOKED
         return not self.too_large
 
@@ -157,6 +172,8 @@ class Walked:
         sealed = sealed_number(number)
         if sealed is None:
             self.unwritable = True
+            return DROP
+        if isinstance(number, LosslessFloat) and not self.charge(20):
             return DROP
         spelled = [bytes(number).decode()] if isinstance(number, LosslessFloat) else []
         whole = abs(int(float(number))) if isinstance(number, LosslessFloat) else abs(number)

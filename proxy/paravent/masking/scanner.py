@@ -63,20 +63,21 @@ MAX_LOOKS: Final = 500
 more is like none that leaves."""
 
 
-def leaks(body: bytes, vouched: Iterable[str]) -> bool:
+def leaks(body: bytes, vouched: Iterable[str], most: int = MAX_LOOKS) -> bool:
     """Whether a document that leaves holds an identifier that no rule allowed.
 
     `vouched`: what may stand in it and look like one: the number that the caller sent, and values that an operator has
-    looked into. True, too, for a document that cannot be looked through in the time there is.
+    looked into. True, too, for a document that cannot be looked through in the time there is: with `most` looks, and
+    never more than `MAX_LOOKS`.
     """
     body = _without(body, {each.encode(): None for each in vouched if each})
-    looks = 0
+    looks, most = 0, min(most, MAX_LOOKS)
     for start, end in _causes(body):
         around = body[max(0, start - _BEFORE) : end + _BEHIND].decode("utf-8", "replace")
         # Records of a table stand in lines: the end of one number and the beginning of the next are none.
         for each in undressed(_LINE_END.sub("|", around)):
             looks += 1
-            if looks > MAX_LOOKS or next(identifiers(each), None) is not None:
+            if looks > most or next(identifiers(each), None) is not None:
                 return True
     return _is_hidden_by_escapes(body)
 

@@ -23,7 +23,7 @@ from paravent.masking.scanner import leaks
 from paravent.masking.scope import Scope, compile_scope
 from paravent.masking.sweep import sweep
 from paravent.masking.trie import Branch, ViewProblem, build, check_view
-from paravent.masking.walk import Run, reduce_object
+from paravent.masking.walk import PERSON, Run, reduce_object
 from paravent.model import Asked
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, ViewSpec, path_text
@@ -89,17 +89,17 @@ class View:
             return scoped
         if self.periods:
             scoped = replace(scoped, foreign=scoped.foreign | uncovered(root, self.periods, asked.care_date))
-        run = Run(asked, scoped, [0] * len(self.paths))
+        run = Run(asked, scoped, [0] * len(self.paths), work=PERSON * len(scoped.kept))
         reduced = reduce_object(self.tree, root, run)
         if run.too_large:
             return Reason.ANSWER_TOO_LARGE
         if run.unwritable:
             return Reason.ANSWER_MALFORMED
-        swept = sweep(run.texts, scoped.nirs, run.effort) if not self.dress.known else None
+        swept = sweep(run.texts, scoped.nirs, run.swept) if not self.dress.known else None
         if swept is not None:
             return swept
         written = self.dress.write(reduced)
-        if not self.dress.known and leaks(written, self._vouched(run.vouched, asked)):
+        if not self.dress.known and leaks(written, self._vouched(run.vouched, asked), run.looks):
             return Reason.ANSWER_IDENTIFIER_LEFT
         return Reduced(written, scoped.persons, _released(self.paths, tuple(run.counts)), run.dropped)
 

@@ -29,6 +29,17 @@ MAX_LOOKED: Final = 32 * 1024
 """Characters of numbers of contracts and members that operators look through, at 0.2 µs each: of a thousand rows with a
 number of thirty characters each. The longest number that any of them looks through has 59."""
 _LONGEST_NUMBER: Final = 64
+MAX_WORK: Final = 96 * 1024
+"""Of everything together that an answer asks for between its reading and its writing, in tenths of a microsecond: each
+bound by itself is far from what holds everybody up, and three of them at once are not. Elements count at the price of
+their view's lines, and texts and numbers that are looked through as `MAX_EFFORT` and `MAX_LOOKED` have it. A family of
+nine with three contracts each takes some 2 000, a table of a thousand persons in six columns 95 000."""
+_CHARACTER: Final = 2
+_FRACTION: Final = 20
+PERSON: Final = 60
+"""What it costs to count one person of a list."""
+LOOK: Final = 150
+"""What the last look costs at one place."""
 
 _ABSENT: Final = object()
 _NUMBERS: Final = (int, LosslessFloat)
@@ -57,8 +68,26 @@ class Run:
     """A number that would have left is longer than any real one."""
     elements: int = 0
     """Of all lists that were looked into."""
+    work: int = 0
+    """Of `MAX_WORK`."""
     too_large: bool = False
     """More elements, or a longer text, than any real answer has: it would hold everybody up."""
+
+    def charge(self, price: int) -> bool:
+        """Whether there is as much left of `MAX_WORK`."""
+        self.work += price
+        self.too_large = self.too_large or self.work > MAX_WORK
+        return not self.too_large
+
+    @property
+    def swept(self) -> int:
+        """So much of the effort of `sweep` is spent: on texts that were looked through, or on whatever else."""
+        return max(self.effort, self.work - (MAX_WORK - MAX_EFFORT))
+
+    @property
+    def looks(self) -> int:
+        """At so many places there is time for the last look."""
+        return (MAX_WORK - self.work) // LOOK
 
 
 def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgoing]:
@@ -128,6 +157,8 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
         objects = [each for each in objects if id(each) in kept]
     if foreign:
         objects = [each for each in objects if id(each) not in foreign]
+    if not run.charge(len(objects) * elements.price):
+        return []
     reduced: list[Outgoing] = []
     for each in objects:
         branch = always
@@ -143,6 +174,8 @@ def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
     run.elements += len(items)
     if run.elements > MAX_ELEMENTS:
         run.too_large = True
+        return []
+    if not run.charge(len(items) * leaf.price):
         return []
     left = [None if item is None and leaf.null else _leave(item, leaf, run) for item in items]
     reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]
@@ -172,15 +205,20 @@ def _leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Dr
 def _affordable(value: Scalar, run: Run) -> bool:
     # Nothing of an answer that does not leave is looked through: what has been spent on it is enough.
     if isinstance(value, str) and not run.too_large:
-        run.effort += effort(value, MAX_EFFORT - run.effort)
+        spent = effort(value, MAX_EFFORT - run.effort)
+        run.effort += spent
         run.too_large = run.effort > MAX_EFFORT
+        run.charge(spent)
     return not run.too_large
 
 
 def _few(number: Scalar, run: Run) -> bool:
     characters = len(number) if isinstance(number, str) else MAX_NUMBER_CHARACTERS
-    run.looked += characters if SHORTEST <= characters <= _LONGEST_NUMBER else 0
-    run.too_large = run.too_large or run.looked > MAX_LOOKED
+    if SHORTEST <= characters <= _LONGEST_NUMBER:
+        run.looked += characters
+        run.work += characters * _CHARACTER
+        if run.looked > MAX_LOOKED or run.work > MAX_WORK:
+            run.too_large = True
     return not run.too_large
 
 
@@ -202,6 +240,11 @@ def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar 
     if sealed is None:
         run.unwritable = True
         return DROP
+    if not isinstance(number, int):
+        run.work += _FRACTION
+        if run.work > MAX_WORK:
+            run.too_large = True
+            return DROP
     texts = _as_texts(number)
     if sweep:
         run.texts.extend(texts)

@@ -31,8 +31,9 @@ from paravent.rules import ResponseShape, ViewSpec, path_text
 ROOT: Final = "lignes"
 MAX_ROWS: Final = 1000
 """As many as persons in one answer."""
-MAX_CELLS: Final = 64 * 1024
-"""Counted by their commas, those inside texts included. Each costs 0.1 µs; sixty columns of as many rows are fewer."""
+MAX_CELLS: Final = 32 * 1024
+"""Counted by their commas, those inside texts included. Each costs 0.1 µs, and as much again where persons are counted;
+thirty columns of as many rows are fewer."""
 
 _SKIPPED: Final = r'"\x00-\x08\x0b\x0c\x0e-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff'
 """What a reader may take off before it looks at a cell: blanks and marks that do not show, and quotes, which close an
@@ -43,6 +44,8 @@ _PERHAPS: Final = re.compile(_BEGINNING)
 _FORMULA: Final = re.compile(rf"(?:^|(?<=[;\t\r\n]))(?=[{_SKIPPED}]*{_BEGINNING})")
 """OWASP, CSV Injection; in full width too. A French spreadsheet cuts at semicolons, and any one at tabs and line ends
 when it was not told how to cut: what comes behind one begins a cell."""
+_PLAIN_BEGINNING: Final = frozenset("=+-@")
+_CUT: Final = re.compile(r"[;\t\r\n]")
 _ENDS: Final = ("", ",", "\r", "\n")
 """What a cell ends with, and where the document does."""
 _AMOUNT: Final = re.compile(r"[+-][0-9]{1,15}(?:[.,][0-9]{1,9})?")
@@ -80,6 +83,8 @@ def _inert(cell: str) -> str:
     """The cell as a spreadsheet takes it for a text. What is inert already stays as it is."""
     if _PERHAPS.search(cell) is None or _AMOUNT.fullmatch(cell) is not None:
         return cell
+    if cell[0] in _PLAIN_BEGINNING and _CUT.search(cell) is None:  # What follows does the same, in twice the time.
+        return f"'{cell}"
     return _FORMULA.sub("'", cell)
 
 

@@ -56,6 +56,8 @@ class Operator:
     looks: bool = False
     """Whether it looks for a NIR in numbers of contracts and members: how many of them is bounded. A line whose values
     leave as they came does not."""
+    price: int = 10
+    """What a value costs, in tenths of a microsecond. Characters that it looks through come on top: `masking.walk`."""
     keeps_null: bool = True
     """Whether null leaves as null."""
 

@@ -31,5 +31,6 @@ HANDLE = Operator(
     problem=_problem,
     bind=_bind,
     for_nir=True,
+    price=150,
     keeps_null=False,
 )

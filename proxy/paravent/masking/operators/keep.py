@@ -60,4 +60,5 @@ KEEP = Operator(
     bind=_bind,
     as_is=True,
     looks=True,
+    price=15,
 )

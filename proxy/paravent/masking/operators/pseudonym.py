@@ -40,4 +40,5 @@ PSEUDONYM = Operator(
     problem=no_parameter("pseudonym"),
     bind=_bind,
     for_nir=True,
+    price=60,
 )
