@@ -1,11 +1,10 @@
-"""The fast way of reading JSON takes no document that jiter refuses, but for one that nests deeper than jiter reads; and
-reads none otherwise than jiter does."""
+"""The fast way of reading JSON takes no document that jiter refuses, but for one that nests deeper than jiter reads;
+and reads none otherwise than jiter does."""
 
 import json
 from typing import Any, Final
 
 import jiter
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

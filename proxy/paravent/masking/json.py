@@ -86,9 +86,9 @@ def _read_fast(body: bytes) -> Tree | _Doubtful:
     """The document, if it is one beyond doubt. Whatever is wrong with it, or merely odd, is for jiter to say.
 
     Beyond doubt: no name stood twice, so that nothing was lost of what the document says. A tree holds a name once: of
-    two, the writer writes one. Either what is written is what was read, byte for byte; or it has as many quotes, of which
-    each text has two, and more only where a text holds them: there each is one byte in both, but where it was written as
-    a number.
+    two, the writer writes one. Either what is written is what was read, byte for byte; or it has as many quotes, of
+    which each text has two, and more only where a text holds them: there each is one byte in both, but where it was
+    written as a number.
     """
     try:
         tree: Tree = _fast(body)
