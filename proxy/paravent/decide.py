@@ -240,7 +240,7 @@ def _ask(facts: Facts, rules: Rulebook, matched: Matched, practitioner: Practiti
 
     key, second = rules.disguise_key, rules.second_disguise_key
     disguise = Disguise(key, practitioner.rpps, facts.now_s, second) if key is not None else None
-    question = _read(matched, facts, view, disguise)
+    question = _read(matched, facts, disguise)
     if not isinstance(question, Question):
         return Deny(question, about)
     subject = _subject(matched.operation, question.asked, rules.subject_key)
@@ -307,9 +307,8 @@ def _purpose(facts: Facts, policy: Policy, practitioner: Practitioner) -> str | 
     return policy.default_purpose.get(practitioner.profession, Reason.PROFESSION_NOT_ALLOWED)
 
 
-def _read(matched: Matched, facts: Facts, view: View, disguise: Disguise | None) -> Question | Reason:
-    today = day_in_paris(facts.now_s) if view.periods else None
-    content_types = facts.values(b"content-type")
+def _read(matched: Matched, facts: Facts, disguise: Disguise | None) -> Question | Reason:
+    today, content_types = day_in_paris(facts.now_s), facts.values(b"content-type")
     return read_question(
         matched.operation, matched.parameters, facts.body, content_types, disguise, today, matched.query
     )

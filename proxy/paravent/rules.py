@@ -294,6 +294,10 @@ class RequestField:
     """Of a number: the largest accepted. Of persons: how many."""
     members: tuple[str, ...] = ()
     """Of persons: what each is named by, its NIR, birth date and birth rank."""
+    past_days: int | None = None
+    """Of a date: how long before today it may be. None: as long as there are dates."""
+    ahead_days: int | None = None
+    """Of a date: how long after today it may be."""
 
 
 class BodyFormat(StrEnum):

@@ -212,6 +212,21 @@ def test_searches_during_an_outage_leave_all_misses(status: int) -> None:
     assert seen(attacker, map(date_by_date, range(GUESSES)))["BENEFICIARY_UNKNOWN"] == MISSES
 
 
+DAYS: Final = ("2020-01-01", "2023-09-01", "2027-02-01", "0001-01-01", "9999-12-31")
+"""More than 27 months before the day of the tests, and more than a year after it; two at which software may stumble."""
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_nobody_s_life_is_asked_through_day_by_day(day: str) -> None:
+    """Who has paid for a person may ask again for free: what they were entitled to long ago is no part of it, and a day
+    at which the API fails tells nothing of who exists."""
+    attacker, who = Attacker(), consultation(nir(1), "19840599", 1)
+    assert isinstance(who.body, dict)
+    asked = Ask(who.method, who.path, {**who.body, "dateSoins": day})
+    assert seen(attacker, [(asked, answer({"beneficiaireDeSoins": person(1)}))]) == {"MALFORMED_REQUEST": 1}
+    assert attacker.reached == 0
+
+
 WITHOUT_A_GUESS: Final = {
     "a logo that was changed": (logo(), answer(b"<svg/>", 200, b"image/svg+xml")),
     "a style sheet that is gone": (style(), answer(b"", 404, b"text/html")),

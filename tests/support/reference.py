@@ -21,12 +21,13 @@ from paravent.effects import Charge, Charged, FindKey, FindRevocations, ProofSee
 from paravent.identity.assertion import Assertor
 from paravent.masking import View
 from paravent.model import Answer, Asked, Connection, Facts, Secret
+from paravent.paris import day_in_paris
 from paravent.policy.match import RouteTable
 from paravent.policy.question import Question, read_question
 from paravent.rules import Policy
 from paravent.wiring import compile_views
 from policies import reference_files
-from tokens import NOW_MS, ORIGIN, dpop_headers, mint, prove
+from tokens import NOW_MS, NOW_S, ORIGIN, dpop_headers, mint, prove
 
 PROFESSIONS: Final = {"pharmacien": "21", "medecin": "10", "opticien": "28"}
 """The policy's word → TRE_G15 code."""
@@ -224,6 +225,6 @@ def asked(ask: Ask) -> Asked:
     matched = rulebook().routes.match(ask.method.encode(), ask.path.encode())
     assert matched is not None
     types = (ask.type,) if ask.body is not None else ()
-    question = read_question(matched.operation, matched.parameters, ask.bytes, types)
+    question = read_question(matched.operation, matched.parameters, ask.bytes, types, today=day_in_paris(NOW_S))
     assert isinstance(question, Question), question
     return question.asked

@@ -159,7 +159,15 @@ def _body(text: BodyText) -> BodyShape:
 def _field(name: str, text: RequestFieldText) -> RequestField:
     by = (text.members.nir, text.members.birth_date, text.members.birth_rank) if text.members else ()
     return RequestField(
-        name, FieldType(text.type), text.required, frozenset(text.one_of), text.handle, text.at_most, by
+        name,
+        FieldType(text.type),
+        text.required,
+        frozenset(text.one_of),
+        text.handle,
+        text.at_most,
+        by,
+        text.past,
+        text.ahead,
     )
 
 

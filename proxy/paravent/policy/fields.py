@@ -3,7 +3,7 @@
     nir             13 characters, or 15 with the right key (`paravent.nir`)
     birth-date      eight digits, not always a calendar date: months above 12 occur where civil status is incomplete
     birth-rank      a number from 1 to 9 (rang gémellaire)
-    date            a calendar date, 2026-11-22 (RFC 3339 full-date)
+    date            a calendar date, 2026-11-22 (RFC 3339 full-date); in a body, as near to today as the policy says
     name            Latin letters, spaces, apostrophes, hyphens, dots, at most 60; no digit, no wildcard
     code            letters and digits, at most 20
     domain          PHAR MED OPTI AUDI DENT LABO HOSP
@@ -20,6 +20,7 @@ Nothing is trimmed, folded or composed: a value is of its type as sent, or the r
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from paravent.model import Json
@@ -105,6 +106,28 @@ def accepts(field: RequestField, value: Json) -> bool:
     if field.type is FieldType.PERSONS:
         return persons_of(field, value) is not None
     return field.type is FieldType.ACTS and _are_acts(value)
+
+
+def is_near(field: RequestField, text: str, today: str | None) -> bool:
+    """Whether a date is none that the policy calls too long ago or too far ahead. `today`: YYYYMMDD.
+
+    A person who has been paid for is asked about again for free: without an end, through a whole life, day by day.
+    """
+    if field.past_days is None and field.ahead_days is None:
+        return True
+    if today is None:
+        return False
+    first, last = _days_around(today, field.past_days, field.ahead_days)
+    return first <= text <= last
+
+
+@lru_cache(maxsize=64)
+def _days_around(today: str, past_days: int | None, ahead_days: int | None) -> tuple[str, str]:
+    """The first day and the last, as they are sent."""
+    day, end = date.fromisoformat(today).toordinal(), date.max.toordinal()
+    first = 1 if past_days is None else max(1, day - past_days)
+    last = end if ahead_days is None else min(end, day + ahead_days)
+    return date.fromordinal(first).isoformat(), date.fromordinal(last).isoformat()
 
 
 def _are_acts(value: Json) -> bool:

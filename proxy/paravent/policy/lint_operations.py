@@ -108,6 +108,7 @@ def _fields(placed: Placed) -> Iterator[Problem]:
         yield document.at_key(placed.at(), "a POST needs request: the members of its body")
     for parameter in operation.parameters:
         where = placed.at("parameters", parameter.name)
+        yield from _no_bounds(placed, parameter, where)
         if parameter.type not in URL_TYPES:
             yield document.at_value(where, f"a {parameter.type} does not belong in a path: paths end up in logs")
         if not parameter.required:
@@ -115,6 +116,8 @@ def _fields(placed: Placed) -> Iterator[Problem]:
         yield from _choices(placed, parameter, where)
     for member in operation.request:
         yield from _choices(placed, member, placed.at("request", member.name))
+        if member.type is not FieldType.DATE and (member.past_days, member.ahead_days) != (None, None):
+            yield document.at_value(placed.at("request", member.name), "only a date is in the past or ahead")
         if member.handle and member.type is not FieldType.NIR:
             yield document.at_key(placed.at("request", member.name, "handle"), "only a NIR has handles")
     for type_ in (*_IDENTITY, FieldType.DATE):
@@ -135,6 +138,7 @@ def _query(placed: Placed) -> Iterator[Problem]:
         yield document.at_key(placed.at("query"), f"a query has at most {MAX_QUERY_FIELDS} parameters")
     for parameter in operation.query:
         where = placed.at("query", parameter.name)
+        yield from _no_bounds(placed, parameter, where)
         if parameter.type not in URL_TYPES:
             message = f"a {parameter.type} does not belong in a query: addresses end up in logs"
             yield document.at_value(where, message, "ask by POST, and write it under request")
@@ -177,6 +181,13 @@ def _format(placed: Placed) -> Iterator[Problem]:
     if not isinstance(shape.details, wanted):
         needed = f"{shape.format}: {{…}}" if shape.format in _DETAILS else "none of xml, html and static"
         yield document.at_key(where, f"format: {shape.format} goes with {needed}, and with no other")
+
+
+def _no_bounds(placed: Placed, parameter: RequestField, where: Where) -> Iterator[Problem]:
+    """An address is matched without a clock."""
+    if (parameter.past_days, parameter.ahead_days) != (None, None):
+        message = "what stands in a path or a query has no past and no ahead"
+        yield placed.document.at_value(where, message, "ask by POST, and write the date under request")
 
 
 def _choices(placed: Placed, field: RequestField, where: Where) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from paravent.handles import looks_like_handle, open_handle
 from paravent.model import Asked, Disguise, Json
 from paravent.nir import parse_request_nir
 from paravent.policy.bodies import BODIES, Members, headers
-from paravent.policy.fields import accepts, persons_of
+from paravent.policy.fields import accepts, is_near, persons_of
 from paravent.policy.paths import parameter_name
 from paravent.policy.query import read_query, written_query
 from paravent.reasons import Reason
@@ -54,9 +54,9 @@ def read_question(
     readers could see two types. REQUEST_NOT_IN_SCHEMA: something is missing, unknown or not of its type;
     QUERY_NOT_IN_SCHEMA: of the query. REQUEST_TOO_LARGE. HANDLE_REFUSED: a handle that is not the caller's, or too old.
     `disguise` opens handles.
-    `today`: YYYYMMDD, the care date of a question that names none.
+    `today`: YYYYMMDD, the care date of a question that names none, and what any other must be near to.
     """
-    members = _members(operation, body, content_types)
+    members = _members(operation, body, content_types, today)
     if isinstance(members, Reason):
         return members
     queried = read_query(operation.query, query)
@@ -108,7 +108,7 @@ def _open(operation: Operation, members: Members, disguise: Disguise | None) -> 
     return members
 
 
-def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) -> Members | Reason:
+def _members(operation: Operation, body: bytes, content_types: Sequence[bytes], today: str | None) -> Members | Reason:
     """The members of the body in the operation's order, each of its type."""
     if not operation.request:
         # RFC 9110 section 9.3.1: content in a GET has no meaning that both sides would agree on.
@@ -129,6 +129,8 @@ def _members(operation: Operation, body: bytes, content_types: Sequence[bytes]) 
             if not accepts(member, sent[member.name]) and not _is_handle(member, sent[member.name]):
                 return Reason.REQUEST_NOT_IN_SCHEMA
             value = sent[member.name]
+            if member.type is FieldType.DATE and not is_near(member, str(value), today):
+                return Reason.REQUEST_NOT_IN_SCHEMA
             members[member.name] = value if isinstance(value, str) else _in_order(member, value)
         elif member.required:
             return Reason.REQUEST_NOT_IN_SCHEMA

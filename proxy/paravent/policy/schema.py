@@ -112,6 +112,18 @@ type _PercentText = Annotated[str, Field(pattern="^[1-9][0-9]?%$", description="
 type Percent = Annotated[int, BeforeValidator(_percent, json_schema_input_type=_PercentText)]
 
 
+def _days(value: object) -> object:
+    text = value if isinstance(value, str) else ""
+    if _DAYS.fullmatch(text) is None:
+        raise ValueError("write a whole number of days, as in 30d")
+    return int(text[:-1])
+
+
+_DAYS: Final = re.compile("(?:0|[1-9][0-9]{0,5})d")
+type _DaysText = Annotated[str, Field(pattern="^(0|[1-9][0-9]{0,5})d$", description="a whole number of days: 30d")]
+type Days = Annotated[int, BeforeValidator(_days, json_schema_input_type=_DaysText)]
+
+
 class Strict(BaseModel):
     """No coercion, no unknown key, no change afterwards."""
 
@@ -327,6 +339,8 @@ class RequestFieldText(Strict):
     handle: Annotated[bool, Field(description="nir: a handle of ours is accepted in its place")] = False
     at_most: Annotated[int, Field(ge=0, le=MAX_LIMIT, description="number: the largest; persons: how many")] = 0
     members: Annotated[NamedByText | None, Field(description="persons: what each of them is named by")] = None
+    past: Annotated[Days | None, Field(description="date: how long before today at most; without it, any time")] = None
+    ahead: Annotated[Days | None, Field(description="date: how long after today at most; without it, any time")] = None
 
 
 def _long_form(value: object) -> object:

@@ -517,6 +517,24 @@ CROSS = [
         f"{D}:6:8: a number stands in a JSON body, a path or a query",
     ),
     row(
+        "a date alone is near today, and in a body",
+        {
+            D: (
+                "    domaine: {",
+                "    a: {type: code, past: 1d}\n    b: {type: date, past: 0d, ahead: 5d}\n    domaine: {",
+            ),
+            C: ("  subject:", "  query: {q: {type: date, ahead: 1d}}\n  subject:"),
+        },
+        f"{D}:8:8: only a date is in the past or ahead",
+        f"{C}:5:14: what stands in a path or a query has no past and no ahead (ask by POST, and write the date under request)",
+    ),
+    row(
+        "how near a date is, is counted in days",
+        {D: ("    domaine: {", "    b: {type: date, past: 36h, ahead: 5}\n    domaine: {")},
+        f"{D}:8:27: past is '36h': write a whole number of days, as in 30d",
+        f"{D}:8:39: ahead is 5: write a whole number of days, as in 30d",
+    ),
+    row(
         "several persons are named by members, and so many",
         {D: ("    domaine: {", "    p: persons\n    domaine: {")},
         f"{D}:8:8: numbers and persons, and nothing else, have an at_most (write {{type: persons, at_most: …}})",

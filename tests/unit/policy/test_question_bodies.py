@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from effort import examples
+from paravent.policy.fields import is_near
 from paravent.policy.question import Question, read_question
 from paravent.reasons import Reason
 from paravent.rules import BodyFormat, BodyShape, Envelope, FieldType, Operation, RequestField
@@ -428,6 +430,48 @@ cartes.lecture:
         1,
     )
     assert question.body == body
+
+
+NEAR: Final = RequestField("dateSoins", FieldType.DATE, required=False, past_days=10, ahead_days=2)
+
+
+def dated(asked_with: Operation, day: str, today: str | None = "20261122") -> Question | Reason:
+    """The same question on a day, of an operation that lets days near today be asked about."""
+    fields = tuple([NEAR if field.name == NEAR.name else field for field in asked_with.request])
+    body, types = {
+        BodyFormat.FORM: (GOOD_FORM + f"&dateSoins={day}".encode(), FORM_TYPE),
+        BodyFormat.XML: (envelope(f"{MEMBERS}<dateSoins>{day}</dateSoins>"), XML_TYPE),
+        BodyFormat.FHIR: (fhir(created=f"{day}T09:00:00+01:00"), FHIR_TYPE),
+    }[asked_with.body.format]
+    return read_question(replace(asked_with, request=fields), {}, body, types, today=today)
+
+
+@pytest.mark.parametrize("asked_with", [FORM, XML, FHIR], ids=lambda each: str(each.body.format))
+def test_a_date_is_as_near_to_today_as_the_policy_says(asked_with: Operation) -> None:
+    """First and last day among them, whatever the dress; on no clock it is near nothing."""
+    near, far = ("2026-11-12", "2026-11-22", "2026-11-24"), ("2026-11-11", "2026-11-25", "0001-01-01", "9999-12-31")
+    read = [dated(asked_with, day) for day in near]
+    assert [each.asked.care_date for each in read if isinstance(each, Question)] == ["20261112", "20261122", "20261124"]
+    assert {dated(asked_with, day) for day in far} == {Reason.REQUEST_NOT_IN_SCHEMA}
+    assert dated(asked_with, "2026-11-22", None) is Reason.REQUEST_NOT_IN_SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("past", "ahead", "near"),
+    [
+        pytest.param(None, None, ("0001-01-01", "9999-12-31"), id="no bounds"),
+        pytest.param(0, None, ("2026-11-22", "9999-12-31"), id="from today on"),
+        pytest.param(None, 0, ("0001-01-01", "2026-11-22"), id="until today"),
+        pytest.param(999_999, 99_999_999, ("0001-01-01", "9999-12-31"), id="bounds beyond the calendar"),
+    ],
+)
+def test_a_date_has_one_bound_or_both_or_none(past: int | None, ahead: int | None, near: tuple[str, str]) -> None:
+    """The first and the last day that may be asked about."""
+    field = RequestField("d", FieldType.DATE, past_days=past, ahead_days=ahead)
+    days = ("0001-01-01", "2026-11-21", "2026-11-22", "2026-11-23", "9999-12-31")
+    assert [day for day in days if is_near(field, day, "20261122")] == [
+        day for day in days if near[0] <= day <= near[1]
+    ]
 
 
 def test_a_list_of_acts_stands_in_json_alone() -> None:

@@ -54,7 +54,7 @@ def test_a_handle_in_fhir_keeps_the_system_that_came_with_it(last: int) -> None:
     body = json.loads(FHIR_QUESTION)
     body["contained"][0]["identifier"] = [{"system": system, "value": HANDLE}]
     operation = policy.operations["fhir.eligibilite"]
-    question = read_question(operation, {}, json.dumps(body).encode(), (b"application/fhir+json",), MINE)
+    question = read_question(operation, {}, json.dumps(body).encode(), (b"application/fhir+json",), MINE, "20261122")
     assert isinstance(question, Question)
     (sent,) = json.loads(question.body)["contained"][0]["identifier"]
     assert sent == {"system": system, "value": "2840575990003"}
