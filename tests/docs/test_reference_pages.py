@@ -19,10 +19,11 @@ from paravent.reasons import Problem, Reason
 from paravent.rules import FieldType
 from paravent.settings.keys import SECTIONS
 from paravent.settings.values import DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S
+from paravent.telemetry import logs
 from paravent_mitmproxy.listener.limits import Limits
 
 # isort: split
-from generator import commands, configuration, ledger, operators, policy, reasons
+from generator import commands, configuration, events, ledger, operators, policy, reasons
 from generator.reference import PAGES as GENERATED
 
 REFERENCE = DOCS / "reference"
@@ -51,6 +52,8 @@ def test_every_page_of_the_reference_is_generated() -> None:
         pytest.param(configuration.NOTES, SECTIONS, id="sections of the configuration"),
         pytest.param(commands.EXITS, dict(commands.leaves(main, "")), id="exit codes of commands"),
         pytest.param(ledger.MEANING, {*a_record(), *MEMBERS}, id="members of a record"),
+        pytest.param(events.MEANING, events.logged(), id="log events"),
+        pytest.param(events.FIELDS, logs.FIELDS, id="fields of log events"),
     ],
 )
 def test_everything_has_words_and_nothing_else(described: object, existing: object) -> None:
@@ -76,7 +79,7 @@ def test_every_option_has_a_meaning() -> None:
 def test_words_in_pages_are_words_of_the_product(page: Path) -> None:
     """Every `name_like_this` that a page sets in code is a reason, a problem, a key, a metric, a word of the source."""
     problems = {problem.name.lower() for problem in Problem}
-    known = {*Reason, *problems} | _source_words()
+    known = {*Reason, *problems, *events.logged()} | _source_words()
     known |= {f"{word}_total" for word in known}  # the client library ends the name of a counter
     said = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", page.read_text("utf-8")))
     assert said - known == set()
