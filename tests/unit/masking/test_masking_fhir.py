@@ -1,60 +1,30 @@
 """What R4 requires, held against the models of fhir.resources; and what no line of a FHIR view may name."""
 
-from importlib import import_module
-from typing import Any
-
 import pytest
 
+from fhir_models import leaves_of, objects, required_of
 from masking_views import path, rule
 from paravent.masking import check_view
 from paravent.masking.formats.fhir import IDENTITY
 from paravent.masking.formats.fhir_required import REQUIRED, TYPES
+from paravent.masking.formats.fhir_types import CODES, holds_text
+from paravent.masking.operators import Parameter
 from paravent.rules import Format, PersonFields, ResponseShape, ViewSpec
 
 SHAPE = ResponseShape((path("/Patient[]"),), IDENTITY, format=Format.FHIR)
 
 
-def model_at(way: tuple[str, ...]) -> Any:
-    """The class of fhir.resources for an object of a resource."""
-    module = import_module(f"fhir.resources.R4B.{way[0].lower()}")
-    model = getattr(module, way[0])
-    for step in way[1:]:
-        field = next(each for each in model.model_fields.values() if step in (each.alias, _name(model, each)))
-        model = getattr(module, _type_of(field))
-    return model
+OBJECTS = [(kind, way, model) for kind in sorted(TYPES) for way, model in objects(kind)]
 
 
-def _name(model: Any, field: Any) -> str:
-    return next(name for name, each in model.model_fields.items() if each is field)
-
-
-def _type_of(field: Any) -> str:
-    text = str(field.annotation).replace("]", " ").replace("[", " ").replace(",", " ").replace("'", " ")
-    extra = field.annotation.__args__[0] if hasattr(field.annotation, "__args__") else field.annotation
-    while hasattr(extra, "__args__"):
-        extra = extra.__args__[0]
-    name = getattr(extra, "__name__", None) or text.split()[-1].rpartition(".")[2]
-    return name.removesuffix("Type")
-
-
-def required_of(model: Any) -> set[str]:
-    found = set()
-    for name, field in model.model_fields.items():
-        if field.is_required() or (field.json_schema_extra or {}).get("element_required"):
-            found.add(field.alias or name)
-    return found
-
-
-@pytest.mark.parametrize("way", [way for way in REQUIRED if len(way) == 1], ids="/".join)
-def test_the_elements_that_r4_requires_are_known(way: tuple[str, ...]) -> None:
-    """Of every resource that can leave: the models say the same."""
-    assert {name for name, _ in REQUIRED[way]} == required_of(model_at(way))
-
-
-def test_a_patient_needs_nothing() -> None:
-    """And so has no entry."""
-    assert "Patient" in TYPES
-    assert required_of(model_at(("Patient",))) == set()
+@pytest.mark.parametrize("kind", sorted(TYPES))
+def test_the_elements_that_r4_requires_are_known(kind: str) -> None:
+    """Of every resource that can leave, and of every object in it: the models say the same."""
+    required = {way: required_of(model) for type_, way, model in OBJECTS if type_ == kind}
+    assert len(required) > 20
+    known = {way: {"|".join(sorted(name.split("|"))) for name, _ in REQUIRED.get(way, ())} for way in required}
+    assert known == required
+    assert {way for way in REQUIRED if way[0] == kind} <= set(required)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +39,7 @@ def test_a_patient_needs_nothing() -> None:
         pytest.param("/Bundle/total", "total", id="the total"),
         pytest.param("/Bundle/link[]/url", "link", id="links"),
         pytest.param("/Bundle/entry[]/fullUrl", "entry", id="entries by place"),
+        pytest.param("/Bundle/identifier/value", "its type and its timestamp", id="what else a Bundle has"),
         pytest.param("/Coverage[]/subscriber/display", "may not be counted", id="the name of who is insured"),
         pytest.param("/Coverage[]/policyHolder/identifier/value", "may not be counted", id="the number of who pays"),
         pytest.param("/Patient[]/contact[]/name/family", "not counted", id="who is to be called"),
@@ -106,6 +77,47 @@ def test_exists_has_no_place_in_fhir() -> None:
     """true is no date and no code."""
     told = check_view(ViewSpec("o", "21", "p", (rule("/Patient[]/gender", "exists"),)), SHAPE)
     assert any("write redact" in text for _, text in told)
+
+
+def problems_of(line: str, operator: str, parameter: Parameter = None) -> str:
+    return " ".join(text for _, text in check_view(ViewSpec("o", "21", "p", (rule(line, operator, parameter),)), SHAPE))
+
+
+def test_which_elements_are_texts_is_known() -> None:
+    """Of every resource that can leave, and of every object in it: the models say the same."""
+    for _, way, model in OBJECTS:
+        for name, type_ in leaves_of(model):
+            if name in {"id", "implicitRules", "data", "hash"}:
+                continue  # no line can name them
+            assert holds_text((*way, name)) is (type_ == "String" or name == "code"), (way, name)
+            assert (name in CODES) is (type_ in {"Code", "Uri", "Url"} and name != "code"), (way, name)
+
+
+@pytest.mark.parametrize(
+    ("line", "operator", "parameter"),
+    [
+        ("/Patient[]/birthDate", "mask", 4),
+        ("/Patient[]/birthDate", "pseudonym", None),
+        ("/Patient[]/multipleBirthInteger", "pseudonym", None),
+        ("/Patient[]/gender", "initial", None),
+        ("/Coverage[]/period/start", "code-map", (("2026-01-01", "janvier"),)),
+        ("/ExplanationOfBenefit[]/item[]/net/value", "pseudonym", None),
+        ("/Coverage[]/payor[]/identifier/system", "mask", 4),
+    ],
+)
+def test_a_text_has_no_place_where_fhir_has_none(line: str, operator: str, parameter: Parameter) -> None:
+    """A validator would refuse the answer."""
+    assert "a date, a number or a code of its own" in problems_of(line, operator, parameter)
+    assert problems_of(line, "redact") == ""
+
+
+@pytest.mark.parametrize("operator", ["redact", "year", "echo"])
+def test_what_leaves_of_a_bundle_itself_is_kept(operator: str) -> None:
+    """A moment without its day is none, and a type that is masked no Bundle."""
+    parameter = "/nom" if operator == "echo" else None
+    for line in ("/Bundle/type", "/Bundle/timestamp"):
+        assert "are kept" in problems_of(line, operator, parameter)
+        assert problems_of(line, "keep") == ""
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from paravent.masking import json
 from paravent.masking.formats.base import Dress
 from paravent.masking.formats.fhir_bundle import NIR, OF, RANK, SUBJECTS, arrange, bundle, by_types
 from paravent.masking.formats.fhir_required import TYPES
+from paravent.masking.formats.fhir_types import has_place_for
 from paravent.masking.formats.json import MAX_WHOLE_BYTES, said
 from paravent.masking.formats.json import read as read_json
 from paravent.masking.json import Outgoing
@@ -106,7 +107,7 @@ def fhir_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
         reasons = [_ANYWHERE[name] for name in names[1:] if name in _ANYWHERE]
         reasons += [_OTHERS[name] for name in names[1:-1] if name in _OTHERS and names[-1] != "reference"]
         if names[0] == "Bundle":
-            reasons += [_OF_A_BUNDLE[name] for name in names[1:] if name in _OF_A_BUNDLE]
+            reasons += [_OF_A_BUNDLE[name] for name in names[1:] if name in _OF_A_BUNDLE] or _of_a_bundle(rule)
         if names[1:2] == ["text"]:
             reasons.append("narrative repeats what other elements say, numbers included")
         yield from (f"{text}: {reason}" for reason in reasons)
@@ -118,3 +119,11 @@ def fhir_problems(spec: ViewSpec, shape: ResponseShape) -> Iterator[str]:
             yield f"{text}: no element of FHIR has an @ in its name"
         if rule.operator == "exists":
             yield f"{text}: exists puts true where FHIR has another type: write redact"
+        elif not has_place_for(rule.operator, names):
+            yield f"{text}: FHIR has a date, a number or a code of its own there, and no text: write redact"
+
+
+def _of_a_bundle(rule: FieldRule) -> list[str]:
+    if rule.operator == "keep" and [step.name for step in rule.path[1:]] in (["type"], ["timestamp"]):
+        return []
+    return ["of a Bundle its type and its timestamp can leave, and are kept"]

@@ -17,12 +17,14 @@ MASKED: Final[dict[str, Outgoing]] = {
 }
 
 type Requirement = tuple[str, str]
-"""Element, and what it is: "code" for any primitive, "complex", and "[]" behind either where it repeats."""
+"""Element, and what it is: "code" for any primitive, "complex", and "[]" behind either where it repeats. Of a choice of
+types all names, with | between: one of them is enough, and the first stands there where none is."""
 
 REQUIRED: Final[Mapping[tuple[str, ...], tuple[Requirement, ...]]] = {
     ("Coverage",): (("status", "code"), ("beneficiary", "complex"), ("payor", "complex[]")),
     ("Coverage", "class"): (("type", "complex"), ("value", "code")),
-    ("Coverage", "costToBeneficiary"): (),
+    ("Coverage", "costToBeneficiary"): (("valueQuantity|valueMoney", "complex"),),
+    ("Coverage", "costToBeneficiary", "exception"): (("type", "complex"),),
     ("CoverageEligibilityResponse",): (
         ("status", "code"), ("purpose", "code[]"), ("patient", "complex"), ("created", "code"), ("request", "complex"),
         ("outcome", "code"), ("insurer", "complex"),
@@ -36,14 +38,29 @@ REQUIRED: Final[Mapping[tuple[str, ...], tuple[Requirement, ...]]] = {
     ),
     ("ExplanationOfBenefit", "insurance"): (("focal", "code"), ("coverage", "complex")),
     ("ExplanationOfBenefit", "careTeam"): (("sequence", "code"), ("provider", "complex")),
-    ("ExplanationOfBenefit", "diagnosis"): (("sequence", "code"),),
-    ("ExplanationOfBenefit", "procedure"): (("sequence", "code"),),
+    ("ExplanationOfBenefit", "diagnosis"): (
+        ("sequence", "code"), ("diagnosisCodeableConcept|diagnosisReference", "complex"),
+    ),
+    ("ExplanationOfBenefit", "procedure"): (
+        ("sequence", "code"), ("procedureCodeableConcept|procedureReference", "complex"),
+    ),
     ("ExplanationOfBenefit", "supportingInfo"): (("sequence", "code"), ("category", "complex")),
     ("ExplanationOfBenefit", "item"): (("sequence", "code"), ("productOrService", "complex")),
     ("ExplanationOfBenefit", "item", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "item", "detail"): (("sequence", "code"), ("productOrService", "complex")),
+    ("ExplanationOfBenefit", "item", "detail", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "item", "detail", "subDetail"): (("sequence", "code"), ("productOrService", "complex")),
+    ("ExplanationOfBenefit", "item", "detail", "subDetail", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "addItem"): (("productOrService", "complex"),),
+    ("ExplanationOfBenefit", "addItem", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "addItem", "detail"): (("productOrService", "complex"),),
+    ("ExplanationOfBenefit", "addItem", "detail", "adjudication"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "addItem", "detail", "subDetail"): (("productOrService", "complex"),),
+    ("ExplanationOfBenefit", "addItem", "detail", "subDetail", "adjudication"): (("category", "complex"),),
     ("ExplanationOfBenefit", "adjudication"): (("category", "complex"),),
     ("ExplanationOfBenefit", "total"): (("category", "complex"), ("amount", "complex")),
     ("ExplanationOfBenefit", "benefitBalance"): (("category", "complex"),),
+    ("ExplanationOfBenefit", "benefitBalance", "financial"): (("type", "complex"),),
     ("Patient", "communication"): (("language", "complex"),),
     ("Patient", "link"): (("other", "complex"), ("type", "code")),
 }  # fmt: skip
@@ -63,8 +80,9 @@ def completed(kind: str, resource: dict[str, Outgoing], urls: Mapping[str, str])
 class _Insists:
     """What R4 insists on in one object, and in those below it. Made once of `REQUIRED`."""
 
-    masked: tuple[tuple[str, str, dict[str, Outgoing]], ...]
-    """An element, its name with an underscore, and what stands there when neither is: members of the object."""
+    masked: tuple[tuple[str, str, frozenset[str], dict[str, Outgoing]], ...]
+    """An element, its name with an underscore, other names of a choice, and what stands there when none of them is:
+    members of the object."""
     below: Mapping[str, "_Insists"]
 
 
@@ -74,7 +92,10 @@ _NOTHING: Final = _Insists((), {})
 def _insists(way: tuple[str, ...]) -> _Insists:
     deeper = dict.fromkeys(other[len(way)] for other in REQUIRED if len(other) > len(way) and other[: len(way)] == way)
     return _Insists(
-        tuple((name, f"_{name}", _masked((*way, name), kind)) for name, kind in REQUIRED.get(way, ())),
+        tuple(
+            (name, f"_{name}", frozenset(others), _masked((*way, name), kind))
+            for (name, *others), kind in ((names.split("|"), kind) for names, kind in REQUIRED.get(way, ()))
+        ),
         {name: _insists((*way, name)) for name in deeper},
     )
 
@@ -86,7 +107,7 @@ def _masked(way: tuple[str, ...], kind: str) -> dict[str, Outgoing]:
         return {f"_{name}": [MASKED], name: [None]} if kind.endswith("[]") else {f"_{name}": MASKED}
     element: dict[str, Outgoing] = {**MASKED}
     for part, part_kind in REQUIRED.get(way, ()):
-        element |= _masked((*way, part), part_kind)
+        element |= _masked((*way, part.partition("|")[0]), part_kind)
     return {name: [element] if kind.endswith("[]") else element}
 
 
@@ -113,8 +134,8 @@ def _completed(
         elif value is not None:
             whole[name] = value
     if whole:
-        for name, without_value, masked in at.masked:
-            if name not in whole and without_value not in whole:
+        for name, without_value, others, masked in at.masked:
+            if name not in whole and without_value not in whole and others.isdisjoint(whole):
                 whole |= masked
     return whole
 
