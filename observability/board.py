@@ -238,7 +238,7 @@ LEAVES: Final = Row(
         Panel(
             "Fields that no view names",
             "What the upstream sends and nobody is given, by operation, in the answers that were looked through. A "
-            "step is a new field: `paravent policy drift` lists them.",
+            "step is a new field, which ten people's answers had: `paravent policy drift` lists them.",
             "short",
             (
                 Query(

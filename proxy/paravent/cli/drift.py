@@ -6,8 +6,12 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from paravent.cli.listener import fetched
+from paravent.telemetry.metrics import MAX_UNNAMED, OTHER_PATHS
+from paravent.telemetry.names import TOLD_AFTER
 
 _METRIC: Final = "paravent_unnamed_fields"
+
+_UNTOLD: Final = f"(names that fewer than {TOLD_AFTER} people's answers had, or beyond {MAX_UNNAMED})"
 
 type Rows = dict[tuple[str, str], int]
 """Operation and path → answers it was seen in."""
@@ -39,4 +43,7 @@ def table(rows: Rows) -> str:
     if not rows:
         return "No answer that was looked through had a field that no view names."
     width = max(len(operation) for operation, _ in rows)
-    return "\n".join(f"{operation:{width}}  {seen:>7}  {path}" for (operation, path), seen in sorted(rows.items()))
+    return "\n".join(
+        f"{operation:{width}}  {seen:>7}  {_UNTOLD if path == OTHER_PATHS else path}"
+        for (operation, path), seen in sorted(rows.items())
+    )

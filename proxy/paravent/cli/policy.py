@@ -71,7 +71,9 @@ def blast_radius(folder: Path, against: Path | None, as_json: bool) -> None:
 def drift(config: Path, as_json: bool) -> None:
     """List the fields that the API behind sends and no view names, as the running node of --config has seen them.
 
-    One answer in 256 is looked through. Exits 1 when the node's management listener does not answer.
+    One answer in 256 is looked through. A key of an answer may be somebody's name, so that each is listed by its name
+    once the answers about ten people have had it, and counted among the others until then. Exits 1 when the node's
+    management listener does not answer.
     """
     from paravent.cli.drift import rows_of, table
     from paravent.cli.listener import addresses

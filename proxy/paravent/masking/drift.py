@@ -1,7 +1,8 @@
 """What the upstream sends and no view of the operation names: how a new field of the API is noticed the day it appears.
 
 Only the topmost name counts: of an address that nobody names, `/adresse`, not its lines. Names come from the upstream,
-so they are only passed on when they look like names: a map that is keyed by people's numbers shows as `?`.
+so they are only passed on when they look like names: a map that is keyed by people's numbers shows as `?`. One that is
+keyed by their names does not; `telemetry.names` waits for what many people's answers have before it tells of it.
 
 A page has no names of fields. What stands in it is told by its element and class, `/personnes[]/td:11`, `/p.avis`, and
 never by an id, which in a row is whose the row is.

@@ -22,6 +22,7 @@ from paravent.quota.blast_radius import Radius
 from paravent.quota.windows import name_of
 from paravent.reasons import Reason
 from paravent.rules import Span
+from paravent.telemetry.names import Names
 from paravent.telemetry.tally import Counter, Distribution, Histogram
 
 FAST_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -36,7 +37,8 @@ SHARE: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 MAX_UNNAMED: Final = 500
 """Series of fields that no view names: the reference API has some two hundred in all its operations."""
 OTHER_PATHS: Final = "other"
-"""What is counted beyond them. Begun at 0 for each operation, like every series that is known beforehand."""
+"""What is counted beyond them, and of names that too few people's answers had. Begun at 0 for each operation, like
+every series that is known beforehand."""
 
 
 class Metrics:
@@ -46,6 +48,7 @@ class Metrics:
         """`worker`: its number, where several serve one port."""
         self.registry = registry or CollectorRegistry()
         self._worker = worker
+        self._names = Names()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._decisions = Counter(
@@ -89,7 +92,8 @@ class Metrics:
         )
         self._unnamed = Counter(
             "paravent_unnamed_fields",
-            "Answers, of those that were looked through, in which the upstream sent a field that no view names.",
+            "Answers, of those that were looked through, in which the upstream sent a field that no view names. "
+            "`other`: fields that fewer than ten people's answers had so far.",
             ["operation", "path"],
             registry=self.registry,
         )
@@ -247,13 +251,17 @@ class Metrics:
             self._values_released.series[operation,].value += sum(result.released.values())
             self._values_dropped.series[operation,].value += result.dropped
             if result.unnamed:
-                self._drifted(operation, result.unnamed)
+                self._drifted(operation, result)
 
-    def _drifted(self, operation: str, paths: Iterable[str]) -> None:
-        """Paths are the upstream's words, so that their number is bounded here."""
-        series = self._unnamed.series
-        for path in paths:
-            known = (operation, path) in series or len(series) < MAX_UNNAMED
+    def _drifted(self, operation: str, released: Release) -> None:
+        """Paths are the upstream's words: their number is bounded here, and none is told that could be somebody's."""
+        series, who = self._unnamed.series, released.about.practitioner
+        # Whose answer it is; where it names nobody, who asked.
+        person = hash(released.persons[0]) if released.persons else hash(who.rpps if who is not None else "")
+        for path in released.unnamed:
+            known = (operation, path) in series or (
+                len(series) < MAX_UNNAMED and self._names.may_be_told(operation, path, person)
+            )
             series[operation, path if known else OTHER_PATHS].value += 1
 
     def allowed(self, usage: Iterable[Usage]) -> None:

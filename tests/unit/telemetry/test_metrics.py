@@ -12,6 +12,7 @@ from paravent.model import About, Deny, Evidence, Practitioner, Release, Subject
 from paravent.reasons import Reason
 from paravent.rules import Calendar, Window
 from paravent.telemetry.metrics import DENIED, HOOKS, MAX_UNNAMED, OTHER_PATHS, UNROUTED, WITHHELD, Metrics
+from paravent.telemetry.names import TOLD_AFTER
 
 OPERATION = "droits.consultation"
 WHO = Practitioner("99700427885", "21", "990000012", "portail", "operateur")
@@ -225,12 +226,70 @@ def test_two_processes_do_not_share() -> None:
 def test_fields_that_no_view_names_are_counted_and_bounded() -> None:
     """By operation and path; an upstream that invents names without end makes one more series, and no more."""
     metrics = Metrics()
-    release = replace(released(), unnamed=("/a", "/b"))
-    metrics.decided(release, 0.01)
-    metrics.decided(release, 0.01)
+    for number in range(TOLD_AFTER + 1):
+        metrics.decided(answered(number, "/a", "/b"), 0.01)
     assert value(metrics, "paravent_unnamed_fields_total", operation=OPERATION, path="/a") == 2
     for n in range(MAX_UNNAMED + 50):
-        metrics.decided(replace(release, unnamed=(f"/n{n}",)), 0.01)
-    names = [key for key in series(metrics) if key[0] == "paravent_unnamed_fields_total"]
-    assert len(names) == MAX_UNNAMED + 1
-    assert value(metrics, "paravent_unnamed_fields_total", operation=OPERATION, path=OTHER_PATHS) == 52
+        for number in range(TOLD_AFTER):
+            metrics.decided(answered(number, f"/n{n}"), 0.01)
+    names = told(metrics)
+    assert len(names) == MAX_UNNAMED - 1
+    waited, beyond = len(names) * (TOLD_AFTER - 1), (2 + MAX_UNNAMED + 50 - len(names)) * TOLD_AFTER
+    assert value(metrics, "paravent_unnamed_fields_total", operation=OPERATION, path=OTHER_PATHS) == waited + beyond
+
+
+def answered(number: int, *unnamed: str, more: int = 0) -> Release:
+    """An answer about the person of a number, and perhaps those behind."""
+    persons = tuple(Subject(each.to_bytes(16)) for each in range(number, number + 1 + more))
+    return replace(released(), persons=persons, unnamed=unnamed)
+
+
+def told(metrics: Metrics) -> set[str]:
+    """The names that anybody sees."""
+    labels = [dict(key[1])["path"] for key in series(metrics) if key[0] == "paravent_unnamed_fields_total"]
+    return set(labels) - {OTHER_PATHS}
+
+
+def test_a_key_that_may_be_a_name_of_somebody_is_not_told() -> None:
+    """However often they are asked about, and whoever of nine relatives shares it."""
+    metrics = Metrics()
+    for number in [*range(TOLD_AFTER - 1)] * 20:
+        metrics.decided(answered(number, "/famille/dupont"), 0.01)
+    assert told(metrics) == set()
+    assert value(metrics, "paravent_unnamed_fields_total", operation=OPERATION, path=OTHER_PATHS) == 20 * 9
+    metrics.decided(answered(99, "/famille/dupont"), 0.01)
+    assert told(metrics) == {"/famille/dupont"}
+
+
+def test_a_list_of_people_who_are_called_alike_is_one_answer() -> None:
+    """Whoever searches for a surname is answered with it fifty times."""
+    metrics = Metrics()
+    metrics.decided(answered(0, "/resultats[]/dupont", more=49), 0.01)
+    assert told(metrics) == set()
+
+
+def test_a_name_of_which_nobody_is_asked_waits_for_as_many_practitioners() -> None:
+    """An answer about an account has no beneficiary."""
+    metrics = Metrics()
+    for _ in range(TOLD_AFTER * 2):
+        metrics.decided(replace(released(), persons=(), unnamed=("/a",)), 0.01)
+    assert told(metrics) == set()
+    for number in range(TOLD_AFTER):
+        metrics.decided(asked_by(f"9992100000{number}", "/a"), 0.01)
+    assert told(metrics) == {"/a"}
+
+
+def asked_by(rpps: str, *unnamed: str) -> Release:
+    about = released().about
+    assert about.practitioner is not None
+    practitioner = replace(about.practitioner, rpps=rpps)
+    return replace(released(), about=replace(about, practitioner=practitioner), persons=(), unnamed=unnamed)
+
+
+def test_a_field_is_told_among_keys_without_end() -> None:
+    """What waits is bounded, and what stands in every answer stays."""
+    metrics = Metrics()
+    for number in range(TOLD_AFTER):
+        keys = [f"/m/{chr(97 + number)}{chr(97 + key // 26)}{chr(97 + key % 26)}" for key in range(60)]
+        metrics.decided(answered(number, *keys, "/nouveau"), 0.01)
+    assert told(metrics) == {"/nouveau"}
