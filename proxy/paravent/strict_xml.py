@@ -8,15 +8,15 @@ Questions are read and written with this, and answers too: `policy` and `masking
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lxml import etree
 
 from paravent.rules import Envelope
 
-_AS_IT_IS: Final = re.compile(r"[^&<>\"'\x00-\x1f\x7f-\x9f\u2028]*")
-"""What no writer of XML puts otherwise, in a text or in an attribute."""
+_AS_IT_IS: Final = re.compile(r"[^&<>\"'\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]*")
+"""What no writer of XML puts otherwise or refuses, in a text or in an attribute."""
 
 type Element = etree._Element
 
@@ -122,20 +122,25 @@ def text_of(element: Element) -> str | None:
     return (element.text or "") if len(element) == 0 else None
 
 
-def wrap(name: str, namespace: str, envelope: Envelope) -> tuple[Element, Element]:
-    """A new document and the payload element in it, to be filled."""
-    prefix = {"d": namespace} if namespace else {}
-    if envelope is Envelope.NONE:
-        root = etree.Element(tag(name, namespace), nsmap=prefix)
-        return root, root
-    uri = ENVELOPES[envelope]
-    root = etree.Element(f"{{{uri}}}Envelope", nsmap={"soap": uri} | prefix)
-    return root, etree.SubElement(etree.SubElement(root, f"{{{uri}}}Body"), tag(name, namespace))
+def tag_written(name: str, namespace: str) -> str:
+    """A name as it stands in the tags of a new document."""
+    return f"d:{name}" if namespace else name
 
 
-def add(parent: Element, name: str, namespace: str) -> Element:
-    """A new last child."""
-    return etree.SubElement(parent, tag(name, namespace))
+def element_written(tag: str, attributes: Mapping[str, str], inside: str | None) -> str:
+    """An element of what is written already: its attributes, and what stands between its tags. None: it has one tag."""
+    given = "".join([f' {name}="{value}"' for name, value in attributes.items()])
+    return f"<{tag}{given}/>" if inside is None else f"<{tag}{given}>{inside}</{tag}>"
+
+
+def between_tags(text: str) -> str:
+    """A text as it stands between tags. ValueError for what no document can hold."""
+    return text if _AS_IT_IS.fullmatch(text) else written(text)[0]
+
+
+def in_quotes(text: str) -> str:
+    """A text as it stands in an attribute. ValueError for what no document can hold."""
+    return text if _AS_IT_IS.fullmatch(text) else written(text)[-1]
 
 
 def written(text: str) -> tuple[str, ...]:
@@ -148,6 +153,14 @@ def written(text: str) -> tuple[str, ...]:
     return between[: -len("</a>")], attribute[len('<a a="') :]
 
 
-def serialise(root: Element) -> bytes:
-    """The document, with a declaration."""
-    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
+def document(name: str, namespace: str, envelope: Envelope, attributes: Mapping[str, str], inside: str | None) -> bytes:
+    """A new document, with a declaration: the payload element of what is written already, in its envelope."""
+    declared = {"xmlns:d": in_quotes(namespace)} if namespace else {}
+    tag = tag_written(name, namespace)
+    if envelope is Envelope.NONE:
+        root = element_written(tag, {**declared, **attributes}, inside)
+    else:
+        payload = element_written(tag, attributes, inside)
+        body = element_written("soap:Body", {}, payload)
+        root = element_written("soap:Envelope", {"xmlns:soap": ENVELOPES[envelope], **declared}, body)
+    return f"<?xml version='1.0' encoding='UTF-8'?>\n{root}".encode()

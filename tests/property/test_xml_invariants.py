@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from effort import examples
 from masking_views import NOBODY, rule
@@ -110,6 +111,29 @@ def test_filtering_twice_is_filtering_once(children: list[Node]) -> None:
         again = VIEW.apply(once.body, NOBODY)
         assert isinstance(again, Reduced)
         assert again.body == once.body
+
+
+CHARACTERS: Final = st.characters(codec="utf-8", exclude_characters="\ufffe\uffff").filter(
+    lambda each: each >= " " or each in "\t\n\r"
+)
+"""XML 1.0 section 2.2, Char."""
+TEXTS: Final = st.text(st.one_of(st.sampled_from("&<>\"'\t\n\r\x7f\x85\u2028]"), CHARACTERS), min_size=1, max_size=9)
+
+
+@given(st.lists(TEXTS, min_size=9, max_size=9), st.sampled_from(Envelope), st.sampled_from(["", NS]))
+@settings(max_examples=examples(100), deadline=None)
+def test_what_is_written_is_what_libxml2_writes(texts: list[str], envelope: Envelope, namespace: str) -> None:
+    """Byte for byte, whatever characters the values have; and expat reads those values in it."""
+    a, b, c, d, *e = texts
+    shape = ResponseShape(format=Format.XML, details=XmlShape(namespace, envelope))
+    lines = ("/r/@a", "/r/b", "/r/c@a", "/r/d[]", "/r/e[]/@b", "/r/e[]/a", "/r/f/a")
+    dress = compile_view(ViewSpec("o", "21", "p", tuple(rule(line, "keep") for line in lines)), shape).dress
+    several = [{"@b": e[0], "a": e[1]}, {"a": e[2]}, {"@b": e[3]}, {}]
+    body = dress.write({"r": {"@a": a, "b": b, "c@a": c, "d": [d, e[4]], "e": several, "f": {}}})
+    assert etree.tostring(etree.fromstring(body), xml_declaration=True, encoding="UTF-8") == body
+    root = ElementTree.fromstring(body)
+    assert {each.text for each in root.iter() if each.text is not None} == {b, d, e[1], e[2], e[4]}
+    assert {value for each in root.iter() for value in each.attrib.values()} == {a, c, e[0], e[3]}
 
 
 HOSTILE: Final = st.one_of(

@@ -145,10 +145,13 @@ def _read_xml(operation: Operation, body: bytes) -> Members | None:
 
 def _write_xml(operation: Operation, members: Mapping[str, Json]) -> bytes:
     shape = operation.body
-    root, element = strict_xml.wrap(shape.element, shape.namespace, shape.envelope)
-    for name, value in members.items():
-        strict_xml.add(element, name, shape.namespace).text = str(value)
-    return strict_xml.serialise(root)
+    inside = [
+        strict_xml.element_written(
+            strict_xml.tag_written(name, shape.namespace), {}, strict_xml.between_tags(str(value))
+        )
+        for name, value in members.items()
+    ]
+    return strict_xml.document(shape.element, shape.namespace, shape.envelope, {}, "".join(inside) or None)
 
 
 # ---- FHIR

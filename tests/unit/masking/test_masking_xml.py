@@ -7,6 +7,7 @@ from lxml import etree
 
 from masking_views import FIELDS, NOBODY, path, rule
 from paravent.masking import Reduced, View, check_view, compile_view
+from paravent.masking.formats.xml import MAX_VALUES
 from paravent.masking.operators import Parameter
 from paravent.model import Asked
 from paravent.reasons import Reason
@@ -213,6 +214,31 @@ def test_blanks_around_what_identifies_somebody_say_nothing(nir: str, date: str,
     body = left(document(f"<famille>{person('LOU', nir, date, rank)}</famille>"), FAMILY, LOU)
     one = "<d:personne><d:nom>LOU</d:nom><d:noNIRCertifie>2790369991012</d:noNIRCertifie></d:personne>"
     assert body == (dressed(f"<d:famille>{one}</d:famille>") if leaves else Reason.ANSWER_OTHER_PERSON)
+
+
+ITEMS: Final = {
+    "an element in a list": ("/r/ligne[]", "<ligne/>", 1),
+    "an element with an attribute, in a list": ("/r/contrat[]/@numero", '<contrat numero=""/>', 2),
+    "a list in an element in a list": ("/r/a[]/b[]", "<a><b/></a>", 3),
+}
+
+
+@pytest.mark.parametrize("form", ITEMS)
+def test_more_values_than_an_answer_has_are_withheld(form: str) -> None:
+    """At the bound it leaves, beyond it it does not: values are those that lines name, objects and lists among them."""
+    line, item, values = ITEMS[form]
+    compiled = view({line: "keep"})
+    most = (MAX_VALUES - 2) // values  # The root and the list itself are two.
+    assert compiled.dress.read(document(item * most).encode(), 10**6) != Reason.ANSWER_TOO_LARGE
+    assert compiled.dress.read(document(item * (most + 1)).encode(), 10**6) is Reason.ANSWER_TOO_LARGE
+
+
+@pytest.mark.parametrize("text", ["\0", "\x1b", "\ufffe", "\uffff", "\ud800"])
+def test_what_no_document_can_hold_is_not_written(text: str) -> None:
+    """XML 1.0 section 2.2: a document with such a character is none. In a text, and in an attribute."""
+    for members in ({"nom": f"A{text}"}, {"@date": f"A{text}"}):
+        with pytest.raises(ValueError, match=r"XML compatible|surrogates not allowed"):
+            PLAIN.dress.write({"r": {**members}})
 
 
 LOU: Final = Asked("2790369991012", "20190713", 2)

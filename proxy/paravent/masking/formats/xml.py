@@ -16,14 +16,14 @@ Blanks at the ends of a value are no part of it, in a text as in an attribute. X
 collapse"; and of a text, blanks there tell nobody from anybody else. Inside a value they stay.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from paravent import strict_xml
 from paravent.masking.formats.base import Dress, too_long
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
-from paravent.masking.json import Outgoing, Tree
+from paravent.masking.json import Outgoing
 from paravent.masking.periods import ends_of
 from paravent.masking.person import Members
 from paravent.masking.rules import skeleton
@@ -62,15 +62,41 @@ class Named:
     """Every child that a line says something of, as the lines come."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The same, made ready: what is read of an element, and written."""
+
+    attributes: tuple[tuple[str, str], ...]
+    """Its own, each with its name among the members."""
+    children: Mapping[str, "_Child"]
+    """By tag, as lxml writes it, in the order of the lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """One child that lines name."""
+
+    name: str
+    tag: str
+    """As it is written."""
+    attributes: tuple[tuple[str, str], ...]
+    """Of the child, each with the name of both together."""
+    below: _Content | None
+    """None: nothing of it but those is read."""
+    array: bool
+    leaf: bool
+
+
 def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     """XML for one view of one operation."""
     details = shape.details
     if not isinstance(details, XmlShape):
         raise TypeError("an XML answer needs its namespace")
-    ((root_name, content),) = _named(
+    ((root_name, named),) = _named(
         [rule.path for rule in spec.fields], [*_identities(shape), *ends_of(spec.fields)]
     ).below.items()
     envelope, namespace = details.envelope, details.namespace
+    content = _content(named, namespace)
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
         if too_long(body, limit_bytes):
@@ -84,17 +110,18 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         if element is None or element.tag != strict_xml.tag(root_name, namespace):
             # Also a fault of the server's own.
             return Reason.ANSWER_SHAPE
-        members = _members(element, content, namespace)
+        members = _members(element, content)
         if members is None:
             return Reason.ANSWER_SHAPE
-        return {root_name: members} if _values(members) <= MAX_VALUES else Reason.ANSWER_TOO_LARGE
+        if _may_hold(body) > MAX_VALUES and _values(members) > MAX_VALUES:
+            return Reason.ANSWER_TOO_LARGE
+        return {root_name: members}
 
     def write(reduced: dict[str, Outgoing]) -> bytes:
-        root, element = strict_xml.wrap(root_name, namespace, envelope)
         members = reduced.get(root_name)
-        if isinstance(members, dict):
-            _fill(element, members, content, namespace)
-        return strict_xml.serialise(root)
+        attributes: dict[str, str] = {}
+        inside = _inside(members, content, attributes) if isinstance(members, dict) else None
+        return strict_xml.document(root_name, namespace, envelope, attributes, inside)
 
     def fault(body: bytes) -> bool:
         root = None if too_long(body, _LONGEST_FAULT_BYTES) else strict_xml.parse(body)
@@ -179,60 +206,87 @@ def _leaf(at: Named, name: str, *, array: bool) -> None:
         at.attributes[attribute] = None
 
 
+def _content(named: Named, namespace: str) -> _Content:
+    children = {}
+    for name in named.order:
+        below = named.below.get(name)
+        children[strict_xml.tag(name, namespace)] = _Child(
+            name=name,
+            tag=strict_xml.tag_written(name, namespace),
+            attributes=tuple(named.of_children.get(name, {}).items()),
+            below=_content(below, namespace) if below is not None else None,
+            array=below is not None and below.array,
+            leaf=below is not None and below.leaf,
+        )
+    return _Content(tuple((attribute, f"@{attribute}") for attribute in named.attributes), children)
+
+
 # ---- reading
 
 
-def _members(element: Element, named: Named, namespace: str) -> Members | None:
+def _members(element: Element, content: _Content) -> Members | None:
     """The named members of an element; None when the document says one of them in two ways."""
     members: Members = {}
-    for attribute in named.attributes:
+    for attribute, name in content.attributes:
         value = element.get(attribute)
         if value is not None:
-            members[f"@{attribute}"] = value.strip(_BLANKS)
+            members[name] = value.strip(_BLANKS)
+    children = content.children
+    if not children:
+        return members
     single: set[str] = set()
-    for name, child in strict_xml.children(element, namespace):
-        below = named.below.get(name)
-        if below is None and name not in named.of_children:
+    for child in element:
+        # An entity reference that was not resolved has a function for a tag.
+        known = children.get(child.tag)
+        if known is None:
             continue
-        if below is None or not below.array:
-            if name in single:
+        if not known.array:
+            if known.name in single:
                 return None
-            single.add(name)
-        if not _take(child, name, named, namespace, members):
+            single.add(known.name)
+        if not _take(child, known, members):
             return None
     return members
 
 
-def _take(child: Element, name: str, named: Named, namespace: str, members: Members) -> bool:
+def _take(child: Element, known: _Child, members: Members) -> bool:
     """Put one child among the members. False when something is ambiguous inside."""
-    below = named.below.get(name)
-    for attribute, both in named.of_children.get(name, {}).items():
-        value = child.get(attribute)
-        if value is not None:
-            members[both] = value.strip(_BLANKS)
-    if below is None:
+    for attribute, both in known.attributes:
+        given = child.get(attribute)
+        if given is not None:
+            members[both] = given.strip(_BLANKS)
+    if known.below is None:
         return True
-    value = _text_of(child) if below.leaf else _members(child, below, namespace)
+    value = _text_of(child) if known.leaf else _members(child, known.below)
     if value is None:
-        return below.leaf  # A leaf with elements inside is no value and does not leave.
-    if below.array:
-        items = members.setdefault(name, [])
+        return known.leaf  # A leaf with elements inside is no value and does not leave.
+    if known.array:
+        items = members.setdefault(known.name, [])
         assert isinstance(items, list)  # noqa: S101 - only this line puts a value there
         items.append(value)
     else:
-        members[name] = value
+        members[known.name] = value
     return True
 
 
-def _values(value: Tree) -> int:
-    if not isinstance(value, dict | list):
-        return 1
-    return 1 + sum(map(_values, value.values() if isinstance(value, dict) else value))
+def _may_hold(body: bytes) -> int:
+    """No document holds more values: of an element, which takes a `<`, itself and a list; an attribute takes a `=`."""
+    return 2 * body.count(b"<") + body.count(b"=")
+
+
+def _values(members: Members) -> int:
+    """How many values members hold, each object and list one of them."""
+    count = 1 + len(members)
+    for value in members.values():
+        if isinstance(value, dict):
+            count += _values(value) - 1
+        elif isinstance(value, list):
+            count += len(value) + sum([_values(each) - 1 for each in value if isinstance(each, dict)])
+    return count
 
 
 def _text_of(leaf: Element) -> str | None:
-    text = strict_xml.text_of(leaf)
-    return text.strip(_BLANKS) if text is not None else None
+    return (leaf.text or "").strip(_BLANKS) if len(leaf) == 0 else None
 
 
 def _whole(element: Element, namespace: str) -> Members:
@@ -249,36 +303,40 @@ def _whole(element: Element, namespace: str) -> Members:
 # ---- writing
 
 
-def _fill(element: Element, members: dict[str, Outgoing], named: Named, namespace: str) -> None:
-    for attribute in named.attributes:
-        _set(element, attribute, members.get(f"@{attribute}"))
-    for name in named.order:
-        below = named.below.get(name)
-        value = members.get(name)
-        attributes = {
-            attribute: members[both] for attribute, both in named.of_children.get(name, {}).items() if both in members
-        }
-        for item in value if isinstance(value, list) else [value]:
-            if item is None and not attributes:
-                continue
-            child = strict_xml.add(element, name, namespace)
-            for attribute, text in attributes.items():
-                _set(child, attribute, text)
-            if isinstance(item, dict) and below is not None:
-                _fill(child, item, below, namespace)
-            elif item is not None:
-                child.text = _text(item)
+def _inside(members: dict[str, Outgoing], content: _Content, attributes: dict[str, str]) -> str | None:
+    """What stands between the tags of an element of these members, None for nothing; its attributes join those that it
+    has."""
+    for attribute, name in content.attributes:
+        _set(attributes, attribute, members.get(name))
+    inside: list[str] = []
+    for child in content.children.values():
+        value = members.get(child.name)
+        given = [(attribute, members[both]) for attribute, both in child.attributes if both in members]
+        items = value if isinstance(value, list) else (value,)
+        inside += [_element(item, child, given) for item in items if item is not None or given]
+    return "".join(inside) or None
 
 
-def _set(element: Element, attribute: str, value: Outgoing) -> None:
+def _element(item: Outgoing, child: _Child, given: list[tuple[str, Outgoing]]) -> str:
+    attributes: dict[str, str] = {}
+    for attribute, value in given:
+        _set(attributes, attribute, value)
+    if isinstance(item, dict) and child.below is not None:
+        inside = _inside(item, child.below, attributes)
+    else:
+        inside = strict_xml.between_tags(_text(item)) if item is not None else None
+    return strict_xml.element_written(child.tag, attributes, inside)
+
+
+def _set(attributes: dict[str, str], attribute: str, value: Outgoing) -> None:
     if value is not None:
-        element.set(attribute, _text(value))
+        attributes[attribute] = strict_xml.in_quotes(_text(value))
 
 
 def _text(value: Outgoing) -> str:
     """A value that an operator let leave: a text, or what `exists` says."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, bool):
         raise TypeError("no operator makes this of a text")
-    return value
+    return "true" if value else "false"
