@@ -18,7 +18,6 @@ from typing import Final
 
 from cssselect import SelectorError
 from lxml import etree
-from lxml import html as lxml_html
 from lxml.cssselect import CSSSelector
 from lxml.html import defs
 
@@ -58,6 +57,13 @@ _UNSHOWN: Final = frozenset(
 part, and not its annotations."""
 _HIDING: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\b", re.IGNORECASE)
 
+_BY_PLACE: Final = re.compile(r"([a-z][a-z0-9]*):nth-child\(([1-9][0-9]{0,3})\)")
+_BY_CLASS: Final = re.compile(r"([a-z][a-z0-9]*|)\.([A-Za-z_][A-Za-z0-9_-]*)")
+"""How most fields are named: one look at the elements of a row finds them all, where selectors take one each."""
+_BLANKS: Final = re.compile(r"[ \t\r\n]+")
+"""XPath 1.0 section 4.2, normalize-space: what parts classes for a selector."""
+_COUNTED: Final = etree.XPath("count(//*)")
+
 type _Element = etree._Element
 
 
@@ -67,6 +73,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     if not isinstance(details, HtmlShape):
         raise TypeError("a page needs its regions")
     regions = {region.name: _Region(region, spec) for region in details.regions}
+    head = _head(details)
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
         if too_long(body, limit_bytes) or _is_overgrown(body):
@@ -86,7 +93,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
 
     def write(reduced: dict[str, Outgoing]) -> bytes:
         tables = "".join(regions[name].table(rows) for name, rows in reduced.items() if isinstance(rows, list))
-        return f"{_head(details)}{tables}</body></html>\n".encode()
+        return f"{head}{tables}</body></html>\n".encode()
 
     def whole(body: bytes) -> Members | None:
         root = None if too_long(body, MAX_WHOLE_BYTES) or _is_overgrown(body) else _parse(body, silent=())
@@ -99,32 +106,69 @@ class _Region:
     """One region, its selectors made ready."""
 
     def __init__(self, region: HtmlRegion, spec: ViewSpec) -> None:
-        self._name = region.name
         self._rows = CSSSelector(region.selector, translator="html")
         self._fields = [(each.name, CSSSelector(each.selector, translator="html")) for each in region.fields]
+        self._by_mark: dict[tuple[object, int | str], list[str]] = {}
+        self._by_selector = []
+        for (name, selector), each in zip(self._fields, region.fields, strict=True):
+            if place := _BY_PLACE.fullmatch(each.selector):
+                self._by_mark.setdefault((place[1], int(place[2])), []).append(name)
+            elif kind := _BY_CLASS.fullmatch(each.selector):
+                self._by_mark.setdefault((kind[1], kind[2]), []).append(name)
+            else:
+                self._by_selector.append((name, selector))
+        self._placed = {tag for tag, mark in self._by_mark if isinstance(mark, int)}
+        self._classed = any(isinstance(mark, str) for _, mark in self._by_mark)
         labels = {each.name: each.label for each in region.fields}
         shown = dict.fromkeys(rule.path[1].name for rule in spec.fields if rule.path[0].name == region.name)
-        self._columns = [(name, labels[name]) for name in shown]
+        self._cells = [(name, f'<td class="{escape(name)}">') for name in shown]
+        titles = "".join(f"<th>{escape(labels[name])}</th>" for name in shown)
+        self._head = f'<table id="{escape(region.name)}"><thead><tr>{titles}</tr></thead><tbody>'
 
     def rows(self, root: _Element) -> list[Tree] | Reason:
         """The region's values, a row an object."""
         found = self._rows(root)
         if len(found) > MAX_ROWS:
             return Reason.ANSWER_TOO_LARGE
-        within = set(found)
-        if any([above in within for row in found for above in row.iterancestors()]):
+        if _one_holds_another(found):
             return Reason.ANSWER_SHAPE  # A row inside a row, as unclosed markup makes them: whose a cell is, is open.
         rows: list[Tree] = []
         for row in found:
             values: Members = {}
-            for name, selector in self._fields:
-                cells = selector(row)
-                if len(cells) > 1:
+            for name, cell in self._named(row):
+                if name in values:
                     return Reason.ANSWER_SHAPE  # Which of them is the value, the policy does not say.
-                if cells:
-                    values[name] = " ".join("".join(_shown(cells[0], [])).split())
+                values[name] = " ".join((cell.text or "" if len(cell) == 0 else "".join(_shown(cell, []))).split())
             rows.append(values)
         return rows
+
+    def _named(self, row: _Element) -> Iterator[tuple[str, _Element]]:
+        """Each element that a field names, and the field."""
+        for name, selector in self._by_selector:
+            for cell in selector(row):
+                yield name, cell
+        if not self._by_mark:
+            return
+        # A selector may find the row itself.
+        place = 1 + sum(1 for _ in row.itersiblings(preceding=True)) if row.tag in self._placed else 0
+        for name in self._names(row, place):
+            yield name, row
+        waiting = [row]
+        while waiting:
+            for place, cell in enumerate(waiting.pop(), 1):
+                for name in self._names(cell, place):
+                    yield name, cell
+                if len(cell):
+                    waiting.append(cell)
+
+    def _names(self, element: _Element, place: int) -> Sequence[str]:
+        """The fields that name an element by its place among its siblings, or by a class."""
+        tag, marks = element.tag, self._by_mark
+        names: Sequence[str] = marks.get((tag, place), ())
+        if self._classed:
+            for each in set(_BLANKS.split(element.get("class", ""))):
+                names = [*names, *marks.get((tag, each), ()), *marks.get(("", each), ())]
+        return names
 
     def places(self, root: _Element) -> Iterator[tuple[_Element, dict[_Element, str]]]:
         """Each row, the first ones with the elements that their fields point at, and their names."""
@@ -134,13 +178,24 @@ class _Region:
 
     def table(self, rows: list[Outgoing]) -> str:
         """What leaves of it, in the order of the view's lines."""
-        head = "".join(f"<th>{escape(label)}</th>" for _, label in self._columns)
-        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in rows if isinstance(row, dict))
-        return f'<table id="{escape(self._name)}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        body = "".join([f"<tr>{self._written(row)}</tr>" for row in rows if isinstance(row, dict)])
+        return f"{self._head}{body}</tbody></table>"
 
-    def _cells(self, row: dict[str, Outgoing]) -> str:
-        cells = ((name, row.get(name)) for name, _ in self._columns)
-        return "".join(f'<td class="{escape(name)}">{escape(_text(value))}</td>' for name, value in cells)
+    def _written(self, row: dict[str, Outgoing]) -> str:
+        return "".join([f"{cell}{escape(_text(row.get(name)))}</td>" for name, cell in self._cells])
+
+
+def _one_holds_another(rows: Sequence[_Element]) -> bool:
+    within = set(rows)
+    above: set[_Element] = set()
+    for row in rows:
+        for each in row.iterancestors():
+            if each in within:
+                return True
+            if each in above:
+                break  # From there on, another row's ancestors were looked at.
+            above.add(each)
+    return False
 
 
 def _text(value: Outgoing) -> str:
@@ -169,13 +224,15 @@ def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:
         text = body.decode("utf-8")
         if not text.strip() or text.startswith("\ufeff") or "\0" in text:
             return None
-        parser = lxml_html.HTMLParser(
+        # lxml.html's own parser calls Python for each element, to make it one of its classes.
+        parser = etree.HTMLParser(
             encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False
         )
-        root: _Element = lxml_html.document_fromstring(body, parser=parser)
+        root: _Element | None = etree.fromstring(body, parser)
     except (UnicodeDecodeError, etree.ParserError, etree.XMLSyntaxError, ValueError):
         return None
-    etree.strip_elements(root, *silent, with_tail=False)
+    if root is not None:
+        etree.strip_elements(root, *silent, with_tail=False)
     return root
 
 
@@ -207,7 +264,8 @@ class _Attributes:
 
 def _is_crowded(root: _Element) -> bool:
     """Whether so many elements stand beside each other that selectors would hold everybody up."""
-    return sum(len(each) ** 2 for each in root.iter()) > _MAX_PAIRS
+    # As many as if all of them stood beside each other, or fewer.
+    return _COUNTED(root) ** 2 > _MAX_PAIRS and sum(len(each) ** 2 for each in root.iter()) > _MAX_PAIRS
 
 
 # ---- what no selector points at
