@@ -10,7 +10,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, override
 
 import orjson
@@ -19,11 +19,11 @@ from bench.targets import ROOT
 from bench.upstream import PERSON, answer
 from paravent.masking.formats.fhir_bundle import MAX_RESOURCES
 from paravent.masking.json import MAX_VALUES
-from paravent.masking.view import MAX_BODY_BYTES, Reduced, compile_view
+from paravent.masking.view import MAX_BODY_BYTES, Reduced, View, compile_view
 from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS
 from paravent.model import Asked, Disguise, Secret
 from paravent.policy.question import read_question
-from paravent.rules import FieldRule, Format, PersonFields, ResponseShape, Step, ViewSpec
+from paravent.rules import FieldRule, Format, PersonFields, ResponseShape, Step, ViewSpec, path_text
 from paravent.settings import read_policy_folder
 from paravent.wiring import compile_views
 from paravent_mitmproxy.listener.conversation import Conversation
@@ -138,6 +138,20 @@ def _bundles() -> Iterator[tuple[str, int, Callable[[], object]]]:
         each = [{"resource": _WHOLE | {"id": str(n), "subscriberId": f"A1B2C3D4E{n:05}"}} for n in range(count)]
         body = _bundle(*each)
         yield f"answer: {shape}", len(body), lambda body=body: view.apply(body, ASKED)  # type: ignore[misc]
+    hiding = _with_pseudonyms("/Coverage[]/subscriberId", "/Coverage[]/payor[]/identifier/value")
+    body = _bundle(*({"resource": _WHOLE | {"id": str(n), "subscriberId": f"A1B2C3D4E{n:05}"}} for n in range(270)))
+    assert isinstance(hiding.apply(body, ASKED), Reduced)
+    yield "answer: Coverages with two pseudonyms each", len(body), lambda: hiding.apply(body, ASKED)
+
+
+def _with_pseudonyms(*numbers: str) -> View:
+    """The reference view, with pseudonyms in place of these."""
+    policy, _ = compile_views(read_policy_folder(ROOT / "policies"))
+    spec = next(each for each in policy.views if each.operation == "fhir.eligibilite" and each.profession == "21")
+    fields = tuple(
+        FieldRule(each.path, "pseudonym") if path_text(each.path) in numbers else each for each in spec.fields
+    )
+    return compile_view(replace(spec, fields=fields), policy.operations[spec.operation].response)
 
 
 def _bundle(*entries: object) -> bytes:

@@ -69,8 +69,10 @@ class Elements:
 
 _OBJECT: Final = 5
 _AS_IT_CAME: Final = 2
-_CELL: Final = 3
-"""Prices, in tenths of a microsecond: of an object, of a value that leaves as it came, of writing a cell of a table."""
+"""Prices, in tenths of a microsecond: of an object, and of a value that leaves as it came."""
+_WRITTEN: Final = {Format.CSV: 3, Format.FHIR: 14}
+"""What a value costs beside its operator where a format does more than read and write it: cells are made inert,
+resources follow each other and are given what they must have."""
 
 
 type ViewProblem = tuple[Place | None, str]
@@ -132,7 +134,7 @@ def _leaf(index: int, rule: FieldRule, shape: ResponseShape) -> Leaf:
     release = operator.bind(rule.parameter, identifies(rule.path, shape))
     # With a parameter an operator has looked into the value itself.
     sweep = operator.as_is and rule.parameter is None
-    price = (_AS_IT_CAME if sweep else operator.price) + (_CELL if shape.format is Format.CSV else 0)
+    price = (_AS_IT_CAME if sweep else operator.price) + _WRITTEN.get(shape.format, 0)
     return Leaf(index, release, sweep, operator.keeps_null, operator.searched, operator.looks and not sweep, price)
 
 
