@@ -27,8 +27,9 @@ def _table(classes: dict[str, str]) -> bytes:
 
 # A look at every byte has to be cheap: translating and finding cost a nanosecond a byte, a regular expression with
 # alternatives forty.
-_DIGITS: Final = _table({"0": "0123456789ABab \t\r\n\v\f._/-" + "\xc2\xa0\xe2\x80\xaf"})
+_OF_NUMBERS: Final = b"0123456789ABab \t\r\n\v\f._/-" + "\u00a0\u202f".encode()
 """The last five are the bytes of the two blanks that French writes inside amounts."""
+_DIGITS: Final = _table({"0": _OF_NUMBERS.decode("latin-1")})
 _SHORTEST: Final = b"0" * SHORTEST
 _RUN: Final = re.compile(rb"0{13,}")
 """What a written number looks like: thirteen characters at least, of digits, 2A or 2B, and what separates them."""
@@ -73,7 +74,7 @@ def leaks(body: bytes, vouched: Iterable[str], most: int = MAX_LOOKS) -> bool:
     body = _without(body, {each.encode(): None for each in vouched if each})
     looks, most = 0, min(most, MAX_LOOKS)
     for start, end in _causes(body):
-        around = body[max(0, start - _BEFORE) : end + _BEHIND].decode("utf-8", "replace")
+        around = _piece(body, start - _BEFORE, end + _BEHIND).decode("utf-8", "replace")
         # Records of a table stand in lines: the end of one number and the beginning of the next are none.
         for each in undressed(_LINE_END.sub("|", around)):
             looks += 1
@@ -108,6 +109,14 @@ def _causes(body: bytes) -> Iterator[tuple[int, int]]:
     if _QUADS.search(body.translate(_SIXTETS)) is not None:
         for found in _QUAD.finditer(body):
             yield found.span()
+
+
+def _piece(body: bytes, start: int, end: int) -> bytes:
+    """A part of a document, without the rest of a number that is cut at its ends: that could look like another."""
+    piece = body[max(0, start) : end]
+    if start > 0 and body[start - 1] in _OF_NUMBERS:
+        piece = piece.lstrip(_OF_NUMBERS)
+    return piece.rstrip(_OF_NUMBERS) if end < len(body) and body[end] in _OF_NUMBERS else piece
 
 
 def undressed(text: str) -> Iterator[str]:
@@ -170,7 +179,7 @@ def _around(body: bytes, spans: list[tuple[int, int]]) -> bytes:
     start = end = 0
     for first, last in spans:
         if first - _AROUND_ESCAPE > end:
-            parts.append(body[start:end])
+            parts.append(_piece(body, start, end))
             start = first - _AROUND_ESCAPE
         end = last + _AROUND_ESCAPE
-    return b"|".join([*parts, body[start:end]])
+    return b"|".join([*parts, _piece(body, start, end)])

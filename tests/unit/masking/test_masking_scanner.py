@@ -50,6 +50,15 @@ def test_what_is_no_identifier_is_left_alone(name: str) -> None:
     assert not leaks(HARMLESS[name].encode(), ())
 
 
+@pytest.mark.parametrize("cause", ["9970101234567", "№", "&amp;", "%20", "\\u00e9", "MDEyMzQ1Njc4"])
+def test_a_number_of_another_kind_is_looked_at_whole(cause: str) -> None:
+    """However far it stands from what was worth a closer look: half of an IBAN or a card is no number of a person."""
+    for between in range(200):
+        for number in ("FR5199999000010123456789", "19999900001012345678"):
+            text = f"{number}{'x' * between}{cause}{'x' * between}{number}"
+            assert not leaks(text.encode(), ()), (between, number)
+
+
 def test_what_a_rule_allowed_may_stand_in_the_document() -> None:
     """The number that was sent, with or without its key, and a member number that an operator let pass."""
     body = f'{{"nir":"{NIR}{KEY}","numeroAdherent":"3999999990001"}}'.encode()
