@@ -1,7 +1,7 @@
 """A question is an object with exactly the members that the operation knows, each of its type; it is written anew."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given, settings
@@ -52,6 +52,63 @@ def test_the_body_is_written_anew_in_the_operations_order() -> None:
     assert question.target == b"/v1/droits"
 
 
+LISTS: Final = compiled(
+    {
+        "operations/lots.yaml": """\
+droits.lot:
+  match: {method: POST, path: /v1/lot}
+  require: {level: substantiel, max_auth_age: 4h}
+  request:
+    demandes: {type: persons, at_most: 3, members: {nir: n, birth_date: d, birth_rank: r}}
+    actes: acts
+    dateSoins: date
+  subject: {persons: /demandes}
+  response:
+    format: json
+    persons: ["/reponses[]/beneficiaire"]
+    identified_by: {nir: nir, birth_date: dateNaissance, birth_rank: rangGemellaire}
+    scope: listed
+    max_persons: 3
+""",
+        "views/pharmacien.yaml": """\
+droits.lot:
+  dispensation:
+    /reponses[]/beneficiaire/nomUsuel: keep
+droits.consultation:
+  dispensation:
+    /beneficiaire/nomUsuel: keep
+cartes.lecture:
+  dispensation:
+    /csr: keep
+""",
+    }
+).operations["droits.lot"]
+
+
+def test_lists_are_written_anew_too_and_are_nothing_to_echo() -> None:
+    """The members of each person in our order, acts as they came; a day is what care is compared with."""
+    acts = '[{"code":"2212345","montantCentimes":45000},{"code":"HBLD036","montantCentimes":0}]'
+    sent = '[{"r": 2, "d": "19840517", "n": "284057599000326"}]'
+    body = f'{{"actes": {acts}, "demandes": {sent}, "dateSoins": "2026-11-22"}}'
+    question = read_question(LISTS, {}, body.encode(), JSON, today="20260101")
+    assert isinstance(question, Question)
+    person = '{"n":"284057599000326","d":"19840517","r":2}'
+    assert question.body.decode() == f'{{"demandes":[{person}],"actes":{acts},"dateSoins":"2026-11-22"}}'
+    assert question.headers == ((b"content-type", b"application/json"),)
+    asked = question.asked
+    assert asked.several == (("2840575990003", "19840517", 2),)
+    assert (asked.nir, asked.birth_date, asked.birth_rank) == (None, None, None)
+    assert asked.fields == {"/dateSoins": "2026-11-22"}
+    assert asked.care_date == "20261122"
+
+
+def test_a_question_without_a_day_is_about_today() -> None:
+    """Which is what periods are compared with."""
+    question = read_question(RIGHTS, {}, json.dumps(GOOD).encode(), JSON, today="20261122")
+    assert isinstance(question, Question)
+    assert question.asked.care_date == "20261122"
+
+
 def test_a_question_in_the_path_has_no_body() -> None:
     """The target is built from the template and the parameters."""
     matched = ROUTES.match(b"GET", b"/v1/cartes/99990001/0012345678")
@@ -68,6 +125,9 @@ def test_nothing_of_a_question_prints() -> None:
     shown = repr(ask())
     assert "2840575990003" not in shown
     assert "19840517" not in shown
+    card = read_question(CARD, {"amc": "99990001", "adherent": "0012345678"}, b"", ())
+    assert isinstance(card, Question)
+    assert "0012345678" not in repr(card)
 
 
 def test_a_get_with_a_body_is_refused() -> None:
@@ -108,6 +168,7 @@ BODIES = [
     pytest.param(b"", id="no body"),
     pytest.param(b"{}", id="no members"),
     pytest.param(b"null", id="null"),
+    pytest.param(b'"immatriculation dateNaissance rangGemellaire"', id="a text that holds the names"),
     pytest.param([GOOD], id="a list of questions"),
     pytest.param(json.dumps(GOOD).encode() + b"{}", id="a second document"),
     pytest.param(json.dumps(GOOD).encode()[:-1], id="half a document"),
@@ -152,7 +213,9 @@ def test_bodies_that_are_no_question(body: object) -> None:
 
 def test_a_long_body_is_not_parsed() -> None:
     """More bytes than any question has are refused before anything looks into them."""
-    assert ask(b" " * (MAX_BODY_BYTES + 1)) is Reason.REQUEST_TOO_LARGE
+    whole = json.dumps(GOOD).encode()
+    assert isinstance(ask(whole.ljust(MAX_BODY_BYTES)), Question)
+    assert ask(whole.ljust(MAX_BODY_BYTES + 1)) is Reason.REQUEST_TOO_LARGE
 
 
 ONE = {"n": "2840575990003", "d": "19840517", "r": 1}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from effort import examples
+from paravent.policy.bodies import headers
 from paravent.policy.fields import is_near
 from paravent.policy.question import Question, read_question
 from paravent.reasons import Reason
@@ -140,6 +141,18 @@ def test_one_person_is_asked_about_in_any_dress(asked_with: Operation, body: byt
         pytest.param(FORM, GOOD_FORM, (b"multipart/form-data; boundary=x",), id="form: multipart"),
         pytest.param(XML, envelope(MEMBERS + "<page>2</page>"), XML_TYPE, id="XML: an unknown element"),
         pytest.param(XML, envelope(MEMBERS + MEMBERS), XML_TYPE, id="XML: an element twice"),
+        pytest.param(
+            XML, envelope(MEMBERS + '<page xmlns="urn:autre">2</page>'), XML_TYPE, id="XML: an element of others"
+        ),
+        pytest.param(
+            XML,
+            envelope(MEMBERS.replace("<rangGemellaire>", '<rangGemellaire nil="1">')),
+            XML_TYPE,
+            id="XML: an attribute of a value",
+        ),
+        pytest.param(
+            XML, envelope(MEMBERS).replace(b"ConsulterDroits", b"ConsulterTout"), XML_TYPE, id="XML: another question"
+        ),
         pytest.param(XML, envelope(MEMBERS, attributes=' total="1"'), XML_TYPE, id="XML: an attribute"),
         pytest.param(XML, envelope(MEMBERS.replace("<rang", "x<rang")), XML_TYPE, id="XML: text between elements"),
         pytest.param(XML, envelope(MEMBERS.replace(">1<", "><a/>1<")), XML_TYPE, id="XML: an element in a value"),
@@ -278,6 +291,28 @@ def test_an_envelope_is_written_anew() -> None:
     }
     assert b"Header" not in question.body
     assert dict(question.headers)[b"soapaction"] == b'"urn:exemple:consulter"'
+
+
+@pytest.mark.parametrize(
+    ("shape", "described"),
+    [
+        pytest.param(
+            XML.body,
+            {b"content-type": b"text/xml; charset=utf-8", b"soapaction": b'"urn:exemple:consulter"'},
+            id="SOAP 1.1",
+        ),
+        pytest.param(
+            replace(XML.body, envelope=Envelope.SOAP12),
+            {b"content-type": b"application/soap+xml; charset=utf-8"},
+            id="SOAP 1.2",
+        ),
+        pytest.param(BARE.body, {b"content-type": b"text/xml; charset=utf-8"}, id="XML"),
+        pytest.param(FHIR.body, {b"content-type": b"application/fhir+json"}, id="FHIR"),
+    ],
+)
+def test_the_upstream_is_told_what_the_body_is(shape: BodyShape, described: dict[bytes, bytes]) -> None:
+    """By its type; SOAP 1.1 by its action too (section 6.1.1), and no other."""
+    assert dict(headers(shape)) == described
 
 
 def test_a_fhir_request_is_written_anew() -> None:
