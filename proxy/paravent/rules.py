@@ -332,6 +332,13 @@ class BodyShape:
     envelope: Envelope = Envelope.NONE
     action: str = ""
     """SOAP 1.1: value of the SOAPAction header (section 6.1.1)."""
+    unqualified: bool = False
+    """XML: the children have no namespace (XML Schema 1.0 part 1, section 3.3.2: `elementFormDefault`)."""
+
+    @property
+    def inner(self) -> str:
+        """XML: the namespace of the children."""
+        return "" if self.unqualified else self.namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +437,8 @@ class XmlShape:
     namespace: str
     """URI of every element that a path names. Elements of other namespaces are not seen."""
     envelope: Envelope = Envelope.NONE
+    unqualified: bool = False
+    """Only the first element of a path has that namespace, and those below it have none."""
 
 
 @dataclass(frozen=True, slots=True)

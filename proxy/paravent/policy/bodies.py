@@ -132,7 +132,7 @@ def _read_xml(operation: Operation, body: bytes) -> Members | None:
         return None
     members: Members = {}
     between = [element.text]
-    for name, child in strict_xml.children(element, shape.namespace):
+    for name, child in strict_xml.children(element, shape.inner):
         text = strict_xml.text_of(child)
         if text is None or name in members or child.attrib:
             return None
@@ -146,9 +146,7 @@ def _read_xml(operation: Operation, body: bytes) -> Members | None:
 def _write_xml(operation: Operation, members: Mapping[str, Json]) -> bytes:
     shape = operation.body
     inside = [
-        strict_xml.element_written(
-            strict_xml.tag_written(name, shape.namespace), {}, strict_xml.between_tags(str(value))
-        )
+        strict_xml.element_written(strict_xml.tag_written(name, shape.inner), {}, strict_xml.between_tags(str(value)))
         for name, value in members.items()
     ]
     return strict_xml.document(shape.element, shape.namespace, shape.envelope, {}, "".join(inside) or None)

@@ -152,7 +152,12 @@ def _operation(read: Read[Mapping[str, OperationText]], name: str, text: Operati
 
 def _body(text: BodyText) -> BodyShape:
     return BodyShape(
-        BodyFormat(text.format), text.element or "", text.namespace or "", Envelope(text.envelope), text.action
+        BodyFormat(text.format),
+        text.element or "",
+        text.namespace or "",
+        Envelope(text.envelope),
+        text.action,
+        text.unqualified,
     )
 
 
@@ -185,7 +190,7 @@ def _response(text: ResponseText) -> ResponseShape:
 def _details(text: ResponseText) -> FormatShape:
     """What the format needs to know. None where it is missing, which `lint` reports."""
     if text.xml is not None:
-        return XmlShape(text.xml.namespace, Envelope(text.xml.envelope))
+        return XmlShape(text.xml.namespace, Envelope(text.xml.envelope), text.xml.unqualified)
     if text.html is not None:
         regions = tuple(
             HtmlRegion(

@@ -411,6 +411,7 @@ class XmlText(Strict):
 
     namespace: NamespaceText
     envelope: EnvelopeWord = "none"
+    unqualified: Annotated[bool, Field(description="the outermost element alone has the namespace")] = False
 
 
 class HtmlFieldText(Strict):
@@ -455,6 +456,7 @@ class BodyText(Strict):
     action: Annotated[str, Field(pattern="^[A-Za-z0-9:/._#-]{0,200}$", description="soap11: the SOAPAction header")] = (
         ""
     )
+    unqualified: Annotated[bool, Field(description="xml: the children have no namespace")] = False
 
 
 class ResponseText(Strict):

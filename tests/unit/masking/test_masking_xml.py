@@ -55,6 +55,19 @@ def dressed(inside: str = "", attributes: str = "") -> str:
     return f'<d:r xmlns:d="{NS}"{attributes}>{inside}</d:r>' if inside else f'<d:r xmlns:d="{NS}"{attributes}/>'
 
 
+def test_elements_without_a_namespace_leave_where_the_policy_says_so() -> None:
+    """As JAX-WS answers unless its schema says elementFormDefault="qualified"; and there, those with one stay."""
+    compiled = view(LINES, shape(details=XmlShape(NS, unqualified=True)))
+    inside = '<nom>A</nom><periode debut="2026"/><contrat numero="1"><libelle>B</libelle></contrat><ligne>C</ligne>'
+    body = f'<d:r xmlns:d="{NS}" date="2026">{{}}</d:r>'
+    assert left(body.format(f"{inside}<autre/>"), compiled) == body.format(inside)
+    assert left(body.format("<d:nom>A</d:nom>"), compiled) == dressed("", ' date="2026"')
+    assert left(body.format(inside)) == dressed("", ' date="2026"')
+    whole = compiled.dress.whole
+    assert whole is not None
+    assert whole(body.format("<autre/><d:secret/>").encode()) == {"r": {"@date": None, "autre": [{}]}}
+
+
 @pytest.mark.parametrize(
     ("body", "leaves"),
     [

@@ -315,6 +315,24 @@ def test_the_upstream_is_told_what_the_body_is(shape: BodyShape, described: dict
     assert dict(headers(shape)) == described
 
 
+LOCAL: Final = operation(
+    BodyShape(BodyFormat.XML, "ConsulterDroits", "urn:exemple:droits:1", Envelope.SOAP11, unqualified=True)
+)
+
+
+def test_members_without_a_namespace_are_read_and_written_where_the_policy_says_so() -> None:
+    """As JAX-WS asks unless its schema says elementFormDefault="qualified"; and there, those with one are none."""
+    named = '<d:ConsulterDroits xmlns:d="urn:exemple:droits:1">'
+    body = (f'<s:Envelope xmlns:s="{SOAP}"><s:Body>{named}{MEMBERS}</d:ConsulterDroits></s:Body></s:Envelope>').encode()
+    question = written(LOCAL, body, XML_TYPE)
+    (asked,) = etree.fromstring(question.body).iterfind(f"{{{SOAP}}}Body/*")
+    assert asked.tag == "{urn:exemple:droits:1}ConsulterDroits"
+    assert [each.tag for each in asked] == ["immatriculation", "dateNaissance", "rangGemellaire"]
+    assert read_question(LOCAL, {}, question.body, XML_TYPE) == question
+    assert read_question(LOCAL, {}, envelope(MEMBERS), XML_TYPE) is Reason.REQUEST_NOT_IN_SCHEMA
+    assert read_question(XML, {}, body, XML_TYPE) is Reason.REQUEST_NOT_IN_SCHEMA
+
+
 def test_a_fhir_request_is_written_anew() -> None:
     """With what the resource must have, and nothing of the caller's but the four values."""
     question = written(FHIR, fhir(insurer={"display": "1840575990003"}), FHIR_TYPE)

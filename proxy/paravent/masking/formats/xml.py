@@ -7,9 +7,10 @@
     /DroitsReponse/beneficiaireDeSoins/nomUsuel         the text of a child
 
 The first step is the root, or what a SOAP body holds. Names are those of the operation's namespace, whatever prefix the
-document gives it. Attributes that carry a prefix, text between elements, comments, headers and elements of other
-namespaces cannot be named. One child where a path has no [], several in the document: withheld, for two readers could
-take two of them. What leaves is a new document, in the order of the view's lines.
+document gives it; below the first step, where the operation says `unqualified`, those of none. Attributes that carry a
+prefix, text between elements, comments, headers and elements of other namespaces cannot be named. One child where a
+path has no [], several in the document: withheld, for two readers could take two of them. What leaves is a new
+document, in the order of the view's lines.
 
 Blanks at the ends of a value are no part of it, in a text as in an attribute. XML Schema 1.0 part 2, section 4.3.6:
 "For all atomic datatypes other than string (and types derived by restriction from it) the value of whiteSpace is
@@ -96,7 +97,8 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         [rule.path for rule in spec.fields], [*_identities(shape), *ends_of(spec.fields)]
     ).below.items()
     envelope, namespace = details.envelope, details.namespace
-    content = _content(named, namespace)
+    inner = "" if details.unqualified else namespace
+    content = _content(named, inner)
 
     def read(body: bytes, limit_bytes: int) -> Members | Reason:
         if too_long(body, limit_bytes):
@@ -131,7 +133,7 @@ def xml_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
     def whole(body: bytes) -> Members | None:
         root = None if too_long(body, MAX_WHOLE_BYTES) else strict_xml.parse(body)
         element = strict_xml.payload(root, envelope) if root is not None else None
-        return None if element is None else {root_name: _whole(element, namespace)}
+        return None if element is None else {root_name: _whole(element, inner)}
 
     types = media_type(rb"text/xml|application/xml|application/soap\+xml", ACTION)
     content_type = _CONTENT_TYPES[envelope]
