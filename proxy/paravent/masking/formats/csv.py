@@ -22,7 +22,7 @@ from typing import Final
 
 from paravent.masking.formats.base import MAX_MARKUP_BYTES, Dress
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
-from paravent.masking.json import Outgoing, Tree
+from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
 from paravent.media_types import media_type
 from paravent.reasons import Reason
@@ -106,8 +106,8 @@ def _read(body: bytes, limit_bytes: int) -> Members | Reason:
         return Reason.ANSWER_TOO_LARGE
     if not header or len(set(header)) != len(header) or any(len(row) != len(header) for row in rows):
         return Reason.ANSWER_MALFORMED
-    lines: list[Tree] = [dict[str, Tree](zip(header, row, strict=True)) for row in rows]
-    return {ROOT: lines}
+    lines: list[Members] = [dict(zip(header, row, strict=True)) for row in rows]
+    return {ROOT: [*lines]}
 
 
 def _is_cut_in_one_way(text: str) -> bool:
