@@ -134,18 +134,23 @@ def test_a_page_that_would_hold_everybody_up_is_withheld(rows: list[str], withhe
 
 
 @pytest.mark.parametrize(
-    ("attributes", "groups", "withheld"),
+    ("attributes", "value", "elements", "withheld"),
     [
-        pytest.param(15, 150, False, id="three thousand elements of fifteen"),
-        pytest.param(70, 20, False, id="four hundred of seventy"),
-        pytest.param(120, 10, True, id="two hundred of a hundred and twenty"),
-        pytest.param(1_500, 1, True, id="twenty of fifteen hundred"),
+        pytest.param(15, "", 3000, False, id="three thousand elements of fifteen"),
+        pytest.param(70, "", 400, False, id="four hundred of seventy"),
+        pytest.param(120, "", 200, True, id="two hundred of a hundred and twenty"),
+        pytest.param(1_500, "", 20, True, id="twenty of fifteen hundred"),
+        pytest.param(1_500, "", 10, True, id="ten of fifteen hundred"),
+        pytest.param(1_300, '=">"', 5, True, id="five of thirteen hundred, with tags that seem to end in values"),
+        pytest.param(1_300, "= '>'", 4, True, id="four of them, in single quotes behind a blank"),
+        pytest.param(80, '=">"', 80, False, id="eighty of eighty such values"),
     ],
 )
-def test_so_many_attributes_are_read(attributes: int, groups: int, withheld: bool) -> None:
+def test_so_many_attributes_are_read(attributes: int, value: str, elements: int, withheld: bool) -> None:
     """libxml2 goes through an element's attributes for each further one: four seconds for thirty-five thousand."""
-    element = f"<br {' '.join(f'a{number}' for number in range(attributes))}>"
-    body = page("<td class=nom>A", around=f"<div>{element * 20}</div>" * groups + "<p>avis")
+    element = f"<br {' '.join(f'a{number}{value}' for number in range(attributes))}>"
+    groups = [f"<div>{element * min(20, elements - first)}</div>" for first in range(0, elements, 20)]
+    body = page("<td class=nom>A", around="".join(groups) + "<p>avis")
     assert cells(body) == (Reason.ANSWER_TOO_LARGE if withheld else ["A"])
     assert bool(NAMES.unnamed(body)) is not withheld
 

@@ -40,6 +40,12 @@ _MAX_ATTRIBUTE_PAIRS: Final = 2_000_000
 elements of fifteen attributes have fewer."""
 _FEW_ATTRIBUTES: Final = 1_400
 """So many make no more pairs, even in one element."""
+_WIDEST_ATTRIBUTES: Final = 100
+"""Of one element of a page that a glance finds narrow."""
+_LONG_TAG: Final = re.compile(rb"<[^>]{%d,}" % (2 * _WIDEST_ATTRIBUTES))
+"""In less, fewer attributes stand: each takes two bytes, one of them between it and what is before it."""
+_OPEN_IN_QUOTES: Final = re.compile(rb"=[\t\n\f\r ]*(?:\"[^\">]*>|'[^'>]*>)")
+"""What could be a tag that does not end at the next >, which stands in the value of an attribute."""
 _BETWEEN_ATTRIBUTES: Final = bytes(set(range(256)) - set(b"\t\n\f\r /\"'"))
 _ROWS_LOOKED_THROUGH: Final = 20
 """For new fields: rows are alike."""
@@ -238,13 +244,26 @@ def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:
 
 def _is_overgrown(body: bytes) -> bool:
     """Whether elements have so many attributes that to build the tree would hold everybody up."""
-    if len(body.translate(None, _BETWEEN_ATTRIBUTES)) <= _FEW_ATTRIBUTES:
+    most = _attributes(body)
+    if most <= _FEW_ATTRIBUTES or (most * _WIDEST_ATTRIBUTES <= _MAX_ATTRIBUTE_PAIRS and _is_narrow(body)):
         return False
     try:
         pairs: int = etree.fromstring(body, etree.HTMLParser(encoding="utf-8", no_network=True, target=_Attributes()))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         return False  # It is no page at all, as `_parse` will say.
     return pairs > _MAX_ATTRIBUTE_PAIRS
+
+
+def _attributes(tags: bytes) -> int:
+    """More attributes do not stand in so many bytes."""
+    return len(tags.translate(None, _BETWEEN_ATTRIBUTES))
+
+
+def _is_narrow(body: bytes) -> bool:
+    """Whether no element has more than `_WIDEST_ATTRIBUTES`, as far as a glance tells: true only where it is so."""
+    if _OPEN_IN_QUOTES.search(body) is not None:
+        return False
+    return all([_attributes(tag) <= _WIDEST_ATTRIBUTES for tag in _LONG_TAG.findall(body)])
 
 
 class _Attributes:
