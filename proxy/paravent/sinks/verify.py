@@ -75,14 +75,13 @@ def verify_directory(path: Path, chain_key: Secret[bytes], progress: Callable[[i
     for check in checks:
         check.run(files.get(check.writer, []), progress)
     findings = sorted((finding for check in checks for finding in check.findings), key=lambda it: (it.file, it.line))
-    further = sum(check.walk.further for check in checks)
     return Report(
         records=sum(check.walk.records for check in checks),
         writers=tuple(WriterReport(it.writer, len(it.numbers), it.walk.records, not it.findings) for it in checks),
         findings=tuple(findings[:FINDINGS_MAX]),
-        further=further + len(findings[FINDINGS_MAX:]),
+        further=sum(check.walk.further for check in checks) + len(findings[FINDINGS_MAX:]),
         notes=tuple(note for check in checks for note in check.walk.notes),
-        unread=bool(findings) and not further and {it.kind for it in findings} == {Damage.UNREADABLE},
+        unread={it.kind for it in findings} == {Damage.UNREADABLE},
     )
 
 

@@ -13,7 +13,7 @@ from audit_records import CHAIN, KEY, write_ledger
 from failing_calls import Fault, failing
 from paravent.audit.verify import FINDINGS_MAX, Damage
 from paravent.sinks.folder import segments_in
-from paravent.sinks.journal import Journal
+from paravent.sinks.journal import Journal, LedgerBusy
 from paravent.sinks.verify import verify_directory
 
 FIRST, SECOND, LAST, HEAD = *(f"ledger-0-00000{number}.jsonl" for number in (1, 2, 3)), ".ledger-0.head"
@@ -109,6 +109,26 @@ def test_a_new_ledger_waits_for_no_pipe(tmp_path: Path) -> None:
             Journal(folder, KEY, "0", 1 << 20)
 
 
+@pytest.mark.parametrize("name", [LAST, HEAD, ".ledger-0.lock"], ids=["the last file", "the head", "the lock"])
+def test_nothing_is_written_through_a_link(folder: Path, tmp_path: Path, name: str) -> None:
+    """Who could put one there would choose what a command of root's writes into."""
+    aside = (folder / name).rename(tmp_path / "aside")
+    before = aside.read_bytes()
+    (folder / name).symlink_to(aside)
+    with pytest.raises(OSError, match="symbolic links"):
+        Journal(folder, KEY, "0", 1 << 20)
+    assert aside.read_bytes() == before
+
+
+def test_a_ledger_in_use_says_so(folder: Path) -> None:
+    """In the sentence that an operator meets, who has started a node twice."""
+    journal = Journal(folder, KEY, "0", 1 << 20)
+    with pytest.raises(LedgerBusy, match=r"^the ledger in audit/ is in use: another process is its writer 0\.$"):
+        Journal(folder, KEY, "0", 1 << 20)
+    journal.close()
+    Journal(folder, KEY, "0", 1 << 20).close()
+
+
 def test_two_who_make_the_folder_at_once_both_find_it(tmp_path: Path) -> None:
     """A node that starts for the first time, and a command beside it."""
     real = os.mkdir
@@ -130,6 +150,13 @@ def test_files_belong_to_whoever_the_folder_belongs_to(folder: Path) -> None:
     write_ledger(folder, 9, writer="commands", per_file=2)
     write_ledger(folder, 9, first=13)
     owner = folder.stat()
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.touch()
+    (folder / ".ledger-1.lock").hardlink_to(elsewhere)
+    before = elsewhere.stat().st_uid
+    write_ledger(folder, 1, writer="1")
+    assert elsewhere.stat().st_uid == before, "a file that has another name too may be anybody's"
+    (folder / ".ledger-1.lock").unlink()
     assert {(path.stat().st_uid, path.stat().st_gid) for path in folder.iterdir()} == {(owner.st_uid, owner.st_gid)}
     assert len(list(folder.iterdir())) > 10
 

@@ -68,6 +68,26 @@ def test_no_descriptor_is_lost_however_often_a_rotation_fails(journal: Journal, 
     assert_goes_on(journal, tmp_path / "audit", 2)
 
 
+def test_a_rotation_gives_the_file_before_up_once(journal: Journal, tmp_path: Path) -> None:
+    """Its number is somebody else's by the time that the journal is closed."""
+    assert commit(journal, 3)
+    others = [os.open(tmp_path, os.O_RDONLY) for _ in range(20)]
+    journal.close()
+    for each in others:
+        os.close(each)  # raises when it was closed already
+
+
+def test_what_could_not_be_made_durable_is_not_tried_again(journal: Journal) -> None:
+    """The kernel may have forgotten it and call the next sync a success."""
+    assert commit(journal, 3)
+    with failing(1, Fault.REFUSED, "fdatasync"):
+        journal.keep_head()
+    with failing(1000, Fault.REFUSED, "fdatasync") as calls:
+        journal.keep_head()
+        assert not commit(journal, 4)
+    assert (calls.made, journal.trouble) == (0, "EIO")
+
+
 def test_a_probe_tries_what_failed(journal: Journal, tmp_path: Path) -> None:
     """While the next file cannot be made, room in the file before is not health: the sink does not flap."""
     with failing(1, Fault.REFUSED, "fsync"):

@@ -144,6 +144,10 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], set[Damage]]] = {
         lambda it: [(it / f"ledger-0-00000{number}.jsonl").touch() for number in (4, 5)],
         {Damage.INSERTED},
     ),
+    "an empty file was put behind one that is not there": (
+        lambda it: (it / "ledger-0-000005.jsonl").touch(),
+        {Damage.FILE_MISSING, Damage.INSERTED},
+    ),
     "a file in the middle was removed": (lambda it: (it / SECOND).unlink(), {Damage.FILE_MISSING, Damage.REMOVED}),
     "the first file was removed": (lambda it: (it / FIRST).unlink(), {Damage.FILE_MISSING, Damage.REMOVED}),
     "all files were removed": (
