@@ -6,6 +6,7 @@ Nothing is written to a ledger that exists: what must be cut off or moved on is 
 import errno
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +64,25 @@ def make_folder(directory: Path) -> None:
     """The folder, for us alone, when there is none."""
     if not directory.is_dir():
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # a command and a node may start at once
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | FLAGS)
+        try:
+            hand_over(folder, directory.parent)
+        finally:
+            os.close(folder)
         sync_folder(directory.parent)
 
 
-def hand_over(file: int, directory: Path) -> None:
-    """What root makes, who typed a command, belongs to whom the folder belongs to: the service's own user could neither
-    read it nor go on with it. SQLite does the same with the files beside the state file."""
+def hand_over(made: int, directory: Path) -> None:
+    """What root makes, who typed a command, belongs to whom the folder around it belongs to: the service's own user
+    could neither read it nor go on with it. SQLite does the same with the files beside the state file."""
     with suppress(OSError):  # root of a container may not do everything
-        if os.geteuid() == 0 and os.fstat(file).st_nlink == 1:
+        if os.geteuid() != 0:
+            return
+        found = os.fstat(made)
+        # A file that has another name too may be anybody's.
+        if stat.S_ISDIR(found.st_mode) or found.st_nlink == 1:
             owner = directory.stat()
-            os.fchown(file, owner.st_uid, owner.st_gid)
+            os.fchown(made, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(directory: Path) -> None:

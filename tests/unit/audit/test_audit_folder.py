@@ -109,6 +109,17 @@ def test_a_new_ledger_waits_for_no_pipe(tmp_path: Path) -> None:
             Journal(folder, KEY, "0", 1 << 20)
 
 
+def test_a_folder_that_a_command_makes_is_the_service_s(tmp_path: Path) -> None:
+    """Of whoever the folder around it belongs to: a first start could not write into one of root's."""
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 65_534, 65_534)
+    write_ledger(tmp_path / "audit", 1, writer="commands")
+    owner = tmp_path.stat()
+    made = [tmp_path / "audit", *(tmp_path / "audit").iterdir()]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(owner.st_uid, owner.st_gid)}
+    assert (tmp_path / "audit").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("name", [LAST, HEAD, ".ledger-0.lock"], ids=["the last file", "the head", "the lock"])
 def test_nothing_is_written_through_a_link(folder: Path, tmp_path: Path, name: str) -> None:
     """Who could put one there would choose what a command of root's writes into."""
