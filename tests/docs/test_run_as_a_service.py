@@ -216,6 +216,8 @@ def test_what_the_page_has_typed_is_there() -> None:
     text = "\n".join(block.text.replace("\\\n", " ") for block in blocks(PAGE, "sh"))
     for name in re.findall(r"(?:deploy|requirements)/[\w./-]*\w", text):
         assert (ROOT / name).exists(), name
+    assert f"install -d -o paravent -g paravent -m 0700 {STATE}\n" in text
+    assert f"install -d -o root -g paravent -m 0750 {Path(CONFIGURATION).parent}\n" in text
     typed = re.findall(r"/bin/paravent (.+)$", text, flags=re.MULTILINE)
     assert len(typed) == 3
     for words in typed:
