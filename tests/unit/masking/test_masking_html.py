@@ -54,6 +54,10 @@ def cells(body: bytes, compiled: View = NAMES, asked: Asked = NOBODY) -> list[st
         pytest.param("<td class=nom>A", "A", id="a text"),
         pytest.param("<td class=nom> A \n  B ", "A B", id="blanks as a page shows them"),
         pytest.param("<td class=nom>A<b>B</b>C", "ABC", id="text of elements inside"),
+        pytest.param("<td class=nom>01/01/2026<br>31/12/2026", "01/01/2026 31/12/2026", id="lines apart"),
+        pytest.param("<td class=nom><div>A</div><p>B</p>C<ul><li>D<li>E</ul>", "A B C D E", id="blocks apart"),
+        pytest.param("<td class=nom><h4>A</h4><dl><dt>B<dd>C</dl>D", "A B C D", id="also by a tag that nothing closes"),
+        pytest.param("<td class=nom>A<wbr>B", "AB", id="not what may be broken, and is one word"),
         pytest.param("<td class=nom>A<!-- B -->C", "AC", id="not a comment"),
         pytest.param("<td class=nom>A<script>B</script>C", "AC", id="not a script"),
         pytest.param("<td class=nom>A<style>B</style><template>C</template>", "A", id="not a style or a template"),
@@ -153,6 +157,66 @@ def test_so_many_attributes_are_read(attributes: int, value: str, elements: int,
     body = page("<td class=nom>A", around="".join(groups) + "<p>avis")
     assert cells(body) == (Reason.ANSWER_TOO_LARGE if withheld else ["A"])
     assert bool(NAMES.unnamed(body)) is not withheld
+
+
+PLACES: Final = shape(
+    details=HtmlShape(
+        "t",
+        (HtmlRegion("p", "#p tr", (HtmlField("nom", "td:nth-child(1)", ""), HtmlField("n", "td:nth-child(2)", ""))),),
+    )
+)
+BY_PLACE: Final = view("/p[]/nom", of=PLACES)
+
+
+@pytest.mark.parametrize(
+    ("rows", "by_place", "by_class"),
+    [
+        pytest.param(
+            ["<td class=nom rowspan=2>A<td>1", "<td class=autre>B"], Reason.ANSWER_SHAPE, ["A", ""], id="from above"
+        ),
+        pytest.param(
+            ["<td class=nom rowspan=0>A<td>1", "<td class=nom>B", "<td>C"],
+            Reason.ANSWER_SHAPE,
+            ["A", "B", ""],
+            id="down to the end of the table",
+        ),
+        pytest.param(
+            ["<td class=nom>A<td rowspan=3>1", "<td class=nom>B", "<td class=nom>C"],
+            Reason.ANSWER_SHAPE,
+            ["A", "B", "C"],
+            id="whichever cell it is",
+        ),
+        pytest.param(
+            ["<td class=autre colspan=2>A<td class=nom>B"], Reason.ANSWER_SHAPE, ["B"], id="beside it, over two columns"
+        ),
+        pytest.param(
+            ["<td class=nom>A<td>1", "<td class=nom colspan=2>avis"], ["A"], ["A", "avis"], id="a notice, all across"
+        ),
+        pytest.param(["<td class=nom rowspan=1 colspan=0>A<td>1"], ["A"], ["A"], id="over one row and one column"),
+        pytest.param(
+            ["<td class=nom rowspan=a>A", "<td class=nom>B"], ["A", "B"], ["A", "B"], id="over no number of rows"
+        ),
+        pytest.param(
+            ["<td class=nom rowspan=' +02px'>A<td>1", "<td class=autre>B"],
+            Reason.ANSWER_SHAPE,
+            ["A", ""],
+            id="over as many rows as browsers read",
+        ),
+        pytest.param(
+            ["<td class=nom rowspan=2>A", "<td>B", "<td class=nom>C"],
+            Reason.ANSWER_SHAPE,
+            ["A", "", "C"],
+            id="by the only cell of a row",
+        ),
+        pytest.param(["<td class=nom>A<td rowspan=2>1"], ["A"], ["A"], id="over a row that is not there"),
+    ],
+)
+def test_a_cell_that_another_moves_is_not_taken_for_its_neighbour(
+    rows: list[str], by_place: list[str] | Reason, by_class: list[str]
+) -> None:
+    """HTML section 4.9.11: a cell over several rows or columns moves those behind it, and places count otherwise."""
+    assert cells(page(*rows), BY_PLACE) == by_place
+    assert cells(page(*rows)) == by_class
 
 
 def test_only_the_row_of_the_person_asked_about_leaves() -> None:

@@ -9,11 +9,15 @@
 Nothing of the upstream's markup leaves: no script, style, comment, attribute, link or embedded data, and no text that
 no selector points at. The page that leaves is a table for each region, with the labels of the policy. So a reader that
 builds another tree of the same page, as browsers do, has nothing to disagree about.
+
+Where selectors of fields count elements, every cell must stand where it is counted: one that goes over several rows or
+columns moves those behind it, and withholds the page. Alone in its row it is a notice, and its row none of these.
 """
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from html import escape
+from itertools import islice
 from typing import Final
 
 from cssselect import SelectorError
@@ -61,6 +65,20 @@ _UNSHOWN: Final = frozenset(
 )
 """Inside a cell: what browsers do not show, or only where they cannot show the element itself. Of `math` they show a
 part, and not its annotations."""
+_APART: Final = frozenset(
+    (
+        "address", "article", "aside", "blockquote", "br", "caption", "center", "dd", "details", "dir", "div", "dl",
+        "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+        "hgroup", "hr", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "search", "section", "summary",
+        "table", "td", "th", "tr", "ul",
+    )
+)  # fmt: skip
+"""What stands on lines of its own, or in cells (HTML section 15.3): a word ends where it begins, and where it ends."""
+_COUNTS: Final = re.compile(r":(?:nth|first|last|only)-|[+~]")
+"""In a selector: it counts elements."""
+_WIDE: Final = etree.XPath("//td[@rowspan or @colspan] | //th[@rowspan or @colspan]")
+_SPAN: Final = re.compile(r"[ \t\n\f\r]*\+?(?=[0-9])0*([0-9]{0,5})")
+_TO_THE_END: Final = 65_534
 _HIDING: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\b", re.IGNORECASE)
 
 _BY_PLACE: Final = re.compile(r"([a-z][a-z0-9]*):nth-child\(([1-9][0-9]{0,3})\)")
@@ -89,9 +107,11 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
             return Reason.ANSWER_MALFORMED
         if _is_crowded(root):
             return Reason.ANSWER_TOO_LARGE
+        written = body.lower()
+        wide = _WIDE(root) if b"rowspan" in written or b"colspan" in written else []
         members: Members = {}
         for name, region in regions.items():
-            rows = region.rows(root)
+            rows = region.rows(root, wide)
             if isinstance(rows, Reason):
                 return rows
             members[name] = rows
@@ -114,6 +134,7 @@ class _Region:
     def __init__(self, region: HtmlRegion, spec: ViewSpec) -> None:
         self._rows = CSSSelector(region.selector, translator="html")
         self._fields = [(each.name, CSSSelector(each.selector, translator="html")) for each in region.fields]
+        self._counts = any(_COUNTS.search(each.selector) for each in region.fields)
         self._by_mark: dict[tuple[object, int | str], list[str]] = {}
         self._by_selector = []
         for (name, selector), each in zip(self._fields, region.fields, strict=True):
@@ -131,13 +152,18 @@ class _Region:
         titles = "".join(f"<th>{escape(labels[name])}</th>" for name in shown)
         self._head = f'<table id="{escape(region.name)}"><thead><tr>{titles}</tr></thead><tbody>'
 
-    def rows(self, root: _Element) -> list[Tree] | Reason:
-        """The region's values, a row an object."""
+    def rows(self, root: _Element, wide: Sequence[_Element]) -> list[Tree] | Reason:
+        """The region's values, a row an object. `wide`: the cells of the page over several rows or columns."""
         found = self._rows(root)
         if len(found) > MAX_ROWS:
             return Reason.ANSWER_TOO_LARGE
         if _one_holds_another(found):
             return Reason.ANSWER_SHAPE  # A row inside a row, as unclosed markup makes them: whose a cell is, is open.
+        if wide and self._counts:
+            notices = {cell.getparent() for cell in wide if _columns(cell) > 1 and len(cell.getparent()) == 1}
+            if not set(found).isdisjoint(_moved(wide, notices)):
+                return Reason.ANSWER_SHAPE
+            found = [row for row in found if row not in notices]
         rows: list[Tree] = []
         for row in found:
             values: Members = {}
@@ -219,9 +245,34 @@ def _shown(cell: _Element, texts: list[str]) -> list[str]:
     texts.append(cell.text or "")
     for child in cell:
         if not (child.tag in _UNSHOWN or "hidden" in child.attrib or _HIDING.search(child.get("style", ""))):
+            gap = " " if child.tag in _APART else ""
+            texts.append(gap)
             _shown(child, texts)
+            texts.append(gap)
         texts.append(child.tail or "")
     return texts
+
+
+def _moved(wide: Sequence[_Element], notices: Container[_Element]) -> Iterator[_Element]:
+    """The rows in which a cell does not stand where it is counted (HTML section 4.9.11)."""
+    reach: dict[_Element, int] = {}
+    for cell in wide:
+        row, rows = cell.getparent(), _span(cell, "rowspan")
+        reach[row] = max(reach.get(row, 0), rows - 1 if rows else _TO_THE_END)
+        if _columns(cell) > 1 and row not in notices:
+            yield row
+    for row, rows in reach.items():
+        yield from islice(row.itersiblings(), rows)
+
+
+def _columns(cell: _Element) -> int:
+    return _span(cell, "colspan") or 1
+
+
+def _span(cell: _Element, name: str) -> int:
+    """Over how many a cell goes, as browsers read it: `2px` is two. 0 rows: down to the end of the table."""
+    written = _SPAN.match(cell.get(name, ""))
+    return int(written.group(1) or 0) if written is not None else 1
 
 
 def _parse(body: bytes, silent: Sequence[str] = _SILENT) -> _Element | None:
