@@ -42,6 +42,11 @@ def test_the_elements_that_r4_requires_are_known(kind: str) -> None:
         pytest.param("/Bundle/identifier/value", "its type and its timestamp", id="what else a Bundle has"),
         pytest.param("/Coverage[]/subscriber/display", "may not be counted", id="the name of who is insured"),
         pytest.param("/Coverage[]/policyHolder/identifier/value", "may not be counted", id="the number of who pays"),
+        pytest.param(
+            "/ExplanationOfBenefit[]/supportingInfo[]/valueReference/display",
+            "may not be counted",
+            id="the name of anybody",
+        ),
         pytest.param("/Patient[]/contact[]/name/family", "not counted", id="who is to be called"),
         pytest.param("/Patient[]/link[]/other/display", "may not be counted", id="the name of a linked Patient"),
         pytest.param("/Coverage[]/@of[]/gender", "no element", id="what the engine writes down of whose it is"),

@@ -152,6 +152,7 @@ def test_a_bundle_has_so_many_resources_and_no_more() -> None:
     assert coverages_left(*theirs, *others, others[0]) is Reason.ANSWER_TOO_LARGE
 
 
+TYPE: Final = "http://hl7.org/fhir/StructureDefinition"
 PAID: Final = compile_view(
     ViewSpec(
         "o",
@@ -179,6 +180,10 @@ PAID: Final = compile_view(
         pytest.param({"reference": "Patient?birthdate=1984-03-01"}, False, id="somebody who is to be searched for"),
         pytest.param({"reference": "#q"}, True, id="what is inside nothing"),
         pytest.param({"type": "Patient"}, False, id="somebody by their number"),
+        pytest.param({"type": f"{TYPE}/Patient"}, False, id="somebody, by the URL of a type"),
+        pytest.param({"type": f"{TYPE}/Organization"}, True, id="an insurer, by the URL of a type"),
+        pytest.param({"reference": "urn:uuid:7"}, False, id="what is not there, and says not what it is"),
+        pytest.param({"reference": "urn:uuid:7", "type": "Organization"}, True, id="an insurer who is not there"),
         pytest.param({"identifier": {"system": INS, "value": "99990001"}}, False, id="whom a system of the INS names"),
         pytest.param({"identifier": {"type": NH, "value": "99990001"}}, False, id="whom such a number names"),
         pytest.param({"type": ["Patient"], "reference": 7}, True, id="what is no reference at all"),

@@ -46,7 +46,7 @@ _ANYWHERE: Final = {
 }
 _OTHERS: Final = {
     **dict.fromkeys(
-        ("subscriber", "policyHolder", "party", "other"),
+        ("subscriber", "policyHolder", "party", "other", "valueReference"),
         "what a Reference says of whom it leads to is somebody's who may not be counted: name its reference",
     ),
     "contact": "a contact is somebody who is not counted",

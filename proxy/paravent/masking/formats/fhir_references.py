@@ -21,6 +21,8 @@ _NOWHERE: Final = "#"
 """The base of what has a URL that is none of a server, a version's say: no URL of a resource begins so."""
 _ANOTHERS: Final = "##"
 
+_DEFINITIONS: Final = "http://hl7.org/fhir/StructureDefinition/"
+"""To this URL a type is relative (section 2.3.0, Reference.type)."""
 _PERSONS: Final = frozenset({"Patient", "RelatedPerson", "Person"})
 
 type _Name = tuple[str | None, str]
@@ -70,8 +72,8 @@ class Named:
 
         `inside`: `persons_inside` of that resource.
         """
-        url = reference.get("reference")
-        if _is_person(reference.get("type")):
+        url, kind = reference.get("reference"), reference.get("type")
+        if isinstance(kind, str) and _is_person(kind.removeprefix(_DEFINITIONS)):
             return True
         if not isinstance(url, str):
             return False
@@ -80,7 +82,11 @@ class Named:
             return _is_person(self.resources[target]["resourceType"])
         # "Patient/2", also with a server before it, a version behind it, or a search in place of the id.
         way = f"/{url}/".replace("?", "/")
-        return url in inside or any([f"/{kind}/" in way for kind in _PERSONS])
+        return (
+            url in inside
+            or (url[:4].lower() == "urn:" and kind is None)
+            or any([f"/{each}/" in way for each in _PERSONS])
+        )
 
 
 def persons_inside(resource: Members) -> frozenset[str]:
