@@ -199,6 +199,43 @@ def test_who_pays_for_a_relative_is_not_told(payor: dict[str, object], leaves: b
     assert (b"99990001" in reduced.body, b"ESSAI" in reduced.body) == (leaves, leaves)
 
 
+OIDS: Final = "urn:oid:1.2.250.1.213.1.4"
+ONE, OTHER = "1840399990011", "1840399990022"
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "number"),
+    [
+        *[pytest.param([(f"{OIDS}.{last}", "", ONE)], ONE, id=f"system {last}") for last in (8, 9, 10, 11)],
+        *[pytest.param([("", code, ONE)], ONE, id=f"type {code}") for code in ("INS-NIR", "INS-NIA", "NH")],
+        pytest.param([(f"{OIDS}.7", "SS", ONE)], None, id="neither"),
+        *[
+            pytest.param([(worse, "NH", OTHER), (better, "NH", ONE)], ONE, id=f"{better} before {worse}")
+            for better, worse in (
+                (f"{OIDS}.8", f"{OIDS}.9"),
+                (f"{OIDS}.9", f"{OIDS}.10"),
+                (f"{OIDS}.10", f"{OIDS}.11"),
+                (f"{OIDS}.11", "https://mutuelle.example"),
+            )
+        ],
+        pytest.param([(f"{OIDS}.8", "", ONE), (f"{OIDS}.8", "", OTHER)], None, id="none of two"),
+        pytest.param([(f"{OIDS}.8", "", ONE), (f"{OIDS}.8", "", f"{ONE} 45")], ONE, id="one, written twice"),
+    ],
+)
+def test_the_number_of_a_patient_is_the_best_that_they_have(
+    identifiers: list[tuple[str, str, str]], number: str | None
+) -> None:
+    """By the systems of the INS and the types of FR Core (FRCorePatientINSProfile)."""
+    who = patient(None)
+    who["resource"]["identifier"] = [
+        {"system": system, "type": {"coding": [{"code": code}]}, "value": value} for system, code, value in identifiers
+    ]
+    tree = VIEW.dress.read(json.dumps(who["resource"]).encode(), 10**6)
+    assert not isinstance(tree, Reason)
+    (read,) = tree["Patient"]
+    assert read["@nir"] == number
+
+
 def test_a_patient_is_known_by_any_coding_of_their_number() -> None:
     """Of a number without the system of the INS: whichever of its codings says what it is."""
     known = patient(None)
