@@ -475,6 +475,14 @@ class HtmlShape:
 
 
 @dataclass(frozen=True, slots=True)
+class CsvShape:
+    """How a table is cut."""
+
+    separator: str = ","
+    """What parts the cells of a record: a comma, or the semicolon of French spreadsheets."""
+
+
+@dataclass(frozen=True, slots=True)
 class StaticShape:
     """A file that is the same for everybody."""
 
@@ -483,7 +491,7 @@ class StaticShape:
     """Digests of the contents that may leave, lower-case hexadecimal. Empty: any UTF-8 text without an identifier."""
 
 
-type FormatShape = XmlShape | HtmlShape | StaticShape | None
+type FormatShape = XmlShape | HtmlShape | CsvShape | StaticShape | None
 """What a format needs to know beyond paths."""
 
 

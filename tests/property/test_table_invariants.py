@@ -17,7 +17,7 @@ from effort import examples
 from masking_views import NOBODY, rule
 from paravent.masking import Reduced, View, compile_view
 from paravent.reasons import Reason
-from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec
+from paravent.rules import CsvShape, Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec
 
 NAMES: Final = ("a", "b", "c")
 FIELDS: Final = tuple(HtmlField(name, f"td.{name}", name.upper()) for name in NAMES)
@@ -25,10 +25,14 @@ PAGE: Final[View] = compile_view(
     ViewSpec("o", "21", "p", (rule("/r[]/a", "keep"), rule("/r[]/c", "keep"))),
     ResponseShape(format=Format.HTML, details=HtmlShape("T", (HtmlRegion("r", "#r > tbody > tr", FIELDS),))),
 )
-TABLE: Final[View] = compile_view(
-    ViewSpec("o", "21", "p", (rule("/lignes[]/a", "keep"), rule("/lignes[]/c", "keep"))),
-    ResponseShape(format=Format.CSV),
-)
+TABLES: Final[dict[str, View]] = {
+    separator: compile_view(
+        ViewSpec("o", "21", "p", (rule("/lignes[]/a", "keep"), rule("/lignes[]/c", "keep"))),
+        ResponseShape(format=Format.CSV, details=CsvShape(separator)),
+    )
+    for separator in (",", ";")
+}
+SEPARATORS: Final = st.sampled_from([*TABLES])
 
 STRAY: Final = st.sampled_from(
     [
@@ -121,7 +125,7 @@ def test_no_markup_makes_it_raise(body: bytes) -> None:
     assert isinstance(PAGE.apply(b'<table id="r"><tbody><tr><td class="a">' + body, NOBODY), Reduced | Reason)
 
 
-def records(text: str) -> list[list[str]]:
+def records(text: str, separator: str) -> list[list[str]]:
     """RFC 4180 section 2, read character by character; a line feed alone ends a record too."""
     rows: list[list[str]] = [[""]]
     quoted, place = False, 0
@@ -137,7 +141,7 @@ def records(text: str) -> list[list[str]]:
                 rows[-1][-1] += character
         elif character == '"':
             quoted = True
-        elif character == ",":
+        elif character == separator:
             rows[-1].append("")
         elif character == "\n" or text.startswith("\r\n", place):
             rows.append([""])
@@ -148,15 +152,18 @@ def records(text: str) -> list[list[str]]:
     return rows[:-1]
 
 
-def begins(cell: str) -> list[str]:
-    """What would begin a cell for whoever cuts at semicolons or line ends, quotes or not, and takes off blanks and
-    quotes that come first."""
-    return [each.lstrip(' "') for each in re.split("[;\t\r\n]", cell)]
+CUTS: Final = {",": ";\t\r\n", ";": ",;\t\r\n"}
+"""Where others cut inside the cells of a table that is cut at one of these. Commas that cut stand in quotes inside."""
 
 
-def inert(cell: str) -> str:
+def begins(cell: str, separator: str) -> list[str]:
+    """What would begin a cell for whoever cuts there, quotes or not, and takes off blanks and quotes before it."""
+    return [each.lstrip(' "') for each in re.split(f"[{CUTS[separator]}]", cell)]
+
+
+def inert(cell: str, separator: str) -> str:
     """A cell of the alphabet below, with an apostrophe where a formula would begin."""
-    pieces = re.split("([;\r\n])", cell)
+    pieces = re.split(f"([{CUTS[separator]}])", cell)
     return "".join(
         "'" + piece
         if place % 2 == 0
@@ -169,37 +176,40 @@ def inert(cell: str) -> str:
 CELLS: Final = st.text(alphabet="ab,\"\n\r ;'=é", max_size=8)
 
 
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6))
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), SEPARATORS)
 @settings(max_examples=examples(100), deadline=None)
-def test_only_the_named_columns_of_a_table_leave(rows: list[tuple[str, str, str]]) -> None:
+def test_only_the_named_columns_of_a_table_leave(rows: list[tuple[str, str, str]], separator: str) -> None:
     """Whatever is in the cells: read by the reader above, and filtered twice. No cell is a formula, nor what a reader
-    makes of the line who cuts it at semicolons."""
+    makes of the line who cuts it at semicolons, or at commas."""
     out = io.StringIO()
-    csv.writer(out).writerows([NAMES, *rows])
-    reduced = TABLE.apply(out.getvalue().encode(), NOBODY)
+    csv.writer(out, delimiter=separator).writerows([NAMES, *rows])
+    reduced = TABLES[separator].apply(out.getvalue().encode(), NOBODY)
     assert isinstance(reduced, Reduced)
-    said = [[inert(row[0]), inert(row[2])] for row in rows]
-    assert records(reduced.body.decode()) == [["a", "c"], *said]
-    assert not any(each.startswith("=") for row in said for cell in row for each in begins(cell))
-    elsewhere = csv.reader(io.StringIO(reduced.body.decode(), newline=""), delimiter=";")
-    assert not any(cell.startswith("=") for row in elsewhere for cell in row)
-    again = TABLE.apply(reduced.body, NOBODY)
+    said = [[inert(row[0], separator), inert(row[2], separator)] for row in rows]
+    assert records(reduced.body.decode(), separator) == [["a", "c"], *said]
+    assert not any(each.startswith("=") for row in said for cell in row for each in begins(cell, separator))
+    for other in TABLES:
+        elsewhere = csv.reader(io.StringIO(reduced.body.decode(), newline=""), delimiter=other)
+        assert not any(cell.startswith("=") for row in elsewhere for cell in row)
+    again = TABLES[separator].apply(reduced.body, NOBODY)
     assert isinstance(again, Reduced)
     assert again.body == reduced.body
 
 
-@given(st.text(alphabet='ab,"\n\r', max_size=40))
+@given(st.text(alphabet='ab,"\n\r', max_size=40), SEPARATORS)
 @settings(max_examples=examples(300), deadline=None)
-def test_what_is_read_of_a_table_is_read_so_by_others(text: str) -> None:
+def test_what_is_read_of_a_table_is_read_so_by_others(text: str, separator: str) -> None:
     """By one to whom a quote is a quote wherever it stands, and only whole line ends are ends: or it is withheld."""
-    reduced = TABLE.apply(("a,b,c\n" + text).encode(), NOBODY)
+    text = text.replace(",", separator)
+    reduced = TABLES[separator].apply((separator.join(NAMES) + "\n" + text).encode(), NOBODY)
     if isinstance(reduced, Reduced):
-        rows = records(text if text.endswith("\n") or not text else text + "\n")
-        assert records(reduced.body.decode()) == [["a", "c"], *([inert(row[0]), inert(row[2])] for row in rows)]
+        rows = records(text if text.endswith("\n") or not text else text + "\n", separator)
+        said = [[inert(row[0], separator), inert(row[2], separator)] for row in rows]
+        assert records(reduced.body.decode(), separator) == [["a", "c"], *said]
 
 
 @given(st.text(alphabet='ab,"\n\r', max_size=40).map(str.encode) | st.binary(max_size=40))
 @settings(max_examples=examples(100), deadline=None)
 def test_no_table_makes_it_raise(body: bytes) -> None:
     """Whatever an upstream sends, the outcome is a value."""
-    assert isinstance(TABLE.apply(b"a,b,c\n" + body, NOBODY), Reduced | Reason)
+    assert isinstance(TABLES[","].apply(b"a,b,c\n" + body, NOBODY), Reduced | Reason)

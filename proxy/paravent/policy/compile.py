@@ -38,6 +38,7 @@ from paravent.rules import (
     BodyShape,
     BreakGlass,
     Budgets,
+    CsvShape,
     Emergency,
     Envelope,
     FieldRule,
@@ -201,6 +202,8 @@ def _details(text: ResponseText) -> FormatShape:
             for name, region in text.html.regions.items()
         )
         return HtmlShape(text.html.title, regions, tuple(text.html.stylesheets))
+    if text.csv is not None:
+        return CsvShape(text.csv.separator)
     if text.static is not None:
         return StaticShape(text.static.type, frozenset(text.static.sha256))
     return None

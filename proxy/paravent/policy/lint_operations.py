@@ -14,6 +14,7 @@ from paravent.policy.source import Document, Where
 from paravent.problems import Problem
 from paravent.rules import (
     BodyFormat,
+    CsvShape,
     Envelope,
     FieldType,
     Format,
@@ -171,15 +172,19 @@ def _body(placed: Placed) -> Iterator[Problem]:
             yield document.at_key(placed.at("request"), message)
 
 
-_DETAILS: Final = {Format.XML: XmlShape, Format.HTML: HtmlShape, Format.STATIC: StaticShape}
+_DETAILS: Final = {
+    Format.XML: XmlShape, Format.HTML: HtmlShape, Format.CSV: CsvShape, Format.STATIC: StaticShape,
+}  # fmt: skip
 
 
 def _format(placed: Placed) -> Iterator[Problem]:
     """What a format needs to know is there, and nothing that it would not read."""
     shape, document, where = placed.operation.response, placed.document, placed.at("response")
     wanted = _DETAILS.get(shape.format, type(None))
+    if shape.format is Format.CSV and shape.details is None:
+        return  # It is cut at commas (RFC 4180).
     if not isinstance(shape.details, wanted):
-        needed = f"{shape.format}: {{…}}" if shape.format in _DETAILS else "none of xml, html and static"
+        needed = f"{shape.format}: {{…}}" if shape.format in _DETAILS else "none of xml, html, csv and static"
         yield document.at_key(where, f"format: {shape.format} goes with {needed}, and with no other")
 
 

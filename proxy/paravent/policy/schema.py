@@ -436,6 +436,12 @@ class HtmlText(Strict):
     regions: Annotated[dict[Name, HtmlRegionText], Field(min_length=1, max_length=20)]
 
 
+class CsvText(Strict):
+    """How a table is cut."""
+
+    separator: Annotated[Literal[",", ";"], Field(description="what parts the cells of a record")]
+
+
 class StaticText(Strict):
     """A file that is the same for everybody."""
 
@@ -465,6 +471,7 @@ class ResponseText(Strict):
     format: Literal["json", "xml", "fhir", "html", "csv", "static"]
     xml: XmlText | None = None
     html: HtmlText | None = None
+    csv: CsvText | None = None
     static: StaticText | None = None
     persons: Annotated[list[PathText], Field(description="paths of person objects, as in /famille[]")] = []
     identified_by: PersonText | None = None

@@ -9,10 +9,11 @@ import pytest
 
 from masking_views import FIELDS, NOBODY, path, rule
 from paravent.masking import Reduced, View, check_view, compile_view
-from paravent.masking.formats.csv import MAX_ROWS
+from paravent.masking.formats.base import MAX_MARKUP_BYTES
+from paravent.masking.formats.csv import MAX_CELLS, MAX_ROWS
 from paravent.model import Asked
 from paravent.reasons import Reason
-from paravent.rules import Format, ResponseShape, StaticShape, ViewSpec
+from paravent.rules import CsvShape, Format, ResponseShape, StaticShape, ViewSpec
 
 TABLE: Final = ResponseShape(format=Format.CSV)
 
@@ -37,6 +38,11 @@ NAMES: Final = compiled(TABLE, "/lignes[]/b", "/lignes[]/a")
         pytest.param(b"a,c\n1,3\n", b"b,a\r\n,1\r\n", id="a column that is missing is empty"),
         pytest.param(b'a,b\n"x,y","""z"""\n', b'b,a\r\n"""z""","x,y"\r\n', id="quotes, where they are needed"),
         pytest.param(b'a,b\n"x\r\ny",z\n', b'b,a\r\nz,"x\r\ny"\r\n', id="a line end inside a value"),
+        pytest.param(b'"a","b"\n"1","2"', b"b,a\r\n2,1\r\n", id="quotes around every cell, and no last line end"),
+        pytest.param(b'a,b\n"1",2', b"b,a\r\n2,1\r\n", id="a last cell without quotes"),
+        pytest.param(
+            b"a,b\n" + b"1,2\n" * MAX_ROWS, b"b,a\r\n" + b"2,1\r\n" * MAX_ROWS, id="as many rows as there may be"
+        ),
         pytest.param(b"a,b\n", b"b,a\r\n", id="a table without rows"),
         pytest.param(b"a;b,b\n1,2\n", b"b,a\r\n2,\r\n", id="a semicolon is no separator"),
     ],
@@ -44,6 +50,35 @@ NAMES: Final = compiled(TABLE, "/lignes[]/b", "/lignes[]/a")
 def test_columns_leave_by_name(body: bytes, leaves: bytes) -> None:
     """A column that no line names stays behind."""
     assert left(NAMES, body) == leaves
+
+
+FRENCH: Final = compiled(ResponseShape(format=Format.CSV, details=CsvShape(";")), "/lignes[]/b", "/lignes[]/a")
+
+
+@pytest.mark.parametrize(
+    ("body", "leaves"),
+    [
+        pytest.param("a;b;c\r\n1;2;3\r\n", "b;a\r\n2;1\r\n", id="named columns"),
+        pytest.param("a;b\n-12,50;x,y\n", "b;a\r\nx,y;-12,50\r\n", id="a comma is no separator"),
+        pytest.param('"a";"b"\n"x;y";"""z"""\n', 'b;a\r\n"""z""";"x;y"\r\n', id="quotes, where they are needed"),
+        pytest.param("a;b\n1;2,=1+1\n", "b;a\r\n2,'=1+1;1\r\n", id="a formula where another reader cuts at commas"),
+        pytest.param('a;b\n"1;=2";3\n', 'b;a\r\n3;"1;\'=2"\r\n', id="a formula behind a semicolon"),
+        pytest.param('a;b\n"1",2;3\n', Reason.ANSWER_MALFORMED, id="text after a quote"),
+        pytest.param("a;b\n1,2\n", Reason.ANSWER_MALFORMED, id="a record that is cut at commas"),
+        pytest.param("a;b" + ";c" * MAX_CELLS, Reason.ANSWER_TOO_LARGE, id="more cells than are read"),
+    ],
+)
+def test_a_table_may_be_cut_at_semicolons(body: str, leaves: str | Reason) -> None:
+    """As spreadsheets that are set up for French write it, in which a comma is part of a number."""
+    found = left(FRENCH, body.encode())
+    assert (found.decode() if isinstance(found, bytes) else found) == leaves
+    seen = FRENCH.dress.whole(body.encode()) if FRENCH.dress.whole is not None else None
+    assert (seen is None) is isinstance(leaves, Reason)
+
+
+def test_that_there_is_a_value_leaves_as_a_word() -> None:
+    """Of a column that only exists may be said of."""
+    assert left(compiled(TABLE, "/lignes[]/a exists", "/lignes[]/b"), b"a,b\nx,1\n,2\n") == b"a,b\r\ntrue,1\r\n,2\r\n"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +145,7 @@ def test_no_cell_is_a_formula(cell: str, leaves: str) -> None:
         pytest.param("a,b\né,2\n".encode("latin-1"), Reason.ANSWER_MALFORMED, id="Latin-1"),
         pytest.param("\ufeffa,b\n1,2\n".encode(), Reason.ANSWER_MALFORMED, id="a byte order mark"),
         pytest.param(b"a,b\n1\0,2\n", Reason.ANSWER_MALFORMED, id="a NUL"),
+        pytest.param(b"a,b\n" + b"1" * MAX_MARKUP_BYTES + b",2\n", Reason.ANSWER_TOO_LARGE, id="over 256 KiB"),
         pytest.param(b"a,b\n" + b"1,2\n" * (MAX_ROWS + 1), Reason.ANSWER_TOO_LARGE, id="more rows than persons"),
         pytest.param(b"a,b" + b",c" * 64 * 1024 + b"\n", Reason.ANSWER_TOO_LARGE, id="more cells than are read"),
         pytest.param(b"a,b\n1,2840575990003\n", Reason.ANSWER_IDENTIFIER_LEFT, id="a number in a column that is kept"),

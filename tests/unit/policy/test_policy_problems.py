@@ -213,6 +213,21 @@ FILES = [
 
 CROSS = [
     row(
+        "a format that needs nothing is told with what another one needs",
+        {D: ("format: json", 'format: json\n    csv: {separator: ";"}')},
+        f"{D}:10:3: format: json goes with none of xml, html, csv and static, and with no other",
+    ),
+    row(
+        "a format without what it needs is told",
+        {D: ("format: json", "format: html")},
+        f"{D}:10:3: format: html goes with html: {{…}}, and with no other",
+    ),
+    row(
+        "a table, which may say how it is cut, is told with what another format needs",
+        {D: ("format: json", "format: csv\n    static: {type: text/css}")},
+        f"{D}:10:3: format: csv goes with csv: {{…}}, and with no other",
+    ),
+    row(
         "a view of an unknown operation is told once, with the nearest",
         {V: ("cartes.lecture:", "carte.lecture:")},
         f"{V}:6:1: unknown operation carte.lecture (did you mean cartes.lecture?)",

@@ -27,7 +27,7 @@ def dress_of(spec: ViewSpec, shape: ResponseShape) -> Dress:
         case Format.HTML:
             return html_dress(spec, shape)
         case Format.CSV:
-            return csv_dress(spec)
+            return csv_dress(spec, shape)
         case Format.STATIC:
             return static_dress(shape)
         case _:
