@@ -1,6 +1,6 @@
 """Where persons stand in one answer: every object at a persons path of the operation, with what surrounds it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,6 +108,23 @@ def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[_Holder
                 below.append((value, enclosing, above))
         level = below
     return level
+
+
+def others_beside(root: Members, places: Iterable[PersonsAt], kept: Set[int]) -> frozenset[int]:
+    """By `id`, the elements that are about others or nobody, of lists in which each element is about the one person at
+    such a place, and one of them about a person who stays."""
+    others: set[int] = set()
+    for place in places:
+        for length in (length for length, (_, array) in enumerate(place.outer, 1) if array):
+            below, elements = place.outer[length:], [element for element, *_ in _holders(root, place.outer[:length])]
+            theirs = {
+                id(element)
+                for element in elements
+                if any(id(holder.get(place.name)) in kept for holder, *_ in _holders(element, below))
+            }
+            if theirs:
+                others.update(id(element) for element in elements if id(element) not in theirs)
+    return frozenset(others)
 
 
 def listing_elements(root: Members, places: Iterable[PersonsAt]) -> Iterator[Members]:

@@ -7,13 +7,14 @@ alone, and the same person stands at several places of one answer. So:
   answer has that birth date and rank;
 * two different persons who both fit cannot be told apart, and nothing leaves;
 * an element of an outer list (a contract, the insurer of several) which names its persons, none of them the one asked
-  about, is somebody else's and is dropped with them;
+  about, is somebody else's and is dropped with them. Where nobody stands by themselves, and one element of a list is
+  about the person asked about alone (`/droits[]/identite`), its others are about others;
 * of a search, nobody leaves whose birth date or rank is not the one that was asked with, nor anybody who would hide
   behind the identity of another; and an element of an outer list leaves with a person who stands in it and is counted,
   or not at all.
 """
 
-from collections.abc import Container, Set
+from collections.abc import Container, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,7 +30,7 @@ from paravent.masking.person import (
     under_a_parent,
     written_nir,
 )
-from paravent.masking.places import Found, PersonsAt, find_persons, listing, listing_elements, persons_at
+from paravent.masking.places import Found, PersonsAt, find_persons, listing, listing_elements, others_beside, persons_at
 from paravent.masking.rules import Skeleton, skeleton
 from paravent.masking.several import asked_for
 from paravent.model import Asked
@@ -77,6 +78,8 @@ class Scope:
     everyone: bool
     """Scope "listed": nobody is asked about, all are counted."""
     max_persons: int
+    each: tuple[PersonsAt, ...] = ()
+    """Where one person stands in each element of a list, which is about them."""
     referred: bool = False
     """What stands in outer lists refers to whose it is, as in FHIR: it goes with them, and with nobody else."""
 
@@ -90,6 +93,8 @@ class Scope:
         if self.everyone:
             return self._everyone(root, found, self.fields, asked)
         scoped = _only_asked(found, self.fields, asked)
+        if self.each and isinstance(scoped, Scoped):
+            return replace(scoped, foreign=scoped.foreign | others_beside(root, self.each, scoped.kept))
         if self.referred and isinstance(scoped, Scoped):
             return replace(scoped, foreign=_uncounted(root, self.places, found, scoped.kept))
         return scoped
@@ -129,7 +134,18 @@ def compile_scope(shape: ResponseShape, named: Container[Skeleton]) -> Scope:
     everyone = shape.scope == "listed"
     paths = [path for path in shape.persons if not everyone or _is_disclosed(path, named)]
     places = tuple([persons_at(path, shown=skeleton(path) in named) for path in paths])
-    return Scope(shape.identified_by, places, everyone, shape.max_persons, shape.format is Format.FHIR)
+    # An answer about a person who stands by themselves has lists of what is theirs, whoever is named in them.
+    single = not everyone and not any(place.alone for place in places)
+    each = tuple([place for path, place in zip(paths, places, strict=True) if single and _is_about_one(path, paths)])
+    return Scope(shape.identified_by, places, everyone, shape.max_persons, each, shape.format is Format.FHIR)
+
+
+def _is_about_one(path: Path, paths: Sequence[Path]) -> bool:
+    """Whether one person stands in each element of a list, `/droits[]/identite`, and none are listed in it."""
+    by = listing(path)
+    if by is None or path[-1].array:
+        return False
+    return not any(other[-1].array and skeleton(other[: len(by)]) == skeleton(by) for other in paths)
 
 
 def _is_disclosed(path: Path, named: Container[Skeleton]) -> bool:

@@ -191,6 +191,61 @@ def test_asked_about_the_second_twin(answer: dict[str, object], outcome: object)
     assert ask(MOTHER, "20190713", 2, answer) == outcome
 
 
+EACH: Final = view(
+    {
+        "/regimes[]/code": "keep",
+        "/regimes[]/droits[]/code": "keep",
+        "/regimes[]/droits[]/identite/prenom": "keep",
+        "/contrats[]/numero": "keep",
+    },
+    shape("/regimes[]/droits[]/identite", "/contrats[]/titulaire"),
+)
+REGIME: Final = {"code": "01", "droits": [{"code": "NOE", "identite": NOE}, {"code": "INES", "identite": INES}]}
+NOBODYS: Final[list[dict[str, object]]] = [
+    {"code": "X"}, {"code": "Y", "identite": {"prenom": "Y"}}, {"code": "Z", "identite": [NOE]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "leaves"),
+    [
+        pytest.param(
+            {"regimes": [REGIME]},
+            {"regimes": [{"code": "01", "droits": [{"code": "NOE", "identite": {"prenom": "NOE"}}]}]},
+            id="what stands beside another's identity",
+        ),
+        pytest.param(
+            {"regimes": [REGIME, {"code": "02", "droits": [{"code": "PAUL", "identite": PAUL}]}]},
+            {"regimes": [{"code": "01", "droits": [{"code": "NOE", "identite": {"prenom": "NOE"}}]}]},
+            id="a list of others alone, with them",
+        ),
+        pytest.param(
+            {"regimes": [{"code": "01", "droits": [{"code": "NOE", "identite": NOE}, *NOBODYS]}]},
+            {"regimes": [{"code": "01", "droits": [{"code": "NOE", "identite": {"prenom": "NOE"}}]}]},
+            id="what stands beside nobody's",
+        ),
+        pytest.param(
+            {
+                "regimes": [{"droits": [{"code": "NOE", "identite": NOE}]}],
+                "contrats": [{"numero": "1", "titulaire": INES}],
+            },
+            {"regimes": [{"droits": [{"code": "NOE", "identite": {"prenom": "NOE"}}]}], "contrats": [{"numero": "1"}]},
+            id="not contracts, none of which says that it is theirs",
+        ),
+        pytest.param(
+            {"contrats": [{"numero": "1", "titulaire": NOE}, {"numero": "2", "titulaire": INES}, {"numero": "3"}]},
+            {"contrats": [{"numero": "1"}]},
+            id="contracts of others beside one of theirs",
+        ),
+    ],
+)
+def test_each_element_is_about_the_one_person_in_it(answer: dict[str, object], leaves: dict[str, object]) -> None:
+    """Where nobody stands by themselves, and one of the elements is about who was asked about, the others are not."""
+    reduced = EACH.apply(json.dumps(answer).encode(), Asked(CHILD, "20120405", 1))
+    assert isinstance(reduced, Reduced)
+    assert {name: value for name, value in json.loads(reduced.body).items() if value} == leaves
+
+
 @pytest.mark.parametrize(
     ("contracts", "left"),
     [
