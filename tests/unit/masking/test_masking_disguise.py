@@ -40,6 +40,15 @@ def test_a_pseudonym_is_one_for_one_value_and_one_practitioner(one: str, other: 
     assert not contains_identifier(name)
 
 
+@pytest.mark.parametrize("written", ["279036999101271", "2 79 03 69 991 012 71", 2790369991012, "2790369991012"])
+def test_a_number_of_a_person_has_one_pseudonym_however_it_is_written(written: str | int) -> None:
+    """One operation says it with its key, another in groups: software that tells persons apart must not see two."""
+    release = REGISTRY["pseudonym"].bind(None, Identifies.NIR)
+    assert release(written, Asked(disguise=ONE)) == pseudonym("2790369991012")
+    assert release("SANS", Asked(disguise=ONE)) == pseudonym("SANS")
+    assert pseudonym("279036999101271") != pseudonym("2790369991012")
+
+
 @given(NIRS)
 @settings(max_examples=examples(100), deadline=None)
 def test_a_handle_opens_for_its_practitioner_alone(nir: str) -> None:

@@ -1,7 +1,7 @@
 """`pseudonym`: in place of a value leaves a keyed name for it, the same for one practitioner and for nobody else.
 
 For software that has to tell two contracts or two persons apart, or find one of them again, without their numbers. Two
-practitioners cannot compare: the name depends on who asks.
+practitioners cannot compare: the name depends on who asks. The NIR of a person has one however it is written.
 """
 
 import base64
@@ -10,6 +10,7 @@ from typing import Final
 
 from paravent.masking.json import Scalar, scalar_text
 from paravent.masking.operators.base import DROP, Drop, Identifies, Operator, Parameter, Release, no_parameter
+from paravent.masking.person import written_nir
 from paravent.model import Asked, Disguise
 
 _LABEL: Final = b"paravent pseudonym 1"
@@ -30,8 +31,14 @@ def _pseudonym(value: Scalar, asked: Asked) -> Scalar | Drop:
     return pseudonym(asked.disguise, scalar_text(value))
 
 
-def _bind(_: Parameter, __: Identifies | None) -> Release:
-    return _pseudonym
+def _of_a_nir(value: Scalar, asked: Asked) -> Scalar | Drop:
+    # In normal form: one operation writes it with its key, another in groups or as a number.
+    nir = written_nir(value)
+    return _pseudonym(value if nir is None else nir, asked)
+
+
+def _bind(_: Parameter, identifies: Identifies | None) -> Release:
+    return _of_a_nir if identifies is Identifies.NIR else _pseudonym
 
 
 PSEUDONYM = Operator(
