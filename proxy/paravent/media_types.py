@@ -10,12 +10,16 @@ Questions have one and answers too: `policy` and `masking` are siblings.
 import re
 from typing import Final
 
-_UTF8: Final = rb'charset=(?:utf-8|"utf-8")'
+_UTF8: Final = rb'charset=(?:utf-?8|"utf-?8")'
+"""Under both names that browsers know it by (Encoding Standard, section 4.2)."""
 ACTION: Final = rb"action=(?:\"[ !#-\[\]-~]*\"|[!#$%&'*+.^_`|~0-9A-Za-z-]+)"
 """RFC 3902 section 3: SOAP 1.2 says here what SOAP 1.1 says in a header of its own. Neither is read: what is asked, the
 body says."""
 FHIR_R4: Final = rb'fhirVersion=(?:4\.0|"4\.0")'
 """FHIR R4, RESTful API, "FHIR Version Parameter"."""
+
+CSV_HEADER: Final = rb"header=present"
+"""RFC 4180 section 3: the first record names the columns. One without (`absent`) has no names to go by."""
 
 
 def media_type(names: bytes, parameter: bytes = b"") -> re.Pattern[bytes]:

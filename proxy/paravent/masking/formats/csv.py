@@ -25,7 +25,7 @@ from paravent.masking.formats.base import MAX_MARKUP_BYTES, Dress
 from paravent.masking.formats.json import MAX_WHOLE_BYTES
 from paravent.masking.json import Outgoing
 from paravent.masking.person import Members
-from paravent.media_types import media_type
+from paravent.media_types import CSV_HEADER, media_type
 from paravent.reasons import Reason
 from paravent.rules import CsvShape, ResponseShape, ViewSpec, path_text
 
@@ -95,7 +95,8 @@ def csv_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
         found = _read(body, MAX_WHOLE_BYTES, cut)
         return None if isinstance(found, Reason) else found
 
-    return Dress(b"text/csv", media_type(rb"text/csv"), b"text/csv; charset=utf-8", read, write, said, whole)
+    types = media_type(rb"text/csv", CSV_HEADER)
+    return Dress(b"text/csv", types, b"text/csv; charset=utf-8", read, write, said, whole)
 
 
 def _text(value: Outgoing, cut: _Cut) -> str:
