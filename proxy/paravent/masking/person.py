@@ -8,7 +8,8 @@ from paravent.nir import normalise_answer
 from paravent.rules import PersonFields
 from paravent.values import Value
 
-_ZONE: Final = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}")
+_BEHIND_THE_DAY: Final = re.compile(r"Z|[+-][0-9]{2}:[0-9]{2}|T00:00(?::00(?:\.0{1,9})?)?")
+"""A zone; or midnight, where no zone makes it a moment: elsewhere that is on another day."""
 _RANKS: Final = frozenset("123456789")
 
 type Members = dict[str, Tree]
@@ -36,15 +37,15 @@ def written_nir(value: Tree) -> str | None:
 
 
 def birth_date(value: Tree) -> str | None:
-    """YYYYMMDD from `19840517`, `"19840517"`, `"1984-05-17"` or, as SOAP libraries have it, `"1984-05-17+02:00"`; and
-    from `"17/05/1984"`, as French pages and tables write it.
+    """YYYYMMDD from `19840517`, `"19840517"`, `"1984-05-17"` or, as libraries have it, `"1984-05-17+02:00"` and
+    `"1984-05-17T00:00:00"`; and from `"17/05/1984"`, as French pages and tables write it.
 
     The day stands first. An upstream that put the month there would name people by other dates than they were asked for
     by, and nothing would leave.
     """
     if not isinstance(value, str):
         value = str(value) if _is_number(value) else ""
-    if len(value) > 10 and value[4] == "-" and _ZONE.fullmatch(value, 10):
+    if len(value) > 10 and value[4] == "-" and _BEHIND_THE_DAY.fullmatch(value, 10):
         value = value[:10]
     if len(value) == 10 and value[4] == value[7] == "-":
         value = value[:4] + value[5:7] + value[8:]
