@@ -5,6 +5,8 @@ from typing import Final
 import pytest
 from jiter import LosslessFloat
 
+from masking_views import view
+from paravent.masking import Reduced
 from paravent.masking.json import Scalar
 from paravent.masking.operators import DROP, REGISTRY, Drop, Identifies, Parameter
 from paravent.model import Asked, Disguise, Secret
@@ -140,6 +142,31 @@ def test_an_echo_tells_nothing_to_who_sent_nothing(at: Identifies) -> None:
     """No NIR, date or rank in the request: none in the answer, not even an empty one."""
     release = REGISTRY["echo"].bind(None, at)
     assert {release(value, Asked()) for value in ("2840575990003", "19840517", "1", "", "None", 1)} == {DROP}
+
+
+@pytest.mark.parametrize(
+    ("at", "theirs", "others"),
+    [
+        (Identifies.NIR, ["2840575990003", "1840575990004"], ["1990799990999"]),
+        (Identifies.BIRTH_DATE, ["19840517", "19420101"], ["19990799"]),
+        (Identifies.BIRTH_RANK, [1, "2"], [3]),
+    ],
+)
+def test_of_several_who_were_asked_about_each_is_told_what_was_sent(
+    at: Identifies, theirs: list[Scalar], others: list[Scalar]
+) -> None:
+    """Whose it is has been judged before: whoever was not asked about does not get here."""
+    asked = Asked(several=(("2840575990003", "19840517", 1), ("1840575990004", "19420101", 2)))
+    echo = REGISTRY["echo"].bind(None, at)
+    assert [echo(value, asked) for value in theirs] == theirs
+    assert {echo(value, asked) for value in others} == {DROP}
+
+
+def test_an_echo_of_null_does_not_leave() -> None:
+    """Nobody sent it, and it would tell that there is none from that there is another."""
+    reduced = view({"/a": {"echo": "/x"}, "/b": "keep"}).apply(b'{"a": null, "b": null}', Asked(fields={"/x": "null"}))
+    assert isinstance(reduced, Reduced)
+    assert reduced.body == b'{"b":null}'
 
 
 def test_an_echo_of_a_fraction_compares_its_digits() -> None:

@@ -1,5 +1,7 @@
 """A request target is matched as it was sent, byte for byte, or it is nobody's."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -40,6 +42,25 @@ def test_a_literal_segment_does_not_hide_a_parameter() -> None:
     routes = RouteTable(compiled(other).operations.values())
     found = [routes.match(b"GET", b"/v1/cartes/12345678/b/" + end) for end in (b"fin", b"debut", b"autre")]
     assert [matched and matched.operation.name for matched in found] == ["x", "y", None]
+
+
+def test_a_choice_of_dots_is_no_segment() -> None:
+    """Whatever a policy offers: to whoever resolves it, it is another path."""
+    other = {
+        "operations/x.yaml": "x:\n  match: {method: GET, path: '/v1/vues/{vue}'}\n"
+        "  require: {level: eleve, max_auth_age: 1h}\n  parameters: {vue: {type: choice, one_of: [a, '.', '..']}}\n"
+        "  response: {format: json}\n"
+    }
+    routes = RouteTable(compiled(other).operations.values())
+    found = [routes.match(b"GET", b"/v1/vues/" + view) for view in (b"a", b".", b"..")]
+    assert [matched is not None for matched in found] == [True, False, False]
+
+
+def test_nothing_of_a_match_prints() -> None:
+    """A member number and a query are the caller's."""
+    matched = ROUTES.match(b"GET", CARD)
+    assert matched is not None
+    assert "0012345678" not in repr(replace(matched, query=b"subscriber-id=0012345678"))
 
 
 HOSTILE = [

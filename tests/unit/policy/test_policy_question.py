@@ -248,11 +248,15 @@ FIELDS = [
         ],
     ),
     (FieldType.CODE, ["01", "A1"], ["", "a b", "a-b", "x" * 21]),
-    (FieldType.DOMAIN, ["PHAR", "HOSP"], ["phar", "PHARMACIE", ""]),
+    (
+        FieldType.DOMAIN,
+        ["PHAR", "MED", "OPTI", "AUDI", "DENT", "LABO", "HOSP"],
+        ["phar", "PHARMACIE", ""],
+    ),
     (FieldType.AMC_NUMBER, ["99990001", "9999000123"], ["9999001", "99990001234", "9999000A"]),
     (
         FieldType.ACTS,
-        [[{"code": "2212345", "montantCentimes": 45000}], [{"code": "HBLD036", "montantCentimes": 0}] * 50],
+        [[{"code": "2212345", "montantCentimes": 45000}], [{"code": "HBLD036", "montantCentimes": 10_000_000}] * 50],
         [
             [],
             "2212345",
