@@ -430,8 +430,11 @@ def test_a_search_counts_everybody_it_shows(answer: dict[str, object], outcome: 
 
 CARDS: Final = view(
     {"/contrats[]/numero": "keep"},
-    shape("/contrats[]/beneficiaires[]", "/contrats[]/titulaire", scope="listed", max_persons=3),
-)
+    shape(
+        "/contrats[]/beneficiaires[]", "/contrats[]/titulaire", "/contrats[]/foyer/membres[]", "/contrats[]/foyer/chef",
+        scope="listed", max_persons=3,
+    ),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -454,6 +457,8 @@ CARDS: Final = view(
             (["2"], 1),
             id="but one whose holder cannot be counted is theirs, whoever else is on it",
         ),
+        pytest.param([{"numero": "1", "foyer": {"chef": PAUL}}], (["1"], 1), id="who stands deeper in it is counted"),
+        pytest.param([{"numero": "1", "foyer": {"membres": [PAUL, NOE]}}], (["1"], 2), id="so is who is listed there"),
         pytest.param([contract("1", INES, PAUL, NOE, ZOE)], Reason.TOO_MANY_PERSONS, id="more than the policy allows"),
     ],
 )
