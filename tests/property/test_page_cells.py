@@ -16,7 +16,7 @@ from paravent.masking import View, compile_view
 from paravent.reasons import Reason
 from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec
 
-ROWS: Final = ("#p tr", "#p > *", "#p td", "#p div", "#p *")
+ROWS: Final = ("#p tr", "#p > *", "#p td", "#p div", "#p *", "#p", "#p, tr", "div#p", "#p.n td")
 SELECTORS: Final = (
     "td:nth-child(1)",
     "td:nth-child(2)",
@@ -40,6 +40,8 @@ TAGS: Final = st.sampled_from(
         "th",
         "b",
         "div",
+        "div id=p",
+        "td class=n id=p",
         "table",
         "p",
         "svg:td",

