@@ -270,6 +270,14 @@ def test_the_scanner_sees_a_number(text: str) -> None:
     assert contains_identifier(text)
 
 
+@pytest.mark.parametrize("form", ["2840575{}990003", "{}840575990003", "{}2840575990003{}", "1 82 11 2{} 990 014"])
+def test_a_character_is_the_same_in_latin_and_in_other_texts(form: str) -> None:
+    """What French is written in is looked into by another way than a text with a character of another script."""
+    for code in range(0x2100):
+        text = form.replace("{}", chr(code))
+        assert list(identifiers(text)) == list(identifiers(f"{text}\u4e00")), hex(code)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -7,7 +7,7 @@ answer that would take more than any real one does is withheld too.
 from collections.abc import Sequence
 from typing import Final
 
-from paravent.nir import contains_identifier, mentions, seems_numeric
+from paravent.nir import contains_identifier, is_latin, mentions, seems_numeric
 from paravent.reasons import Reason
 
 MAX_EFFORT: Final = 32 * 1024
@@ -22,9 +22,9 @@ def sweep(texts: Sequence[str], nirs: frozenset[str], effort: int = 0) -> Reason
     `effort`: what has been spent on other texts of the answer.
     """
     # Most answers hold no long number at all: one look at all texts says so. Whatever it finds may stand across two of
-    # them, so they are then looked at one by one; so is what is not ASCII, which costs more to look at.
+    # them, so they are then looked at one by one; so is what is not Latin, which costs more to look at.
     together = "|".join(texts)
-    affordable = effort + len(together) <= MAX_EFFORT and together.isascii()
+    affordable = effort + len(together) <= MAX_EFFORT and is_latin(together)
     if affordable and not seems_numeric(together) and not mentions(together, nirs):
         return None
     for text in texts:
