@@ -84,8 +84,6 @@ _HIDING: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|c
 _BY_PLACE: Final = re.compile(r"([a-z][a-z0-9]*):nth-child\(([1-9][0-9]{0,3})\)")
 _BY_CLASS: Final = re.compile(r"([a-z][a-z0-9]*|)\.([A-Za-z_][A-Za-z0-9_-]*)")
 """How most fields are named: one look at the elements of a row finds them all, where selectors take one each."""
-_BLANKS: Final = re.compile(r"[ \t\r\n]+")
-"""XPath 1.0 section 4.2, normalize-space: what parts classes for a selector."""
 _BY_ID: Final = re.compile(r"^descendant-or-self::\*\[@id = ('[^']*')\](?=/|$)")
 """Of each element of a page, XPath asks this at 0.1 µs; where the value leads to its element, at a third of that."""
 _COUNTED: Final = etree.XPath("count(//*)")
@@ -137,17 +135,17 @@ class _Region:
         self._rows = etree.XPath(_quick(CSSSelector(region.selector, translator="html").path))
         self._fields = [(each.name, CSSSelector(each.selector, translator="html")) for each in region.fields]
         self._counts = any(_COUNTS.search(each.selector) for each in region.fields)
-        self._by_mark: dict[tuple[object, int | str], list[str]] = {}
+        self._by_place: dict[tuple[object, int], list[str]] = {}
+        self._by_class: list[tuple[str, str, str]] = []
         self._by_selector = []
         for (name, selector), each in zip(self._fields, region.fields, strict=True):
             if place := _BY_PLACE.fullmatch(each.selector):
-                self._by_mark.setdefault((place[1], int(place[2])), []).append(name)
+                self._by_place.setdefault((place[1], int(place[2])), []).append(name)
             elif kind := _BY_CLASS.fullmatch(each.selector):
-                self._by_mark.setdefault((kind[1], kind[2]), []).append(name)
+                self._by_class.append((kind[1], f" {kind[2]} ", name))
             else:
                 self._by_selector.append((name, selector))
-        self._placed = {tag for tag, mark in self._by_mark if isinstance(mark, int)}
-        self._classed = any(isinstance(mark, str) for _, mark in self._by_mark)
+        self._placed = {tag for tag, _ in self._by_place}
         labels = {each.name: each.label for each in region.fields}
         shown = dict.fromkeys(rule.path[1].name for rule in spec.fields if rule.path[0].name == region.name)
         self._cells = [(name, f'<td class="{escape(name)}">') for name in shown]
@@ -181,7 +179,7 @@ class _Region:
         for name, selector in self._by_selector:
             for cell in selector(row):
                 yield name, cell
-        if not self._by_mark:
+        if not self._by_place and not self._by_class:
             return
         # A selector may find the row itself.
         place = 1 + sum(1 for _ in row.itersiblings(preceding=True)) if row.tag in self._placed else 0
@@ -197,11 +195,13 @@ class _Region:
 
     def _names(self, element: _Element, place: int) -> Sequence[str]:
         """The fields that name an element by its place among its siblings, or by a class."""
-        tag, marks = element.tag, self._by_mark
-        names: Sequence[str] = marks.get((tag, place), ())
-        if self._classed:
-            for each in set(_BLANKS.split(element.get("class", ""))):
-                names = [*names, *marks.get((tag, each), ()), *marks.get(("", each), ())]
+        tag = element.tag
+        names: Sequence[str] = self._by_place.get((tag, place), ())
+        classes = element.get("class") if self._by_class else None
+        if classes is not None:
+            # What parts classes for a selector (XPath 1.0 section 4.2, normalize-space).
+            apart = f" {classes} ".replace("\t", " ").replace("\r", " ").replace("\n", " ")
+            names = [*names, *(name for of, kind, name in self._by_class if of in ("", tag) and kind in apart)]
         return names
 
     def places(self, root: _Element) -> Iterator[tuple[_Element, dict[_Element, str]]]:
