@@ -61,7 +61,7 @@ def described() -> Iterable[Metric]:
     metrics.allowed([Usage(Scope.PRACTITIONER, BudgetKind.PERSONS, Window(60, 600), 1)])
     metrics.policy_loaded("revision", 0)
     metrics.could_expose([Radius(Scope.PRACTITIONER, "21", 3600, 360)])
-    metrics.built("version")
+    metrics.built("version", "walk")
     for name in ("paravent_keys_age_seconds", "paravent_keys_limit_seconds", "paravent_keys_failures", *INTROSPECTION):
         metrics.watch_each(name, "", "issuer", {"issuer": float})
     for name in ("paravent_revocations_entries", "paravent_revocations_age_seconds"):

@@ -26,7 +26,7 @@ from paravent.keys.asking import Trust
 from paravent.keys.introspection import Counts, Introspection, Introspector
 from paravent.keys.places import KeyFile, KeyUrl, Place
 from paravent.keys.source import JwksSource
-from paravent.masking import View, check_rule, check_view, compile_view, names_of
+from paravent.masking import WALK, View, check_rule, check_view, compile_view, names_of
 from paravent.measures.lists import MeasureList
 from paravent.policy.compile import compile_policy
 from paravent.policy.match import RouteTable
@@ -118,7 +118,7 @@ class Runtime:
         self.proven = False
         """The start-up canary has come back through the listener."""
         self.metrics = Metrics(worker=worker)
-        self.metrics.built(__version__)
+        self.metrics.built(__version__, WALK)
 
         files = read_policy_folder(settings.policy.path)
         self._digest = _digest(files)

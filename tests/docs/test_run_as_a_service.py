@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections import defaultdict
+from fnmatch import fnmatch
 from pathlib import Path
 
 import click
@@ -169,11 +170,15 @@ def test_the_container_is_made_of_what_is_there_and_pinned(tmp_path: Path) -> No
             shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
         elif "/" not in source:
             shutil.copy(ROOT / source, tmp_path)
+    compiler = shutil.which("cc") or shutil.which("gcc")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "wheel"]
-    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    environment = os.environ | {"PARAVENT_COMPILE": "1" if compiler else "0"}
+    subprocess.run(build, cwd=tmp_path, env=environment, check=True, capture_output=True)
     (wheel,) = (tmp_path / "wheel").iterdir()
-    assert wheel.name in PAGE.read_text("utf-8")
+    assert fnmatch(wheel.name, "paravent-0.1.0-*.whl")
+    assert "dist/paravent-0.1.0-*.whl" in PAGE.read_text("utf-8")
     held = set(zipfile.ZipFile(wheel).namelist())
+    assert any(name.startswith("paravent/masking/compiled_walk.cpython") for name in held) == (compiler is not None)
     tracked = {
         path.relative_to(ROOT / folder).as_posix()
         for folder in ("proxy", "addons")

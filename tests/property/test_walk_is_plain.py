@@ -1,26 +1,33 @@
-"""The product's walk lets out what a walk lets out that was written to be read alone (`plain_walk`), and notes as much.
+"""Each walk of the product lets out what a walk lets out that was written to be read alone (`plain_walk`), and notes as
+much: the one in Python, and the one that is compiled where there is a compiler.
 
 Views and documents that nobody thought of: every operator, conditions, persons, lists of values; and values of the
 wrong kind wherever one is expected, numbers that nobody can write, texts that are long, numeric or hostile.
 """
 
+import hashlib
+import shutil
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jiter import LosslessFloat
 
 from effort import examples
 from masking_views import shape
-from paravent.masking import REGISTRY, check_view, compile_view
+from paravent.masking import REGISTRY, check_view, compile_view, walkers
 from paravent.masking.json import Tree, encode
 from paravent.masking.operators import Parameter
 from paravent.masking.scope import Scoped
 from paravent.masking.sweep import MAX_EFFORT, sweep
 from paravent.masking.trie import Branch, Elements
 from paravent.masking.view import View
-from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_WORK, Run, reduce_object
+from paravent.masking.walk import MAX_ELEMENTS, MAX_TEXT_CHARACTERS, MAX_WORK, Run
+from paravent.masking.walkers import Walker, compiled_walker, plain_walker
 from paravent.model import Asked, Disguise, Secret
 from paravent.rules import FieldRule, Step, ViewSpec
 from plain_walk import Walked, swept
@@ -79,6 +86,20 @@ ASKED: Final = st.builds(
     fields=st.just({"/nom": "x"}),
     by_handle=st.booleans(),
     disguise=st.sampled_from([None, Disguise(Secret(b"k" * 32), "10001234567", 0)]),
+)
+
+
+type Walking = Callable[[Branch], Walker]
+BOTH: Final = pytest.mark.parametrize(
+    "walker",
+    [
+        pytest.param(plain_walker, id="in Python"),
+        pytest.param(
+            compiled_walker,
+            id="compiled",
+            marks=pytest.mark.skipif(compiled_walker is None, reason="Paravent was built where there is no compiler"),
+        ),
+    ],
 )
 
 
@@ -143,17 +164,18 @@ def scopes(draw: st.DrawFn, document: Tree) -> Scoped:
     return Scoped((), draw(some), foreign, draw(st.sampled_from([frozenset[str](), frozenset({OTHER})])))
 
 
-@given(views(), ASKED, st.data())
+@BOTH
+@given(view=views(), asked=ASKED, data=st.data())
 @settings(max_examples=examples(400), deadline=None)
-def test_the_walk_and_the_plain_walk_agree(compiled: View, asked: Asked, data: st.DataObject) -> None:
+def test_the_walk_and_the_plain_walk_agree(walker: Walking, view: View, asked: Asked, data: st.DataObject) -> None:
     """On the bytes that leave, member for member; on what is counted, swept and vouched for; on what withholds it."""
-    document = data.draw(documents(compiled.tree))
+    document = data.draw(documents(view.tree))
     scoped = data.draw(scopes(document))
     spent = data.draw(st.sampled_from([0, 0, 0, MAX_WORK - 40, MAX_WORK - 200]))
     plain = Walked(asked, scoped, work=spent)
-    run = Run(asked, scoped, [0] * len(compiled.paths), work=spent)
-    expected = plain.object(compiled.tree, document)
-    reduced = reduce_object(compiled.tree, document, run)
+    run = Run(asked, scoped, [0] * len(view.paths), work=spent)
+    expected = plain.object(view.tree, document)
+    reduced = walker(view.tree)(document, run)
     assert run.too_large == plain.too_large
     assert run.unwritable == plain.unwritable
     assert encode(reduced) == encode(expected)
@@ -164,16 +186,17 @@ def test_the_walk_and_the_plain_walk_agree(compiled: View, asked: Asked, data: s
     assert (run.work, run.swept) == (plain.work, max(plain.effort, plain.work + MAX_EFFORT - MAX_WORK))
 
 
-@given(st.lists(st.integers(0, MAX_ELEMENTS), min_size=1, max_size=4), views())
+@BOTH
+@given(lengths=st.lists(st.integers(0, MAX_ELEMENTS), min_size=1, max_size=4), view=views())
 @settings(max_examples=examples(40), deadline=None)
-def test_they_agree_on_how_many_elements_are_too_many(lengths: list[int], compiled: View) -> None:
+def test_they_agree_on_how_many_elements_are_too_many(walker: Walking, lengths: list[int], view: View) -> None:
     """Lists that are short alone and long together."""
     document: dict[str, Tree] = {
         name: [{"a": "x", "d": "x"}] * length for name, length in zip("abcd", lengths, strict=False)
     }
     scoped = Scoped((), frozenset())
-    plain, run = Walked(Asked(), scoped), Run(Asked(), scoped, [0] * len(compiled.paths))
-    expected, reduced = plain.object(compiled.tree, document), reduce_object(compiled.tree, document, run)
+    plain, run = Walked(Asked(), scoped), Run(Asked(), scoped, [0] * len(view.paths))
+    expected, reduced = plain.object(view.tree, document), walker(view.tree)(document, run)
     assert (run.too_large, run.elements) == (plain.too_large, plain.elements)
     assert run.too_large or (encode(reduced), run.dropped) == (encode(expected), plain.dropped)
 
@@ -185,3 +208,14 @@ def test_they_agree_on_how_many_elements_are_too_many(lengths: list[int], compil
 def test_texts_are_swept_together_as_one_by_one(texts: list[str], nirs: frozenset[str], effort: int) -> None:
     """One look at all of them changes nothing, nor does what one text ends with and another begins with."""
     assert sweep(texts, nirs, effort) == swept(texts, nirs, effort)
+
+
+def test_where_there_is_a_compiler_the_walk_is_compiled_from_the_source_that_stands_beside_it() -> None:
+    """`./dev` builds it anew when the source changes: what was built from another would be tested in its place."""
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("no compiler")
+    from paravent.masking import compiled_walk
+
+    source = Path(walkers.__file__).with_name("compiled_walk.pyx").read_bytes()
+    assert hashlib.sha256(source).hexdigest() == compiled_walk.SOURCE
+    assert walkers.walker is compiled_walk.Walker

@@ -6,10 +6,12 @@ from paravent.masking.person import PersonIdentity
 from paravent.masking.rules import check_rule, check_shape
 from paravent.masking.trie import ViewProblem, check_view
 from paravent.masking.view import MAX_BODY_BYTES, Reduced, View, ViewError, compile_view
+from paravent.masking.walkers import WALK
 
 __all__ = [
     "MAX_BODY_BYTES",
     "REGISTRY",
+    "WALK",
     "PersonIdentity",
     "Reduced",
     "View",

@@ -75,10 +75,9 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
                     found.append(Found(value, id(value), None, (), enclosing, place.alone, place.shown))
                 elif place.alone and value is not None:
                     return None
-            elif isinstance(value, dict) and enclosing is not None:
-                # One in place of a list of one: nothing shows them, but they tell whose it is that lists them.
-                found.append(Found(value, id(value), enclosing, above, enclosing, False, False))
             elif isinstance(value, list):
+                if not value:
+                    continue
                 if len(found) + len(value) > MAX_PERSON_OBJECTS:
                     return None
                 siblings, shown = id(value), place.shown
@@ -87,6 +86,9 @@ def find_persons(root: Members, places: Iterable[PersonsAt]) -> list[Found] | No
                     for each in value
                     if isinstance(each, dict)
                 ]
+            elif isinstance(value, dict) and enclosing is not None:
+                # One in place of a list of one: nothing shows them, but they tell whose it is that lists them.
+                found.append(Found(value, id(value), enclosing, above, enclosing, False, False))
     return found if len(found) <= MAX_PERSON_OBJECTS else None
 
 
@@ -98,15 +100,20 @@ def _holders(root: Members, outer: tuple[tuple[str, bool], ...]) -> list[_Holder
     """The objects at the end of a way."""
     level: list[_Holder] = [(root, None, ())]
     for name, array in outer:
-        below: list[_Holder] = []
-        for holder, enclosing, above in level:
-            value = holder.get(name)
-            if array and isinstance(value, list):
-                around = above if enclosing is None else (*above, enclosing)
-                below += [(element, element, around) for element in value if isinstance(element, dict)]
-            elif not array and isinstance(value, dict):
-                below.append((value, enclosing, above))
-        level = below
+        if array:
+            level = [
+                (element, element, above if enclosing is None else (*above, enclosing))
+                for holder, enclosing, above in level
+                if isinstance(value := holder.get(name), list)
+                for element in value
+                if isinstance(element, dict)
+            ]
+        else:
+            level = [
+                (value, enclosing, above)
+                for holder, enclosing, above in level
+                if isinstance(value := holder.get(name), dict)
+            ]
     return level
 
 

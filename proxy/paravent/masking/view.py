@@ -23,7 +23,8 @@ from paravent.masking.scanner import leaks
 from paravent.masking.scope import Scope, compile_scope
 from paravent.masking.sweep import sweep
 from paravent.masking.trie import Branch, ViewProblem, build, check_view
-from paravent.masking.walk import PERSON, Run, reduce_object
+from paravent.masking.walk import PERSON, Run
+from paravent.masking.walkers import Walker, walker
 from paravent.model import Asked
 from paravent.reasons import Reason
 from paravent.rules import ResponseShape, ViewSpec, path_text
@@ -69,6 +70,7 @@ class View:
     """One compiled view. Immutable, shared by all requests."""
 
     tree: Branch = field(repr=False)
+    walk: Walker = field(repr=False)
     scope: Scope
     paths: tuple[str, ...]
     """The view's lines, by index."""
@@ -90,7 +92,7 @@ class View:
         if self.periods:
             scoped = replace(scoped, foreign=scoped.foreign | uncovered(root, self.periods, asked.care_date))
         run = Run(asked, scoped, [0] * len(self.paths), work=PERSON * len(scoped.kept))
-        reduced = reduce_object(self.tree, root, run)
+        reduced = self.walk(root, run)
         if run.too_large:
             return Reason.ANSWER_TOO_LARGE
         if run.unwritable:
@@ -104,10 +106,10 @@ class View:
         return Reduced(written, scoped.persons, _released(self.paths, tuple(run.counts)), run.dropped)
 
     def _vouched(self, texts: list[str], asked: Asked) -> list[str]:
-        said = self.dress.said
+        said, once = self.dress.said, dict.fromkeys(texts)
         if asked.sent_nir is not None:
-            texts = [*texts, asked.sent_nir]
-        return [form for text in dict.fromkeys(texts) for form in said(text)]
+            once[asked.sent_nir] = None
+        return [form for text in once for form in said(text)]
 
     def unnamed(self, body: bytes) -> tuple[str, ...]:
         """Which fields of an answer no view of its operation names. Costs another reading: not for every answer."""
@@ -126,4 +128,4 @@ def compile_view(spec: ViewSpec, shape: ResponseShape) -> View:
     paths = tuple(path_text(rule.path) if rule.place is not UNWRITTEN else "" for rule in spec.fields)
     named = {skeleton(rule.path[:length]) for rule in spec.fields for length in range(1, len(rule.path))}
     tree = build(spec, shape, arranged.persons)
-    return View(tree, compile_scope(arranged, named), paths, dress, periods_of(spec.fields))
+    return View(tree, walker(tree), compile_scope(arranged, named), paths, dress, periods_of(spec.fields))

@@ -43,7 +43,7 @@ LOOK: Final = 150
 
 _ABSENT: Final = object()
 _NUMBERS: Final = (int, LosslessFloat)
-_SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
+SHORTEST_NUMBER: Final = 10 ** (SHORTEST - 1)
 
 
 @dataclass(slots=True, repr=False)
@@ -98,7 +98,7 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
         if name not in members:
             continue
         value = members[name]
-        if type(value) is as_is:  # What `_leave` would do, without three calls: most values of most views.
+        if type(value) is as_is:  # What `leave` would do, without three calls: most values of most views.
             if len(value) >= SHORTEST:
                 run.texts.append(value)
             reduced[name] = value
@@ -106,10 +106,10 @@ def reduce_object(branch: Branch, members: Members, run: Run) -> dict[str, Outgo
             if not leaf.null:
                 continue
             reduced[name] = value
-        elif leaf.sweep and (type(value) is bool or (type(value) is int and abs(value) < _SHORTEST_NUMBER)):
+        elif leaf.sweep and (type(value) is bool or (type(value) is int and abs(value) < SHORTEST_NUMBER)):
             reduced[name] = value
         else:
-            left = _leave(value, leaf, run)
+            left = leave(value, leaf, run)
             if left is DROP:
                 continue
             reduced[name] = left
@@ -139,7 +139,7 @@ def _reduce_containers(branch: Branch, members: Members, reduced: dict[str, Outg
         if value is None:
             reduced[name] = None
         elif isinstance(value, list):
-            reduced[name] = _reduce_values(leaf, value, run)
+            reduced[name] = reduce_values(leaf, value, run)
 
 
 def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Outgoing]:
@@ -170,21 +170,22 @@ def _reduce_elements(elements: Elements, items: list[Tree], run: Run) -> list[Ou
     return reduced
 
 
-def _reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
+def reduce_values(leaf: Leaf, items: list[Tree], run: Run) -> list[Outgoing]:
+    """What may leave of a list of values."""
     run.elements += len(items)
     if run.elements > MAX_ELEMENTS:
         run.too_large = True
         return []
     if not run.charge(len(items) * leaf.price):
         return []
-    left = [None if item is None and leaf.null else _leave(item, leaf, run) for item in items]
+    left = [None if item is None and leaf.null else leave(item, leaf, run) for item in items]
     reduced: list[Outgoing] = [item for item in left if not isinstance(item, Drop)]
     run.counts[leaf.index] += len(reduced)
     run.dropped += len(items) - len(reduced)
     return reduced
 
 
-def _leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Drop:
+def leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Drop:
     """One value at a listed leaf, through its operator. A container is never a value, and null was looked at before."""
     if isinstance(value, str):
         if len(value) > MAX_TEXT_CHARACTERS:
@@ -195,6 +196,11 @@ def _leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Dr
     if (leaf.searched and not _affordable(value, run)) or (leaf.looks and not _few(value, run)):
         return DROP
     left = leaf.release(value, run.asked)
+    return left if type(left) is str and len(left) < SHORTEST else finish(left, leaf, run)
+
+
+def finish(left: Scalar | orjson.Fragment | Drop, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Drop:
+    """What an operator has let go, once it is looked into or somebody answers for it."""
     if isinstance(left, str):
         return left if len(left) < SHORTEST else _leave_text(left, leaf, run)
     if isinstance(left, _NUMBERS):
@@ -258,8 +264,8 @@ def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar 
 def _as_texts(number: int | LosslessFloat) -> list[str]:
     """How a number could spell a NIR: in plain digits, also when it is written 2.840575990003e12."""
     if isinstance(number, int):
-        return [str(abs(number))] if abs(number) >= _SHORTEST_NUMBER else []
+        return [str(abs(number))] if abs(number) >= SHORTEST_NUMBER else []
     value = abs(float(number))
     # A double holds every integer of fifteen digits.
-    spelled = [str(int(value))] if _SHORTEST_NUMBER <= value < 10**15 else []
+    spelled = [str(int(value))] if SHORTEST_NUMBER <= value < 10**15 else []
     return [*spelled, bytes(number).decode()]

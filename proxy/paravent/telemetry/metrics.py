@@ -190,7 +190,12 @@ class Metrics:
             "Issuers whose unbound tokens the policy has judged and put on record, and refused.",
             registry=self.registry,
         )
-        self._build = Gauge("paravent_build_info", "1, by version.", ["version"], registry=self.registry)
+        self._build = Gauge(
+            "paravent_build_info",
+            "1, by version and by the walk over answers.",
+            ["version", "walk"],
+            registry=self.registry,
+        )
         self._ready = Gauge("paravent_ready", "1 when requests are answered.", registry=self.registry)
         self._watched = {
             name: Gauge(name, documentation, labels, registry=self.registry) for name, documentation, labels in WATCHED
@@ -352,8 +357,8 @@ class Metrics:
     def policy_broken(self) -> None:
         self._policy_broken.set(1)
 
-    def built(self, version: str) -> None:
-        self._build.labels(version).set(1)
+    def built(self, version: str, walk: str) -> None:
+        self._build.labels(version, walk).set(1)
 
     def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """A gauge that is read when it is scraped. One of `WATCHED` has its documentation there."""
