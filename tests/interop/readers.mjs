@@ -1,5 +1,5 @@
-// How clients read documents: V8 reads JSON, saxes XML, parse5 (the WHATWG algorithm of browsers) pages, csv-parse and
-// Papa Parse tables. A line of JSON a document: {"format", "body" in base64}; one comes back: {"read"} or {"refused"}.
+// How others read documents: V8 reads JSON, saxes XML, parse5 (the WHATWG algorithm of browsers) pages, csv-parse and
+// Papa Parse tables, URLSearchParams (the URL Standard) forms. A line of JSON a document: {"format", "body" in base64}; one comes back: {"read"} or {"refused"}.
 import readline from 'node:readline';
 import { parse as csvParse } from 'csv-parse/sync';
 import Papa from 'papaparse';
@@ -48,6 +48,7 @@ const readers = {
   json: (body) => JSON.parse(text(body)),
   xml: readXml,
   html: (body) => element(parseHtml(text(body))),
+  form: (body) => [...new URLSearchParams(text(body))],
   'csv, csv-parse': (body) => csvParse(text(body), { record_delimiter: '\r\n' }),
   'csv, csv-parse, either line end': (body) => csvParse(text(body), { record_delimiter: ['\r\n', '\n'] }),
   'csv, papaparse': (body) => {

@@ -6,9 +6,10 @@
 | XML | libxml2 | expat | saxes |
 | pages | libxml2 | the standard library's tokeniser | parse5, which builds trees as browsers do |
 | tables | the standard library | csv-parse | Papa Parse |
+| forms, on the way in | a few lines of our own | the standard library | URLSearchParams |
 
-Of JSON, XML and tables what the upstream put is compared too: what we take for a document is one to the others, and the
-same one. A page is written anew, so there it is what leaves that has to be read alike.
+Of JSON, XML, tables and forms what came is compared too: what we take for a document is one to the others, and the same
+one. A page is written anew, so there it is what leaves that has to be read alike.
 """
 
 import csv
@@ -17,6 +18,7 @@ import json
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any, Final
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
 import pytest
@@ -27,11 +29,14 @@ from jiter import LosslessFloat
 from effort import examples
 from interop import Readers, Refused
 from masking_views import NOBODY, rule, view
+from one_text import EVERY_FORMAT, PATIENT
 from paravent import strict_xml
 from paravent.masking import Reduced, View, compile_view
 from paravent.masking.json import Undecodable, decode
+from paravent.policy.question import read_question
 from paravent.reasons import Reason
 from paravent.rules import Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec, XmlShape
+from reference import page, rulebook
 
 pytestmark = pytest.mark.real
 
@@ -425,6 +430,62 @@ def test_a_table_that_we_take_for_one_is_one_to_all_and_the_same(readers: Reader
     assert not isinstance(seen, Refused)
     head, *lines = seen
     assert ours == {"lignes": [dict(zip(head, line, strict=True)) for line in lines]}
+
+
+# ---- FHIR: JSON that was taken apart and put together again
+
+
+@given(family=TEXTS, given_=st.lists(TEXTS, max_size=3), city=TEXTS, rate=st.integers(0, 10**12) | st.floats(0, 1e9))
+@settings(max_examples=examples(60), deadline=None)
+def test_a_fhir_answer_that_leaves_is_one_to_all_and_the_same(
+    readers: Readers, family: str, given_: list[str], city: str, rate: float
+) -> None:
+    """Texts and amounts of any kind, in a Bundle that is written anew."""
+    patient = json.loads(EVERY_FORMAT["fhir"].written(""))
+    patient |= {"name": [{"family": family, "given": given_}], "address": [{"city": city, "period": {"start": rate}}]}
+    view = compiled(
+        EVERY_FORMAT["fhir"].shape,
+        *("/Patient[]/name[]/family", "/Patient[]/name[]/given[]", "/Patient[]/address[]/city"),
+        "/Patient[]/address[]/period/start",
+    )
+    left = view.apply(json.dumps(patient).encode(), PATIENT)
+    if isinstance(left, Reduced):
+        ours = plain(decode(left.body, limit_bytes=10_000))
+        assert ours == plain(json.loads(left.body)) == plain(readers.read("json", left.body))
+        (entry,) = ours["entry"]
+        assert [each.get("family", "") for each in entry["resource"].get("name", [{}])] == [family]
+
+
+# ---- forms
+
+FORM: Final = rulebook().routes.match(b"POST", b"/portail/droits")
+FORM_TYPE: Final = (b"application/x-www-form-urlencoded",)
+FORMS: Final = st.sampled_from([page("2840575990003", "19840517", 1).bytes])
+FORM_TOKENS: Final = st.sampled_from(
+    [b"&", b"=", b"+", b"%", b"%32", b"%26", b"%3D", b"%2B", b"%00", b"%C3%A9", b"%FF", b";", b"?", b"#", b"\r\n", b" "]
+)
+
+
+@given(body=spoiled(FORMS, FORM_TOKENS) | FORMS)
+@settings(max_examples=examples(200), deadline=None)
+def test_a_form_that_we_take_for_a_question_is_one_to_all_and_the_same(readers: Readers, body: bytes) -> None:
+    """As the caller put it, and as it goes to the API: each member once, and what is empty is not there."""
+    assert FORM is not None
+    question = read_question(FORM.operation, {}, body, FORM_TYPE)
+    if isinstance(question, Reason):
+        return
+
+    def given_to(pairs: list[tuple[str, str]]) -> dict[str, str]:
+        assert len({name for name, _ in pairs}) == len(pairs)
+        return {name: value for name, value in pairs if value}
+
+    seen = [
+        given_to(pairs)
+        for each in (body, question.body)
+        for pairs in (parse_qsl(each.decode(), keep_blank_values=True), readers.read("form", each))
+    ]
+    assert seen == [seen[0]] * 4
+    assert seen[0]["immatriculation"] == question.asked.fields["/immatriculation"]
 
 
 def test_the_readers_can_refuse(readers: Readers) -> None:

@@ -1,10 +1,12 @@
-"""Invariants of pages and tables: whatever stands around the named cells, only what they say leaves.
+"""Invariants of pages, tables and files: whatever stands around the named cells, only what they say leaves; and a file
+leaves as it came, or not at all.
 
 The oracles are other readers than the engine's: the standard library's HTML tokeniser, which knows no tree, and a CSV
 reader of a few lines written from RFC 4180.
 """
 
 import csv
+import hashlib
 import io
 import re
 from html.parser import HTMLParser
@@ -13,11 +15,12 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dresses import CUTS, KINDS
 from effort import examples
 from masking_views import NOBODY, rule
 from paravent.masking import Reduced, View, compile_view
 from paravent.reasons import Reason
-from paravent.rules import CsvShape, Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, ViewSpec
+from paravent.rules import CsvShape, Format, HtmlField, HtmlRegion, HtmlShape, ResponseShape, StaticShape, ViewSpec
 
 NAMES: Final = ("a", "b", "c")
 FIELDS: Final = tuple(HtmlField(name, f"td.{name}", name.upper()) for name in NAMES)
@@ -213,3 +216,46 @@ def test_what_is_read_of_a_table_is_read_so_by_others(text: str, separator: str)
 def test_no_table_makes_it_raise(body: bytes) -> None:
     """Whatever an upstream sends, the outcome is a value."""
     assert isinstance(TABLES[","].apply(b"a,b,c\n" + body, NOBODY), Reduced | Reason)
+
+
+# ---- files
+
+
+def file(*known: bytes) -> View:
+    digests = frozenset(hashlib.sha256(each).hexdigest() for each in known)
+    shape = ResponseShape(format=Format.STATIC, details=StaticShape("text/css", digests))
+    return compile_view(ViewSpec("o", "21", "p", (rule("/contenu", "keep"),)), shape)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@settings(max_examples=examples(60), deadline=None)
+def test_of_files_that_the_policy_knows_these_leave_and_no_others(one: bytes, other: bytes) -> None:
+    """To the byte, whatever the bytes are; and filtering twice is filtering once."""
+    view = file(one)
+    reduced = view.apply(one, NOBODY)
+    assert isinstance(reduced, Reduced)
+    assert reduced.body == one
+    if other != one:
+        assert view.apply(other, NOBODY) is Reason.ANSWER_SHAPE
+    assert view.apply(one + b"\n", NOBODY) is Reason.ANSWER_SHAPE
+
+
+@given(st.text(max_size=60), st.sampled_from(sorted(KINDS)), st.sampled_from(sorted(CUTS)), st.binary(max_size=20))
+@settings(max_examples=examples(100), deadline=None)
+def test_a_file_of_text_leaves_as_it_came_or_not_at_all(text: str, kind: str, cut: str, tail: bytes) -> None:
+    """Not with a number in it, however it is cut, and not when it is no text."""
+    view, number = file(), CUTS[cut](KINDS[kind])
+    body = re.sub("[0-9\\W]", "x", text).encode() + b"/* 65 % */"
+    reduced = view.apply(body, NOBODY)
+    assert isinstance(reduced, Reduced)
+    assert reduced.body == body
+    again = view.apply(reduced.body, NOBODY)
+    assert isinstance(again, Reduced)
+    assert again.body == body
+    assert view.apply(body + f" {number} ".encode() + body, NOBODY) is Reason.ANSWER_IDENTIFIER_LEFT
+    outcome = view.apply(body + tail, NOBODY)
+    assert isinstance(outcome, Reason) or outcome.body == body + tail
+    try:
+        tail.decode()
+    except UnicodeDecodeError:
+        assert outcome is Reason.ANSWER_MALFORMED

@@ -132,3 +132,12 @@ def test_every_operation_of_the_reference_api_has_cases() -> None:
         mine = [case for case in CASES.values() if case["operation"] == operation and "page" not in case]
         assert {case["profession"] for case in mine} == set(PROFESSIONS)
         assert {case.get("denied") for case in mine} == {"operation_unknown"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_of_the_reference_api_is_shown_to_leave_and_to_stay(operation: str) -> None:
+    """One answer that leaves and one that is withheld; of what the policy keeps closed, by the page that opens it."""
+    names = {"portail.style", "portail.logo"} if operation == "portail.statique" else {operation}
+    mine = [case for case in CASES.values() if case["operation"] in names]
+    assert any("withheld" not in case and "denied" not in case for case in mine)
+    assert any("withheld" in case for case in mine)

@@ -1,14 +1,17 @@
 """Every operator on every kind of value, and what its parameter may be."""
 
+import ast
+from pathlib import Path
 from typing import Final
 
 import pytest
 from jiter import LosslessFloat
 
 from masking_views import view
+from paravent import nir
 from paravent.masking import Reduced
 from paravent.masking.json import Scalar
-from paravent.masking.operators import DROP, REGISTRY, Drop, Identifies, Parameter
+from paravent.masking.operators import DROP, REGISTRY, Drop, Identifies, Parameter, echo
 from paravent.model import Asked, Disguise, Secret
 
 CODES: Final = (("0100", "1"), ("0000", "0"), ("7", "7 mapped"))
@@ -173,6 +176,23 @@ def test_an_echo_of_a_fraction_compares_its_digits() -> None:
     """1.10 was sent, 1.10 leaves; 1.1 is another text."""
     assert isinstance(run("echo", LosslessFloat(b"1.10"), "/taux"), LosslessFloat)
     assert run("echo", LosslessFloat(b"1.1"), "/taux") is DROP
+
+
+def test_an_echo_compares_in_constant_time_and_in_no_other_way() -> None:
+    """No `==`, no `in`, no prefix: how much of a guess is right cannot be timed."""
+    tree = ast.parse(Path(echo.__file__).read_text("utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in RELEASING]
+    assert {node.name for node in functions} == RELEASING
+    inside = [node for function in functions for node in ast.walk(function)]
+    asked = {op.__class__ for node in inside if isinstance(node, ast.Compare) for op in node.ops}
+    assert asked <= {ast.Is, ast.IsNot}
+    called = {node.func.attr for node in inside if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    assert called == {"get"}
+    for compares in (nir.same_text, nir.says_nir):
+        assert {"compare_digest", "same_text"} & set(compares.__code__.co_names)
+
+
+RELEASING: Final = {"_nir", "_birth_date", "_birth_rank", "release"}
 
 
 @pytest.mark.parametrize(
