@@ -21,8 +21,18 @@ from paravent.rules import Envelope, Format, ResponseShape, ViewSpec, XmlShape
 
 NS: Final = "urn:exemple:1"
 LINES: Final = ("/r/@a", "/r/b", "/r/c@a", "/r/d[]/@b", "/r/d[]/a", "/r/d[]/e/a", "/r/e/d[]")
-SHAPE: Final = ResponseShape(format=Format.XML, details=XmlShape(NS, Envelope.NONE))
-VIEW: Final[View] = compile_view(ViewSpec("o", "21", "p", tuple(rule(line, "keep") for line in LINES)), SHAPE)
+VIEWS: Final[dict[Envelope, View]] = {
+    envelope: compile_view(
+        ViewSpec("o", "21", "p", tuple(rule(line, "keep") for line in LINES)),
+        ResponseShape(format=Format.XML, details=XmlShape(NS, envelope)),
+    )
+    for envelope in Envelope
+}
+VIEW: Final = VIEWS[Envelope.NONE]
+SOAP: Final = {
+    Envelope.SOAP11: "http://schemas.xmlsoap.org/soap/envelope/",
+    Envelope.SOAP12: "http://www.w3.org/2003/05/soap-envelope",
+}
 
 NAMES: Final = st.sampled_from(["a", "b", "c", "d", "e", "x:a", "x:d"])
 STRAY: Final = st.sampled_from(["", " ", "<!-- {} -->", "<![CDATA[{}]]>", "{}", "&#x7b;{}", "&lt;b&gt;{}"])
@@ -57,6 +67,15 @@ def document(children: list[Node]) -> bytes:
     return body.replace("<r ", f'<r xmlns="{NS}" xmlns:x="urn:autre" ', 1).encode()
 
 
+def sent(children: list[Node], envelope: Envelope) -> bytes:
+    """The document as a service sends it, with values of its own in the envelope and its header."""
+    if envelope is Envelope.NONE:
+        return document(children)
+    head = '<s:Header><h a="v9001v">v9002v</h></s:Header><!-- v9003v -->'
+    body = document(children).decode()
+    return f'<s:Envelope xmlns:s="{SOAP[envelope]}">{head}<s:Body>{body}</s:Body></s:Envelope>'.encode()
+
+
 def allowed(body: bytes) -> set[str]:
     """Every value at a place that a line names, as expat reads the document."""
     found: set[str] = set()
@@ -89,12 +108,12 @@ def values(body: bytes) -> set[str]:
     return texts | {value for each in root.iter() for value in each.attrib.values()}
 
 
-@given(st.lists(NODES, max_size=4))
-@settings(max_examples=examples(80), deadline=None)
-def test_no_value_leaves_that_no_line_names(children: list[Node]) -> None:
-    """Nor in a text, nor in an attribute, nor in a comment: what leaves is among what the lines name."""
+@given(st.lists(NODES, max_size=4), st.sampled_from(Envelope))
+@settings(max_examples=examples(120), deadline=None)
+def test_no_value_leaves_that_no_line_names(children: list[Node], envelope: Envelope) -> None:
+    """Nor in a text, an attribute, a comment or a header: what leaves is among what the lines name."""
     body = document(children)
-    reduced = VIEW.apply(body, NOBODY)
+    reduced = VIEWS[envelope].apply(sent(children, envelope), NOBODY)
     if isinstance(reduced, Reason):
         assert reduced is Reason.ANSWER_SHAPE
         return
@@ -102,13 +121,13 @@ def test_no_value_leaves_that_no_line_names(children: list[Node]) -> None:
     assert b"<!--" not in reduced.body
 
 
-@given(st.lists(NODES, max_size=4))
-@settings(max_examples=examples(50), deadline=None)
-def test_filtering_twice_is_filtering_once(children: list[Node]) -> None:
+@given(st.lists(NODES, max_size=4), st.sampled_from(Envelope))
+@settings(max_examples=examples(60), deadline=None)
+def test_filtering_twice_is_filtering_once(children: list[Node], envelope: Envelope) -> None:
     """What may leave may leave again, byte for byte."""
-    once = VIEW.apply(document(children), NOBODY)
+    once = VIEWS[envelope].apply(sent(children, envelope), NOBODY)
     if isinstance(once, Reduced):
-        again = VIEW.apply(once.body, NOBODY)
+        again = VIEWS[envelope].apply(once.body, NOBODY)
         assert isinstance(again, Reduced)
         assert again.body == once.body
 
