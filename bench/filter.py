@@ -139,44 +139,42 @@ def _nothing() -> None:
     """Where nothing is measured."""
 
 
-def main() -> None:
-    """Measure, print a table, keep the figures."""
+type Case = tuple[View, bytes, Callable[[bytes], bytes]]
+"""A view, an answer, and what reads and writes it whole."""
+
+
+def cases(size_kb: int) -> tuple[dict[str, Case], Asked]:
+    """An answer of each format of about this size, and who asks."""
+    size = size_kb * 1000
     desk = Desk.of(Population())
     person = desk.people.person(PERSON)
     _, views = compile_views(read_policy_folder(ROOT / "policies"))
     document = documents_json.consultation(desk, person, "", MOMENT)
-    asked = Asked(person.nir, person.birth_date, person.birth_rank, {})
-    table = _table_view()
+    persons = [person, *(desk.people.person(PERSON + 4 * n) for n in range(1, min(size // 140, 900)))]
+
+    def view(operation: str) -> View:
+        return views[operation, "21", "dispensation"]
+
+    return {
+        "json": (view("droits.consultation"), sized(document, orjson.dumps, size), whole_json),
+        "fhir": (view("fhir.eligibilite"), bundle(desk, person, size), whole_json),
+        "xml": (view("soap.adri"), sized(document, documents_soap.consultation, size), whole_xml),
+        "html": (view("portail.droits"), sized(document, documents_html.consultation, size), whole_html),
+        "csv": (_table_view(), documents_csv.export(desk, persons, ""), whole_csv),
+    }, Asked(person.nir, person.birth_date, person.birth_rank, {})
+
+
+def main() -> None:
+    """Measure, print a table, keep the figures."""
     figures = []
     for size_kb in SIZES_KB:
-        size = size_kb * 1000
-        rows = max(1, size // 140)
-        persons = [person, *(desk.people.person(PERSON + 4 * n) for n in range(1, min(rows, 900)))]
-        cases: dict[str, tuple[View, bytes, Callable[[bytes], bytes]]] = {
-            "json": (
-                views["droits.consultation", "21", "dispensation"],
-                sized(document, orjson.dumps, size),
-                whole_json,
-            ),
-            "fhir": (views["fhir.eligibilite", "21", "dispensation"], bundle(desk, person, size), whole_json),
-            "xml": (
-                views["soap.adri", "21", "dispensation"],
-                sized(document, documents_soap.consultation, size),
-                whole_xml,
-            ),
-            "html": (
-                views["portail.droits", "21", "dispensation"],
-                sized(document, documents_html.consultation, size),
-                whole_html,
-            ),
-            "csv": (table, documents_csv.export(desk, persons, ""), whole_csv),
-        }
-        for name, (view, body, whole) in cases.items():
+        measured, asked = cases(size_kb)
+        for name, (view, body, whole) in measured.items():
             reduced = view.apply(body, asked)
             assert isinstance(reduced, Reduced), (name, size_kb, reduced)
             around = without_walk(view, body, reduced.body, asked) if name == "json" else _nothing
             filtered, plain, rest = cpu_us(
-                lambda v=view, b=body: v.apply(b, asked), lambda w=whole, b=body: w(b), around
+                lambda v=view, b=body, a=asked: v.apply(b, a), lambda w=whole, b=body: w(b), around
             )
             figures.append(
                 {

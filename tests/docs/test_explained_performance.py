@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from bench.filter import SIZES_KB, cases
 from bench.soak import MAX_GROWN_MB, SPARE_DESCRIPTORS
 
 from pages import DOCS, ROOT
@@ -92,6 +93,15 @@ def test_what_reducing_costs_is_that_of_the_run_that_is_kept(format_: str, name:
     members = ("kb", "filter_us", "parse_and_serialise_us")
     assert [tuple(map(int, row[:3])) for row in rows] == [tuple(round(each[m]) for m in members) for each in kept]
     assert [float(row[3]) for row in rows] == [round(each["multiple"], 1) for each in kept]
+
+
+@pytest.mark.parametrize("size_kb", SIZES_KB)
+def test_each_format_is_measured_at_each_size(size_kb: int) -> None:
+    """A fifth more or less: an answer is about a person or a family, and has no size to choose."""
+    measured, _ = cases(size_kb)
+    assert {name: round(len(body) / 1000) for name, (_, body, _) in measured.items()} == {
+        name: pytest.approx(size_kb, rel=0.2) for name in ("json", "fhir", "xml", "html", "csv")
+    }
 
 
 def test_what_reducing_costs_without_a_walk_is_that_of_the_run_that_is_kept() -> None:
