@@ -153,6 +153,7 @@ def outcomes(document: Any) -> Iterator[tuple[str, Reduced | Reason]]:
 # ---- no false alarm
 
 
+@pytest.mark.hypothesis  # for `./dev fuzz`: it draws its cases, too
 def test_no_answer_without_an_identifier_is_withheld() -> None:
     """Amounts, dates, IBANs, telephones, SIRETs: none of them is taken for a number of a person."""
     people, key = desk().people, key_of(2022, "corpus")
