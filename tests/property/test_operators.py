@@ -135,7 +135,11 @@ def free_text(draw: st.DataObject) -> None:
 
 
 def pseudonym(draw: st.DataObject) -> None:
-    """One name for one value and one practitioner; no value and no other practitioner has the same."""
+    """One name for one value and one practitioner; no value and no other practitioner has the same. A number of a
+    person has one, however it is written."""
+    kind, cut = draw.draw(st.sampled_from(sorted(KINDS))), draw.draw(st.sampled_from([" ", ".", "\u00a0"]))
+    written = [KINDS[kind], cut.join(KINDS[kind])]
+    assert len({run("pseudonym", each, at=Identifies.NIR) for each in written}) == 1
     one, other = draw.draw(VALUES), draw.draw(VALUES)
     name = run("pseudonym", one)
     if isinstance(one, bool | LosslessFloat) or one == "":

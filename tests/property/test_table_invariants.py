@@ -15,7 +15,8 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dresses import CUTS, KINDS
+from dresses import CUTS as WAYS
+from dresses import KINDS
 from effort import examples
 from masking_views import NOBODY, rule
 from paravent.masking import Reduced, View, compile_view
@@ -240,11 +241,11 @@ def test_of_files_that_the_policy_knows_these_leave_and_no_others(one: bytes, ot
     assert view.apply(one + b"\n", NOBODY) is Reason.ANSWER_SHAPE
 
 
-@given(st.text(max_size=60), st.sampled_from(sorted(KINDS)), st.sampled_from(sorted(CUTS)), st.binary(max_size=20))
+@given(st.text(max_size=60), st.sampled_from(sorted(KINDS)), st.sampled_from(sorted(WAYS)), st.binary(max_size=20))
 @settings(max_examples=examples(100), deadline=None)
 def test_a_file_of_text_leaves_as_it_came_or_not_at_all(text: str, kind: str, cut: str, tail: bytes) -> None:
     """Not with a number in it, however it is cut, and not when it is no text."""
-    view, number = file(), CUTS[cut](KINDS[kind])
+    view, number = file(), WAYS[cut](KINDS[kind])
     body = re.sub("[0-9\\W]", "x", text).encode() + b"/* 65 % */"
     reduced = view.apply(body, NOBODY)
     assert isinstance(reduced, Reduced)
