@@ -136,13 +136,22 @@ def _misplaced(path: Path, shape: ResponseShape) -> str | None:
     names = [step.name for step in path]
     for persons in shape.persons:
         shared = names[: len(persons)]
-        if shared != [step.name for step in persons][: len(names)]:
-            continue
-        if len(path) <= len(persons):
+        if len(path) <= len(persons) and shared == [step.name for step in persons][: len(names)]:
             return f"{path_text(path)} holds persons: name the members of a person that may leave"
-        if skeleton(path[: len(persons)]) != skeleton(persons):
+        if _parts(path, persons):
             return f"persons stand at {path_text(_bare(persons))}: write the path the same way, or they are not scoped"
     return None
+
+
+def _parts(path: Path, persons: Path) -> bool:
+    """Whether a path says of something on the way to persons that it is one, where theirs says several, or otherwise:
+    of the two, an answer fits one alone."""
+    for step, other in zip(path, persons, strict=False):
+        if step.name != other.name:
+            return False
+        if step.array != other.array:
+            return True
+    return False
 
 
 def _bare(path: Path) -> Path:

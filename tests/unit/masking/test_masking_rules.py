@@ -46,6 +46,8 @@ def test_a_sound_line_has_no_problem(text: str, operator: str, parameter: Parame
         pytest.param("/famille", "keep", None, "holds persons", id="a whole family without brackets"),
         pytest.param("/contratsAMC[]", "keep", None, "holds persons", id="what encloses persons"),
         pytest.param("/famille/prenom", "keep", None, "write the path the same way", id="persons without their list"),
+        pytest.param("/contratsAMC/numero", "keep", None, "same way", id="one contract where persons are in several"),
+        pytest.param("/contratsAMC", "keep", None, "holds persons", id="contracts as a value"),
         pytest.param("/beneficiaireDeSoins[]/prenom", "keep", None, "same way", id="a list where one person stands"),
         pytest.param("/g[domaine=PHAR]", "keep", None, "a condition selects objects", id="a condition on a value"),
         pytest.param("/famille[]/insMatricule", "keep", None, "would show a NIR", id="the NIR under another name"),
