@@ -76,7 +76,7 @@ _APART: Final = frozenset(
 """What stands on lines of its own, or in cells (HTML section 15.3): a word ends where it begins, and where it ends."""
 _COUNTS: Final = re.compile(r":(?:nth|first|last|only)-|[+~]")
 """In a selector: it counts elements."""
-_WIDE: Final = etree.XPath("//td[@rowspan or @colspan] | //th[@rowspan or @colspan]")
+_WIDE: Final = etree.XPath("//td/@rowspan/.. | //td/@colspan/.. | //th/@rowspan/.. | //th/@colspan/..")
 _SPAN: Final = re.compile(r"[ \t\n\f\r]*\+?(?=[0-9])0*([0-9]{0,5})")
 _TO_THE_END: Final = 65_534
 _HIDING: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\b", re.IGNORECASE)
@@ -107,8 +107,7 @@ def html_dress(spec: ViewSpec, shape: ResponseShape) -> Dress:
             return Reason.ANSWER_MALFORMED
         if _is_crowded(root):
             return Reason.ANSWER_TOO_LARGE
-        written = body.lower()
-        wide = _WIDE(root) if b"rowspan" in written or b"colspan" in written else []
+        wide = _WIDE(root)
         members: Members = {}
         for name, region in regions.items():
             rows = region.rows(root, wide)
