@@ -63,6 +63,7 @@ class Conversation(asyncio.Protocol):
         self._pieces = 0
         self._head_bytes = 0
         self._wire_bytes = 0
+        self._heard = False
         self._in_body = False
         self._failure: Reason | None = None
         self._complete = False
@@ -121,11 +122,10 @@ class Conversation(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._open = False
         self._transport = None
-        received = self._wire_bytes > 0
-        if not received:
+        if not self._heard:
             self.untouched = True
         # Without a length an answer ends with its connection, and a cut one looks whole: refused.
-        self._end(Reason.UPSTREAM_PROTOCOL if received else Reason.UPSTREAM_UNREACHABLE)
+        self._end(Reason.UPSTREAM_PROTOCOL if self._heard else Reason.UPSTREAM_UNREACHABLE)
 
     @override
     def eof_received(self) -> bool:
@@ -133,6 +133,7 @@ class Conversation(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        self._heard = True  # First: whatever fails below, the question was taken, and is not asked once more.
         parser = self._parser
         if parser is None or self._waiter is None or self._waiter.done():
             # Bytes that nobody asked for: the start of somebody else's answer, if we were to go on.
@@ -205,7 +206,7 @@ class Conversation(asyncio.Protocol):
         self._body.clear()
 
     def _too_late(self) -> None:
-        if not self._wire_bytes:
+        if not self._heard:
             self._end(Reason.UPSTREAM_TIMEOUT)
 
     def _finish(self, status: int) -> None:
