@@ -66,6 +66,24 @@ def test_a_whole_ledger_exits_0(folder: Path, capsys: pytest.CaptureFixture[str]
     ]
 
 
+def test_one_record_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence that a person reads."""
+    write_ledger(tmp_path / "audit", 1)
+    assert verify_and_tell(tmp_path / "audit", CHAIN, as_json=False) == 0
+    assert capsys.readouterr().out.endswith("\n\nThe ledger is whole: 1 record.\n")
+
+
+def test_findings_that_are_not_listed_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the verdict too: 100 lines on a screen are not all that is wrong."""
+    write_ledger(tmp_path / "audit", 1)
+    with (tmp_path / "audit/ledger-0-000001.jsonl").open("ab") as file:
+        file.write(b"rubbish\n" * 130)
+    assert verify_and_tell(tmp_path / "audit", CHAIN, as_json=False) == 1
+    *_, further, verdict = capsys.readouterr().out.splitlines()
+    assert further == "and 30 more findings, not listed"
+    assert verdict == "The ledger is NOT whole: 130 findings, 1 record with a right seal."
+
+
 def test_a_damaged_ledger_exits_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each finding with its file and line, then the verdict."""
     cut(folder)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
 import pytest
 
 from audit_records import CHAIN, KEY, OTHER_CHAIN, a_record, write_ledger
-from paravent.audit.chain import Head, Link, genesis, seal, seal_head
+from paravent.audit.chain import Broken, Head, Link, genesis, seal, seal_head, unseal, unseal_head
 from paravent.audit.keys import ChainKey
 from paravent.audit.verify import GROUP_MAX, Damage, Walk, verify_lines
 from paravent.rules import Place
@@ -80,6 +81,20 @@ def test_half_a_line_before_a_file_that_nobody_may_read_is_changed() -> None:
     walk.end(Place("last", 7))
     assert [(finding.kind, finding.file, finding.line) for finding in walk.findings] == [(Damage.CHANGED, "first", 2)]
     assert (walk.records, walk.notes) == (3, [])
+
+
+@pytest.mark.parametrize("mac", ["é" * 64, "A" * 64, "0" * 63, "", None, 1], ids=repr)
+def test_a_seal_of_another_form_is_none(mac: object) -> None:
+    """Also of text that is no ASCII, which cannot even be compared: a check ends with a finding, not with an error."""
+    for raw, read in ((L[1], unseal), (seal_head(Head(LINKS[1], 1), KEY), unseal_head)):
+        members = {**orjson.loads(raw), "mac": mac}
+        text = orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
+        assert read(text.ljust(len(raw) - 1 if read is unseal_head else 0) + b"\n", KEY) is Broken.FORM
+
+
+def test_a_chain_begins_with_zeros() -> None:
+    """64 of them, as the page of the ledger says: another reader begins there."""
+    assert orjson.loads(L[1])["prev"] == "0" * 64
 
 
 def test_lines_behind_the_head_are_counted() -> None:
