@@ -246,7 +246,8 @@ def test_of_files_that_the_policy_knows_these_leave_and_no_others(one: bytes, ot
 def test_a_file_of_text_leaves_as_it_came_or_not_at_all(text: str, kind: str, cut: str, tail: bytes) -> None:
     """Not with a number in it, however it is cut, and not when it is no text."""
     view, number = file(), WAYS[cut](KINDS[kind])
-    body = re.sub("[0-9\\W]", "x", text).encode() + b"/* 65 % */"
+    # Letters alone: what stands for digits, as a quarter in one character does, would make another number of it.
+    body = "".join(each if each.isalpha() else "x" for each in text).encode() + b"/* 65 % */"
     reduced = view.apply(body, NOBODY)
     assert isinstance(reduced, Reduced)
     assert reduced.body == body
