@@ -246,11 +246,8 @@ def _leave_number(number: int | LosslessFloat, sweep: bool, run: Run) -> Scalar 
     if sealed is None:
         run.unwritable = True
         return DROP
-    if not isinstance(number, int):
-        run.work += _FRACTION
-        if run.work > MAX_WORK:
-            run.too_large = True
-            return DROP
+    if not isinstance(number, int) and not run.charge(_FRACTION):
+        return DROP
     texts = _as_texts(number)
     if sweep:
         run.texts.extend(texts)
