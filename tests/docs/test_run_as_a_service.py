@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from compiler import compiles
 from deployments import Deployment
 from pages import DOCS, ROOT, blocks
 from paravent.cli import main
@@ -170,15 +171,14 @@ def test_the_container_is_made_of_what_is_there_and_pinned(tmp_path: Path) -> No
             shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
         elif "/" not in source:
             shutil.copy(ROOT / source, tmp_path)
-    compiler = shutil.which("cc") or shutil.which("gcc")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "wheel"]
-    environment = os.environ | {"PARAVENT_COMPILE": "1" if compiler else "0"}
+    environment = os.environ | {"PARAVENT_COMPILE": "1" if compiles() else "0"}
     subprocess.run(build, cwd=tmp_path, env=environment, check=True, capture_output=True)
     (wheel,) = (tmp_path / "wheel").iterdir()
     assert fnmatch(wheel.name, "paravent-0.1.0-*.whl")
     assert "dist/paravent-0.1.0-*.whl" in PAGE.read_text("utf-8")
     held = set(zipfile.ZipFile(wheel).namelist())
-    assert any(name.startswith("paravent/masking/compiled_walk.cpython") for name in held) == (compiler is not None)
+    assert any(name.startswith("paravent/masking/compiled_walk.cpython") for name in held) == compiles()
     tracked = {
         path.relative_to(ROOT / folder).as_posix()
         for folder in ("proxy", "addons")

@@ -6,7 +6,6 @@ wrong kind wherever one is expected, numbers that nobody can write, texts that a
 """
 
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jiter import LosslessFloat
 
+from compiler import compiles
 from effort import examples
 from masking_views import shape
 from paravent.masking import REGISTRY, check_view, compile_view, walkers
@@ -212,8 +212,8 @@ def test_texts_are_swept_together_as_one_by_one(texts: list[str], nirs: frozense
 
 def test_where_there_is_a_compiler_the_walk_is_compiled_from_the_source_that_stands_beside_it() -> None:
     """`./dev` builds it anew when the source changes: what was built from another would be tested in its place."""
-    if shutil.which("cc") is None and shutil.which("gcc") is None:
-        pytest.skip("no compiler")
+    if not compiles():
+        pytest.skip("no C compiler, or no headers of this Python")
     from paravent.masking import compiled_walk
 
     source = Path(walkers.__file__).with_name("compiled_walk.pyx").read_bytes()
