@@ -6,6 +6,7 @@ either, whoever has no compiler gets the plain walk, which lets the same leave i
 
 import hashlib
 import os
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ class CustomBuildHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say so to the wheel: it is one of this interpreter and this machine then."""
         wanted = os.environ.get("PARAVENT_COMPILE", "")
-        if self.target_name != "wheel" or wanted == "0":
+        if self.target_name != "wheel":
+            return
+        if version == "editable":
+            # What was built from an older source would go on to be imported where nothing is built now.
+            Path(self.root, f"{PATH}{sysconfig.get_config_var('EXT_SUFFIX')}").unlink(missing_ok=True)
+        if wanted == "0":
             return
         try:
             built = _compile(Path(self.root))
