@@ -196,13 +196,13 @@ def leave(value: object, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Dro
     if (leaf.searched and not _affordable(value, run)) or (leaf.looks and not _few(value, run)):
         return DROP
     left = leaf.release(value, run.asked)
-    return left if type(left) is str and len(left) < SHORTEST else finish(left, leaf, run)
+    return left if isinstance(left, str) and len(left) < SHORTEST else finish(left, leaf, run)
 
 
 def finish(left: Scalar | orjson.Fragment | Drop, leaf: Leaf, run: Run) -> Scalar | orjson.Fragment | Drop:
-    """What an operator has let go, once it is looked into or somebody answers for it."""
+    """What an operator has let go, but for short texts, once it is looked into or somebody answers for it."""
     if isinstance(left, str):
-        return left if len(left) < SHORTEST else _leave_text(left, leaf, run)
+        return _leave_text(left, leaf, run)
     if isinstance(left, _NUMBERS):
         return _leave_number(left, leaf.sweep, run)
     return left
